@@ -1,0 +1,34 @@
+//! What a button, a person on the control socket or the panel may ask for.
+
+use serde::{Deserialize, Serialize};
+
+/// A thing the appliance can be asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// Call: contacts' names or E.164 numbers, in the order to try them.
+    /// As a button's action it also answers a call that rings here.
+    Call {
+        /// Whom to call.
+        to: Vec<String>,
+    },
+    /// Answer the call that rings here.
+    Answer,
+    /// Hang up, cancel or reject.
+    HangUp,
+    /// Move the call to the mobile phone of the associated number.
+    ToPhone,
+    /// Take over the call that the associated number has elsewhere.
+    TakeOver,
+    /// Send DTMF digits in the call.
+    Dtmf {
+        /// 0 to 9, `*`, `#`, A to D.
+        digits: String,
+    },
+    /// Mute the microphone, or open it again.
+    Mute {
+        /// True to mute; absent in configuration to toggle.
+        #[serde(default)]
+        on: Option<bool>,
+    },
+}

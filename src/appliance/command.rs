@@ -1,0 +1,145 @@
+//! What the appliance tells the outside to do. Outputs by destination:
+//! session, media, audio, lines, control, log.
+
+use std::time::Duration;
+
+use super::event::Message;
+use super::id::{LedName, OutputName, PeerId, RequestId};
+use super::indicator::Pattern;
+use super::log::Record;
+use super::tone::Tone;
+
+/// Anything the appliance can ask of a shell. Shells obey in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// To the session shell.
+    Session(SessionCommand),
+    /// To the media shell.
+    Media {
+        /// Which peer connection.
+        peer: PeerId,
+        /// What to do with it.
+        command: MediaCommand,
+    },
+    /// To the audio shell.
+    Audio(AudioCommand),
+    /// To the lines.
+    Line(LineCommand),
+    /// The one answer to an [`super::event::Event::Control`].
+    Reply {
+        /// Which request.
+        request: RequestId,
+        /// Done, or why not.
+        result: Result<(), Refusal>,
+    },
+    /// An entry for the event log.
+    Log(Record),
+    /// The process may end now.
+    Exit,
+}
+
+/// What the session shell obeys.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionCommand {
+    /// Open the stream. Answered by `Sent`, `Opened` and, at its end, one `Closed`.
+    Connect {
+        /// Fetch a new token even if the cached one looks valid.
+        renew_token: bool,
+    },
+    /// Send a message on the open stream; dropped and counted if there is none.
+    Send(Message),
+    /// End the stream; answered by `Closed`.
+    Close,
+}
+
+/// What the media shell obeys, for one peer connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaCommand {
+    /// Make a peer connection, gather ICE, report `Prepared`.
+    Prepare,
+    /// Read a remote offer for a new peer; report `Acceptable` or `Failed`.
+    /// Nothing is sent to the network yet.
+    Check {
+        /// The remote offer.
+        sdp: String,
+    },
+    /// Answer the offer of `Check`; report `Answer`.
+    Answer,
+    /// Apply the remote answer to the prepared offer; report `Connected`.
+    Start {
+        /// The remote answer.
+        sdp: String,
+    },
+    /// Answer an offer in an established or half-established call without
+    /// dropping audio; report `Answer`, or `Failed` only if the call is lost.
+    Renegotiate {
+        /// The remote offer.
+        sdp: String,
+    },
+    /// Send DTMF digits (RFC 4733).
+    Digits(String),
+    /// Let go of everything; report `Closed`.
+    Close,
+}
+
+/// What the audio shell obeys. It owns capture and playback for the life of the process.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AudioCommand {
+    /// Play a tone by itself or over the call until the next `Tone`; `None` is silence.
+    Tone(Option<Tone>),
+    /// Connect this peer's audio to microphone and loudspeaker, or nobody's.
+    /// With nobody connected the capture device's samples go nowhere.
+    Connect(Option<PeerId>),
+    /// Send silence instead of the microphone.
+    Mute(bool),
+}
+
+/// What the lines obey.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LineCommand {
+    /// Show a pattern on a lamp until the next one.
+    Led {
+        /// Which lamp.
+        led: LedName,
+        /// What to show.
+        pattern: Pattern,
+    },
+    /// Switch an output on, at most for `longest`, or off.
+    Output {
+        /// Which output.
+        output: OutputName,
+        /// On or off.
+        on: bool,
+        /// The back-end's own limit should the process stall; `None` for none.
+        longest: Option<Duration>,
+    },
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing to answer, hang up or transfer.
+    #[error("there is no call")]
+    NoCall,
+    /// A call is up already.
+    #[error("a call is up already: hang up first")]
+    Busy,
+    /// The session to the voice core is not registered.
+    #[error("not registered with the voice core: see `callbox status`")]
+    Offline,
+    /// Neither a contact's name nor an E.164 number.
+    #[error("unknown contact: use a name from [contacts] or a number such as +4722222222")]
+    UnknownContact,
+    /// No peer connection could be made ready.
+    #[error("media is not ready: see `callbox status`")]
+    MediaNotReady,
+    /// Not a DTMF digit: 0 to 9, *, #, A to D.
+    #[error("not a DTMF digit: use 0 to 9, *, #, A to D")]
+    NotADigit,
+    /// The associated number is in no call that could be taken over.
+    #[error("the number is in no call elsewhere that could be taken over")]
+    NothingToTakeOver,
+    /// The appliance is shutting down.
+    #[error("shutting down")]
+    ShuttingDown,
+}

@@ -1,0 +1,151 @@
+//! What the configuration tells the appliance.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::id::{ButtonName, LedName, OutputName, PhoneNumber};
+use super::indicator::LedFunction;
+
+/// Settings of the appliance; plain data, checked by `config`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which rpc, and with it what `call_id` means.
+    pub mode: Mode,
+    /// Names for numbers.
+    pub contacts: BTreeMap<String, PhoneNumber>,
+    /// What buttons do.
+    pub buttons: BTreeMap<ButtonName, ButtonSettings>,
+    /// What lamps are for.
+    pub leds: BTreeMap<LedName, LedFunction>,
+    /// Switched outputs, all off at start.
+    pub outputs: Vec<OutputName>,
+    /// Who may call in, and what happens then.
+    pub incoming: IncomingSettings,
+    /// Times and limits of calls.
+    pub call: CallSettings,
+    /// Reconnecting.
+    pub backoff: BackoffSettings,
+}
+
+/// Which rpc of the wire contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// `Pipe`: one call; `call_id` is never trusted.
+    Pipe,
+    /// `MultiPipe`: `call_id` is mandatory.
+    MultiPipe,
+}
+
+/// What one button does.
+#[derive(Clone, Debug)]
+pub struct ButtonSettings {
+    /// At the first edge of a press, at once, unless `double_press` is set:
+    /// then when the time for a second press is over.
+    pub press: Option<Action>,
+    /// When held for `hold_after`. With this set, `press` acts at the edge all
+    /// the same: a person at the door must never wait.
+    pub hold: Option<Action>,
+    /// At the second press within `double_within`.
+    pub double_press: Option<Action>,
+    /// Edges within this time after an accepted edge are bounces. Default 30 ms.
+    pub debounce: Duration,
+    /// Default 1 s.
+    pub hold_after: Duration,
+    /// Default 400 ms.
+    pub double_within: Duration,
+    /// A press longer than this is a fault. Default 60 s.
+    pub stuck_after: Duration,
+}
+
+impl Default for ButtonSettings {
+    fn default() -> Self {
+        Self {
+            press: None,
+            hold: None,
+            double_press: None,
+            debounce: Duration::from_millis(30),
+            hold_after: Duration::from_secs(1),
+            double_within: Duration::from_millis(400),
+            stuck_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Who may call in.
+#[derive(Clone, Debug, Default)]
+pub struct IncomingSettings {
+    /// Numbers that may call; `None` lets everybody.
+    pub allow: Option<Vec<PhoneNumber>>,
+    /// What to do with a call that may come in.
+    pub answer: AnswerPolicy,
+}
+
+/// What to do with a call that may come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerPolicy {
+    /// Ring until somebody answers or the ring time is over.
+    #[default]
+    Ring,
+    /// Answer at once.
+    Auto,
+    /// Reject.
+    Reject,
+}
+
+/// Times of a call.
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// How long to let the far end ring, and how long to ring here. Default 45 s.
+    pub ring_timeout: Duration,
+    /// From the answer to working media. Default 10 s.
+    pub media_timeout: Duration,
+    /// An interrupted call ends after this. Default 30 s.
+    pub media_lost_after: Duration,
+    /// How long the tone at a call's end plays. Default 2 s.
+    pub end_tone: Duration,
+    /// How long a prepared peer connection stays fresh. Default 10 min.
+    pub peer_lifetime: Duration,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self {
+            ring_timeout: Duration::from_secs(45),
+            media_timeout: Duration::from_secs(10),
+            media_lost_after: Duration::from_secs(30),
+            end_tone: Duration::from_secs(2),
+            peer_lifetime: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Back-off with full jitter: a random time between 0 and
+/// `min(ceiling, base * 2^attempt)` (AWS Architecture Blog, 2015, "Exponential
+/// Backoff And Jitter").
+#[derive(Clone, Debug)]
+pub struct BackoffSettings {
+    /// Default 1 s.
+    pub base: Duration,
+    /// Default 60 s.
+    pub ceiling: Duration,
+    /// A session this old starts the next back-off afresh. Default 60 s.
+    pub healthy_after: Duration,
+    /// The least wait after RATE_LIMIT_HIT. Default 30 s.
+    pub rate_limit: Duration,
+}
+
+impl Default for BackoffSettings {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_secs(1),
+            ceiling: Duration::from_secs(60),
+            healthy_after: Duration::from_secs(60),
+            rate_limit: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A snapshot of the appliance: the part of `callbox status --json` that it owns.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::fault::Fault;
+use super::id::{CallId, LedName, OutputName, PhoneNumber};
+use super::indicator::Pattern;
+
+/// What the appliance is doing now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Session to the voice core.
+    pub session: SessionStatus,
+    /// Why the session is not registered; empty when it is.
+    pub session_detail: String,
+    /// The call's state.
+    pub call: CallStatus,
+    /// The other party, as a number, where known.
+    pub peer: Option<PhoneNumber>,
+    /// The call's id, where there is a call.
+    pub call_id: Option<CallId>,
+    /// The microphone is muted.
+    pub muted: bool,
+    /// The associated number is in a call on another terminal.
+    pub busy_elsewhere: bool,
+    /// Lamps and what they show.
+    pub leds: BTreeMap<LedName, Pattern>,
+    /// Outputs and whether they are on.
+    pub outputs: BTreeMap<OutputName, bool>,
+    /// What is broken now.
+    pub faults: Vec<FaultStatus>,
+    /// How often each odd thing happened since the start.
+    pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// A fault with its explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultStatus {
+    /// Which.
+    pub fault: Fault,
+    /// What is wrong and what would cure it.
+    pub detail: String,
+}
+
+/// The session's state in public words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionStatus {
+    /// No stream, waiting to connect again.
+    Offline,
+    /// Opening the stream.
+    Connecting,
+    /// The voice core knows this terminal.
+    Registered,
+}
+
+/// The call's state in public words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallStatus {
+    /// No call.
+    Idle,
+    /// Offer sent, nothing heard yet.
+    Outgoing,
+    /// The far end rings.
+    Ringing,
+    /// A call rings here.
+    Incoming,
+    /// Answered; media is coming up.
+    Connecting,
+    /// Both can talk.
+    InCall,
+    /// Hanging up.
+    Releasing,
+}

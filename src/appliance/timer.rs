@@ -1,0 +1,82 @@
+//! Every timer of the appliance: one enum, one table.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::id::ButtonName;
+
+/// What a deadline is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Timer {
+    /// Connect to the voice core again.
+    Reconnect,
+    /// The stream neither opened nor failed in time.
+    Connecting,
+    /// The request was sent and not refused for this long: registered.
+    Registration,
+    /// Healthy for long enough that back-off starts afresh.
+    Healthy,
+    /// The prepared peer connection is old: make a fresh one.
+    PeerRefresh,
+    /// No peer connection could be made: try again.
+    PeerRetry,
+    /// The far end, or the box, rang for long enough.
+    RingTimeout,
+    /// Media did not come up after the answer.
+    MediaTimeout,
+    /// Media is interrupted for too long.
+    MediaLost,
+    /// A shell did not say that a call's media is closed.
+    Releasing,
+    /// The tone at a call's end has been heard.
+    ToneEnd,
+    /// A button's bounces are over.
+    Debounce(ButtonName),
+    /// A button is held for a long press.
+    Hold(ButtonName),
+    /// A second press would have made a double press.
+    DoublePress(ButtonName),
+    /// A button is held for longer than anybody would.
+    Stuck(ButtonName),
+}
+
+/// The table of deadlines: one a timer.
+#[derive(Clone, Debug, Default)]
+pub struct Timers {
+    deadlines: BTreeMap<Timer, Instant>,
+}
+
+impl Timers {
+    /// Sets or moves a deadline.
+    pub fn set(&mut self, timer: Timer, at: Instant) {
+        self.deadlines.insert(timer, at);
+    }
+
+    /// Forgets a deadline; nothing happens if there is none.
+    pub fn stop(&mut self, timer: &Timer) {
+        self.deadlines.remove(timer);
+    }
+
+    /// Whether a deadline is set.
+    pub fn is_set(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
+    }
+
+    /// The next deadline; of equal ones the first in the enum's order.
+    pub fn next(&self) -> Option<(Instant, Timer)> {
+        self.deadlines
+            .iter()
+            .min_by_key(|(_, at)| **at)
+            .map(|(timer, at)| (*at, timer.clone()))
+    }
+
+    /// Takes a timer that is due, the earliest first.
+    pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
+        let (at, timer) = self.next()?;
+        if at > now {
+            return None;
+        }
+        self.deadlines.remove(&timer);
+        Some(timer)
+    }
+}

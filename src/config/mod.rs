@@ -1,0 +1,1 @@
+//! callbox.toml and board files: strict, with errors that name file, line and cure.

@@ -1,0 +1,27 @@
+//! callbox: firmware for a door intercom, a push-to-call box or a headless
+//! field device. See ARCHITECTURE.md for the map.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod appliance;
+pub mod config;
+
+#[cfg(feature = "firmware")]
+pub mod audio;
+#[cfg(feature = "firmware")]
+pub mod cli;
+#[cfg(feature = "firmware")]
+pub mod control;
+#[cfg(feature = "firmware")]
+pub mod driver;
+#[cfg(feature = "firmware")]
+pub mod gpio;
+#[cfg(feature = "firmware")]
+pub mod media;
+#[cfg(feature = "firmware")]
+pub mod pipe;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "firmware")]
+pub mod system;

@@ -1,0 +1,60 @@
+//! The session to the voice core: one gRPC stream, prost to appliance types,
+//! and the token that opens it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::appliance::settings::Mode;
+
+/// What the session shell must know; made by `config`.
+#[derive(Clone, Debug)]
+pub struct PipeSettings {
+    /// `https://HOST:PORT` or `http://HOST:PORT`.
+    pub endpoint: String,
+    /// Extra roots instead of the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// `Pipe` or `MultiPipe`.
+    pub mode: Mode,
+    /// How to get a token.
+    pub auth: AuthSettings,
+    /// HTTP/2 PING interval, also while idle. Default 10 s.
+    pub keep_alive_interval: Duration,
+    /// A PING without an answer for this long ends the session. Default 5 s.
+    pub keep_alive_timeout: Duration,
+    /// For name, TCP, TLS and the stream's request. Default 10 s.
+    pub connect_timeout: Duration,
+}
+
+/// How to get a token.
+#[derive(Clone, Debug)]
+pub enum AuthSettings {
+    /// No token (sandbox).
+    None,
+    /// OAuth 2.0 client credentials (RFC 6749 section 4.4), HTTP Basic.
+    ClientCredentials {
+        /// The token endpoint.
+        token_url: String,
+        /// The client id.
+        client_id: String,
+        /// Where the secret comes from; read at every token request, so that a
+        /// new secret needs no restart.
+        secret: SecretSource,
+        /// The scope asked for; empty for none.
+        scope: String,
+        /// Extra roots instead of the public ones for the token endpoint, PEM.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// Where the client secret comes from.
+#[derive(Clone, Debug)]
+pub enum SecretSource {
+    /// A file that only its owner may read.
+    File(PathBuf),
+    /// A systemd credential of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+    /// For tests and the demo.
+    Given(SecretString),
+}

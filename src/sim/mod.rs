@@ -1,0 +1,2 @@
+//! The simulated voice core: `Pipe` and `MultiPipe` over TLS or plaintext, a
+//! token endpoint and a far end.
