@@ -1,9 +1,6 @@
 //! callbox: firmware for a door intercom, a push-to-call box or a headless
 //! field device. See ARCHITECTURE.md for the map.
 
-#![deny(unsafe_code)]
-#![warn(missing_docs)]
-
 pub mod appliance;
 pub mod config;
 

@@ -69,18 +69,12 @@ impl PhoneNumber {
     /// # Errors
     /// [`NotAPhoneNumber`] for anything else.
     pub fn parse(text: &str) -> Result<Self, NotAPhoneNumber> {
-        let refused = || NotAPhoneNumber {
-            text: text.to_owned(),
-        };
+        let refused = || NotAPhoneNumber { text: text.to_owned() };
         let digits = text.strip_prefix('+').ok_or_else(refused)?;
         let valid = (2..=15).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        if valid {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(refused())
-        }
+        if valid { Ok(Self(text.to_owned())) } else { Err(refused()) }
     }
 
     /// The number with its leading `+`.
@@ -125,15 +119,7 @@ mod tests {
     #[test]
     fn e164_numbers_are_read_and_others_refused() {
         assert!(PhoneNumber::parse("+4722222222").is_ok());
-        for wrong in [
-            "",
-            "+",
-            "4722222222",
-            "+0123",
-            "+47 222",
-            "+1234567890123456",
-            "+47a",
-        ] {
+        for wrong in ["", "+", "4722222222", "+0123", "+47 222", "+1234567890123456", "+47a"] {
             assert!(PhoneNumber::parse(wrong).is_err(), "{wrong:?} was accepted");
         }
     }

@@ -40,9 +40,7 @@ impl Appliance {
     /// A box that has just been switched on. Its first commands (connect,
     /// prepare a peer connection, lamps) are ready to be polled.
     pub fn new(_settings: Settings, _entropy: Entropy, _now: Instant) -> Self {
-        Self {
-            commands: VecDeque::new(),
-        }
+        Self { commands: VecDeque::new() }
     }
 
     /// Takes note of something that happened.

@@ -64,10 +64,7 @@ impl Timers {
 
     /// The next deadline; of equal ones the first in the enum's order.
     pub fn next(&self) -> Option<(Instant, Timer)> {
-        self.deadlines
-            .iter()
-            .min_by_key(|(_, at)| **at)
-            .map(|(timer, at)| (*at, timer.clone()))
+        self.deadlines.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*at, timer.clone()))
     }
 
     /// Takes a timer that is due, the earliest first.
