@@ -49,7 +49,8 @@ pub(super) enum Way {
 
 /// Reads a device's name; a relative WAV path counts from `base`.
 pub(super) fn device(text: &str, way: Way, base: &Path) -> Result<AudioDevice, Problem> {
-    const CURE: &str = "write an ALSA name such as \"default\" or \"plughw:CARD=Device\", \"wav:FILE\" or \"synth:silence\"";
+    const CURE: &str =
+        "write an ALSA name such as \"default\" or \"plughw:CARD=Device\", \"wav:FILE\" or \"synth:silence\"";
     if let Some(path) = text.strip_prefix("wav:") {
         return if path.is_empty() || path.contains('\0') {
             Err(Problem::new(format!("{} names no file", quoted(text)), "write \"wav:FILE\""))

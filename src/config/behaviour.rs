@@ -84,7 +84,10 @@ pub(super) fn read_buttons(
             check_name(&section, &name, board);
             match places.get(&name.value) {
                 Some(first) => {
-                    let what = format!("there is a second {}; the first is at {first}", quoted(name.value.as_str()));
+                    let what = format!(
+                        "there is a second {} (the first is at {first})",
+                        quoted(name.value.as_str())
+                    );
                     section.note(name.at, Problem::new(what, "join the two, or give this one another name"));
                 }
                 None => {
@@ -185,7 +188,8 @@ fn read_parties(section: &mut Section<'_>, contacts: &Contacts) -> Option<Vec<St
     let to = section.texts("to")?;
     if to.is_empty() {
         let at = section.key_at("to").unwrap_or(section.at);
-        section.note(at, Problem::new("to names nobody", "write to = [\"NAME\"] with a name from [contacts]"));
+        section
+            .note(at, Problem::new("to names nobody", "write to = [\"NAME\"] with a name from [contacts]"));
     }
     for party in &to {
         if let Err(problem) = known_party(party.value, contacts) {

@@ -112,7 +112,9 @@ impl BoardLoader {
         let chain: Vec<&str> = layers.iter().map(|(_, draft)| draft.file.as_str()).collect();
         if chain.contains(&file.as_str()) {
             let what = format!("{} inherits itself by way of {}", quoted(name_or_path), chain.join(", "));
-            return Err(vec![origin.diagnose(Problem::new(what, "inherit from a board that does not lead back here"))]);
+            return Err(vec![
+                origin.diagnose(Problem::new(what, "inherit from a board that does not lead back here")),
+            ]);
         }
         if chain.len() >= DEEPEST {
             let what = format!("boards inherit more than {DEEPEST} deep");
@@ -208,8 +210,7 @@ impl Draft {
     }
 
     fn fill(&mut self, root: &mut Section<'_>, folder: &Path) {
-        self.inherit =
-            root.text("inherit").map(|name| (name.value.to_owned(), root.report.place(name.at)));
+        self.inherit = root.text("inherit").map(|name| (name.value.to_owned(), root.report.place(name.at)));
         self.description = root.text("description").map(|text| text.value.to_owned());
         self.chip = root.parsed("chip", chip).map(|chip| chip.value);
         self.backend = root.choice("backend", &BACKENDS);
@@ -300,7 +301,9 @@ impl Draft {
                     continue;
                 };
                 let initial = draft.initial.unwrap_or(false);
-                board.leds.insert(name.as_str().into(), BoardLed { line, function, initial, place: draft.place });
+                board
+                    .leds
+                    .insert(name.as_str().into(), BoardLed { line, function, initial, place: draft.place });
             }
         }
         for (name, draft) in self.outputs {
@@ -397,7 +400,8 @@ fn read_lines(sections: Vec<Section<'_>>, kind: Kind) -> BTreeMap<String, DraftL
                 let what = format!("{} is no name", quoted(name.value));
                 section.note(name.at, Problem::new(what, "write small letters, digits and hyphens"));
             } else if let Some(first) = first {
-                let what = format!("there is a second {}; the first is at {}", quoted(name.value), first.place);
+                let what =
+                    format!("there is a second {} (the first is at {})", quoted(name.value), first.place);
                 section.note(name.at, Problem::new(what, "give each its own name"));
             } else {
                 lines.insert(name.value.to_owned(), line);
@@ -412,7 +416,10 @@ fn line_id(section: &mut Section<'_>) -> Option<LineId> {
     let offset = section.integer("offset", 0..=65_535).map(LineId::Offset);
     let name = section.parsed("line-name", |text| {
         if text.trim().is_empty() {
-            Err(Problem::new("line-name is empty", "write the kernel's name for the line, as gpioinfo prints it"))
+            Err(Problem::new(
+                "line-name is empty",
+                "write the kernel's name for the line, as gpioinfo prints it",
+            ))
         } else {
             Ok(LineId::Name(text.to_owned()))
         }

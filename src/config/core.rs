@@ -67,7 +67,8 @@ pub(super) fn read_core(section: Option<Section<'_>>, base: &Path) -> CoreConfig
     };
     let Some(mut section) = section else { return core };
     let plaintext = section.boolean("allow-plaintext").unwrap_or(false);
-    if let Some(endpoint) = section.parsed("endpoint", |text| server::check(text, Shape::Endpoint, plaintext)) {
+    if let Some(endpoint) = section.parsed("endpoint", |text| server::check(text, Shape::Endpoint, plaintext))
+    {
         core.endpoint = endpoint.value;
     }
     core.ca_file = named_file(&mut section, base);
@@ -151,7 +152,10 @@ fn read_secret(section: &mut Section<'_>, method: Method, base: &Path) -> Option
         (Some(_), Some(second)) => {
             section.note(
                 second.at,
-                Problem::new("there are two sources of the secret", "keep client-secret-file or client-secret-credential"),
+                Problem::new(
+                    "there are two sources of the secret",
+                    "keep client-secret-file or client-secret-credential",
+                ),
             );
             None
         }

@@ -58,14 +58,20 @@ pub(super) fn parse<'a>(text: &'a str, report: &Report<'_>) -> Option<Spanned<De
             Some((what, expected)) => (what, Some(expected)),
             None => (error.message(), None),
         };
-        let cure = match expected {
-            _ if double => "keep one of the two".to_owned(),
-            Some("nothing") => "remove what stands here".to_owned(),
-            Some(expected) => format!("write {expected}"),
-            None => "write KEY = VALUE, texts in double quotes".to_owned(),
+        // An unquoted word is taken for whatever begins with its first letter.
+        let unquoted = ["string values must be quoted", "invalid float", "invalid boolean"].contains(&what);
+        let problem = match expected {
+            _ if double => Problem::new(what, "keep one of the two"),
+            _ if unquoted => Problem::new(
+                "this is neither a quoted text nor a number, true or false",
+                "put a text in double quotes, \"like this\"",
+            ),
+            Some("nothing") => Problem::new(what, "remove what stands here"),
+            Some(expected) => Problem::new(what, format!("write {expected}")),
+            None => Problem::new(what, "write KEY = VALUE, texts in double quotes"),
         };
         let at = error.span().map_or(text.len(), |span| span.start);
-        report.note(at, Problem::new(what, cure));
+        report.note(at, problem);
     }
     whole.then_some(table)
 }

@@ -59,7 +59,8 @@ pub(super) fn read(section: Option<Section<'_>>) -> MediaConfig {
     media.loopback = section.boolean("loopback").unwrap_or(media.loopback);
     media.opus_bitrate = section.integer("opus-bitrate", 6_000..=128_000).unwrap_or(media.opus_bitrate);
     let pacing = Duration::from_millis(5)..=Duration::from_millis(500);
-    media.ice_check_interval = section.duration("ice-check-interval", pacing).unwrap_or(media.ice_check_interval);
+    media.ice_check_interval =
+        section.duration("ice-check-interval", pacing).unwrap_or(media.ice_check_interval);
     section.finish();
     media
 }

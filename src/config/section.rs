@@ -138,7 +138,11 @@ impl<'a> Section<'a> {
         number
     }
 
-    pub(super) fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
         let (at, value) = self.value(key)?;
         let DeValue::String(text) = value else {
             return self.wrong_type(key, at, value, "a duration in double quotes such as \"30s\"");
@@ -179,7 +183,8 @@ impl<'a> Section<'a> {
 
     /// A table inside this one.
     pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
-        let title = if self.title.is_empty() { format!("[{key}]") } else { format!("{key} in {}", self.title) };
+        let title =
+            if self.title.is_empty() { format!("[{key}]") } else { format!("{key} in {}", self.title) };
         let (at, value) = self.value(key)?;
         match value {
             DeValue::Table(table) => Some(Section::new(self.report, table, at, title)),

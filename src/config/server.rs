@@ -58,7 +58,10 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
         None if shape == Shape::Endpoint => {
             let what = format!("{} has no port", quoted(text));
             let usual = if plaintext { 80 } else { 443 };
-            return Err(Problem::new(what, format!("write the port too: \"{}:{usual}\"", text.trim_end_matches('/'))));
+            return Err(Problem::new(
+                what,
+                format!("write the port too: \"{}:{usual}\"", text.trim_end_matches('/')),
+            ));
         }
         None => {}
     }
@@ -122,9 +125,13 @@ mod tests {
 
     #[test]
     fn good_endpoints_are_taken() {
-        for good in
-            ["https://api.wgtwo.com:443", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost:65535", "https://a_b:1"]
-        {
+        for good in [
+            "https://api.wgtwo.com:443",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1",
+            "http://localhost:65535",
+            "https://a_b:1",
+        ] {
             assert_eq!(check(good, Shape::Endpoint, false), Ok(good.to_owned()));
         }
         assert!(check("http://core.lan:80", Shape::Endpoint, true).is_ok());

@@ -69,16 +69,22 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_units() {
-        for (text, ms) in
-            [("0s", 0), ("400ms", 400), ("30s", 30_000), ("10min", 600_000), ("2h", 7_200_000), ("5 s", 5_000)]
-        {
+        for (text, ms) in [
+            ("0s", 0),
+            ("400ms", 400),
+            ("30s", 30_000),
+            ("10min", 600_000),
+            ("2h", 7_200_000),
+            ("5 s", 5_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
     }
 
     #[test]
     fn nonsense_is_no_duration() {
-        for text in ["", "30", "s", "-1s", "1.5s", "30 sec", "1m", "99999999999999999999s", "9999999999999999h", "٣s"]
+        for text in
+            ["", "30", "s", "-1s", "1.5s", "30 sec", "1m", "99999999999999999999s", "9999999999999999h", "٣s"]
         {
             assert!(duration(text).is_err(), "{text:?} was accepted");
         }
