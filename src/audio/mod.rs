@@ -5,11 +5,22 @@
 
 use std::time::Duration;
 
+pub mod alsa;
+pub mod device;
 pub mod devices;
+mod dsp;
 pub mod engine;
+mod keeper;
 pub mod leg;
+mod level;
 pub mod meters;
+mod mixer;
+mod realtime;
 pub mod settings;
+pub mod synth;
+mod tones;
+pub mod wav;
+mod worker;
 
 pub use devices::{DeviceInfo, devices};
 pub use engine::{AudioEngine, start};
