@@ -27,7 +27,8 @@ enum Way {
 fn speech_comes_back(way: Way, codec: &'static str, wav: &Path, at_least: f64) {
     let _alone = one_at_a_time();
     let call_box = format!("[call-box]\nafter = \"1s\"\nfrom = {CALLEE:?}\n");
-    let script = if way == Way::Incoming { call_box } else { "[default-phone]\nmedia = \"echo\"\n".to_owned() };
+    let script =
+        if way == Way::Incoming { call_box } else { "[default-phone]\nmedia = \"echo\"\n".to_owned() };
     let cable = Cable::start();
     let mut core = Core::start(&CoreOptions::script(&script));
     let config = Config { codecs: vec![codec], ..Config::for_core(&core) };

@@ -49,6 +49,16 @@ impl Config {
             endpoint: core.endpoint().to_owned(),
             ca_file: core.ca_file(),
             token_url: core.secure().then(|| core.token_url().to_owned()),
+            ..Self::bare()
+        }
+    }
+
+    /// A box without a core.
+    pub fn bare() -> Self {
+        Self {
+            endpoint: String::new(),
+            ca_file: None,
+            token_url: None,
             secret: CLIENT_SECRET.to_owned(),
             secret_mode: 0o600,
             mode: "pipe",
@@ -72,7 +82,7 @@ impl Config {
             ),
         };
         let plaintext = if self.endpoint.starts_with("http:") { "allow-plaintext = true\n" } else { "" };
-        let board = quoted(&root().join("board/rpi4-doorstation.toml"));
+        let board = quoted(&root().join("board/desktop-mock.toml"));
         format!(
             "[terminal]\nmode = {mode:?}\n\
              [core]\nendpoint = {endpoint:?}\n{plaintext}{ca}\
@@ -178,7 +188,9 @@ impl Appliance {
     /// Waits until the box is registered and could call.
     pub fn wait_ready(&mut self) -> Value {
         self.wait_status(40, "registered box", |status| {
-            status["session"] == "registered" && status["call"] == "idle" && status["faults"] == Value::Array(vec![])
+            status["session"] == "registered"
+                && status["call"] == "idle"
+                && status["faults"] == Value::Array(vec![])
         })
     }
 
@@ -205,6 +217,11 @@ impl Appliance {
     pub fn assert_alive(&mut self) {
         self.process.assert_alive();
     }
+}
+
+/// The box's lamps for all who look at it, as `desktop-mock.toml` names them.
+pub fn lamps_show_a_fault(status: &Value) -> bool {
+    status["leds"]["fault"] == "double-flash" && status["leds"]["status"] == "double-flash"
 }
 
 /// Whether a status names this fault.

@@ -110,12 +110,10 @@ impl Cable {
             .args(["--latency-msec=50", "--file-format=wav"])
             .arg(&wav);
         let process = Process::start("parecord", command, self.folder.path());
-        wait_for(Duration::from_secs(10), "recording of the loudspeaker", || {
-            match fs::metadata(&wav) {
-                Ok(file) if file.len() > 4800 => Ok(()),
-                Ok(file) => Err(format!("only {} bytes", file.len())),
-                Err(e) => Err(e.to_string()),
-            }
+        wait_for(Duration::from_secs(10), "recording of the loudspeaker", || match fs::metadata(&wav) {
+            Ok(file) if file.len() > 4800 => Ok(()),
+            Ok(file) => Err(format!("only {} bytes", file.len())),
+            Err(e) => Err(e.to_string()),
         });
         Recording { process, wav }
     }

@@ -11,6 +11,7 @@ pub mod appliance;
 pub mod cable;
 pub mod chromium;
 pub mod core;
+pub mod future_core;
 pub mod process;
 pub mod proxy;
 pub mod score;

@@ -16,7 +16,12 @@ pub struct Proxy {
 impl Proxy {
     /// Listens; with no target every connection is closed at once.
     pub fn start(target: Option<SocketAddr>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), target)
+    }
+
+    /// The same at a given address.
+    pub fn start_at(address: SocketAddr, target: Option<SocketAddr>) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().unwrap();
         let target = Arc::new(Mutex::new(target));
         let open = Arc::new(Mutex::new(Vec::new()));

@@ -36,10 +36,8 @@ pub fn tone_level(recording: &Path, hertz: u32) -> (f64, f64) {
 fn python(arguments: &[&str], files: &[&Path]) -> Value {
     let python = root().join(".cache/venv/bin/python");
     assert!(python.exists(), "{} is missing: run `make setup`", python.display());
-    let text = run(Command::new(python)
-        .arg(root().join("tests/support/score.py"))
-        .args(arguments)
-        .args(files))
-    .unwrap_or_else(|e| panic!("{e}"));
+    let text =
+        run(Command::new(python).arg(root().join("tests/support/score.py")).args(arguments).args(files))
+            .unwrap_or_else(|e| panic!("{e}"));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("score.py said {text:?}: {e}"))
 }
