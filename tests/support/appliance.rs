@@ -117,8 +117,16 @@ impl Appliance {
         Self::start_with(config, cable, &[])
     }
 
-    /// Starts a box with more environment.
+    /// Starts a box on a cable with more environment.
     pub fn start_with(config: &Config, cable: &Cable, environment: &[(&str, String)]) -> Self {
+        let [(name, path)] = cable.environment();
+        let mut all = environment.to_vec();
+        all.push((name, path.display().to_string()));
+        Self::start_with_environment(config, &all)
+    }
+
+    /// Starts a box without a cable.
+    pub fn start_with_environment(config: &Config, environment: &[(&str, String)]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let dir = folder.path();
         let secret = dir.join("secret");
@@ -128,7 +136,7 @@ impl Appliance {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callbox"));
         command.arg("run").arg("--config").arg(dir.join("callbox.toml"));
         command.arg("--socket").arg(dir.join("control.sock"));
-        command.envs(cable.environment()).envs(environment.iter().map(|(k, v)| (*k, v)));
+        command.envs(environment.iter().map(|(name, value)| (*name, value)));
         let process = Process::start("callbox", command, dir);
         Self { process, folder }
     }
@@ -145,6 +153,11 @@ impl Appliance {
         self.process.id()
     }
 
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("control.sock")
+    }
+
     /// The secret's file.
     pub fn secret_file(&self) -> PathBuf {
         self.folder.path().join("secret")
@@ -152,10 +165,7 @@ impl Appliance {
 
     /// Runs one of the commands that talk to the box.
     pub fn command(&self, arguments: &[&str]) -> Result<String, String> {
-        run(Command::new(env!("CARGO_BIN_EXE_callbox"))
-            .args(arguments)
-            .arg("--socket")
-            .arg(self.folder.path().join("control.sock")))
+        run(Command::new(env!("CARGO_BIN_EXE_callbox")).args(arguments).arg("--socket").arg(self.socket()))
     }
 
     /// The same, where failing is a failed test.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -110,7 +110,13 @@ impl Core {
 
     /// All events so far.
     pub fn events(&self) -> Vec<Value> {
-        self.process.lines().iter().skip(1).filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.events_after(0).into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The events after the first `skip`, each with the time of its arrival here.
+    pub fn events_after(&self, skip: usize) -> Vec<(Instant, Value)> {
+        let lines = self.process.lines_after(skip + 1).into_iter();
+        lines.map(|(at, line)| (at, serde_json::from_str(&line).expect("an event in JSON"))).collect()
     }
 
     /// Waits for an event of this name for which `wanted` holds, among those
@@ -118,9 +124,12 @@ impl Core {
     pub fn wait_event(&mut self, skip: usize, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         wait_for(Duration::from_secs(20), &format!("event {name} of the core"), || {
             self.process.assert_alive();
-            let events = self.events();
-            let found = events.iter().skip(skip).find(|event| event["event"] == name && wanted(event));
-            found.cloned().ok_or_else(|| format!("{} events: {:?}", events.len(), events.last()))
+            let events = self.events_after(skip);
+            let found = events.iter().find(|(_, event)| event["event"] == name && wanted(event));
+            found.map(|(_, event)| event.clone()).ok_or_else(|| {
+                let names: Vec<_> = events.iter().map(|(_, event)| event["event"].to_string()).collect();
+                format!("these came: {}", names.join(" "))
+            })
         })
     }
 

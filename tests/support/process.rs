@@ -15,7 +15,7 @@ pub struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Process {
@@ -35,7 +35,7 @@ impl Process {
         let kept = Arc::clone(&lines);
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                kept.lock().unwrap().push(line);
+                kept.lock().unwrap().push((Instant::now(), line));
             }
         });
         Self { name, child, log, lines }
@@ -48,7 +48,12 @@ impl Process {
 
     /// What it printed so far, line by line.
     pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
+        self.lines_after(0).into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The same without the first `skip` lines, each with the time of its arrival.
+    pub fn lines_after(&self, skip: usize) -> Vec<(Instant, String)> {
+        self.lines.lock().unwrap().iter().skip(skip).cloned().collect()
     }
 
     /// Its standard error so far.
