@@ -49,9 +49,6 @@ pub enum BootError {
         /// Why not, and what there is.
         reason: String,
     },
-    /// A sound device's name makes no sense.
-    #[error("[audio] {0}")]
-    Audio(String),
 }
 
 impl Running {
@@ -83,7 +80,7 @@ impl Running {
 /// does not have. Devices and networks that are missing now are not errors:
 /// they are faults of the running appliance.
 pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
-    let audio_settings = settings::audio(config).map_err(BootError::Audio)?;
+    let audio_settings = settings::audio(config);
     let (edges, line_events) = mpsc::channel(QUEUE);
     let board = settings::board(config, edges)?;
 

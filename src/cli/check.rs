@@ -7,7 +7,11 @@ use crate::config::Config;
 
 /// Says that all is well, or every mistake as `FILE:LINE:COLUMN: what; cure`.
 pub fn check(path: &Path) -> u8 {
-    match Config::load(path) {
+    let checked = Config::load(path).and_then(|config| match config.check_files() {
+        found if found.is_empty() => Ok(config),
+        found => Err(found),
+    });
+    match checked {
         Ok(config) => {
             println!(
                 "{}: all is well: {} button(s), {} lamp(s), {} contact(s), core {}",

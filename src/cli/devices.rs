@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::DONE;
-use crate::audio;
+use crate::audio::{self, DeviceInfo};
 
 /// Lists GPIO chips, sound devices and network addresses.
 pub fn devices() -> u8 {
@@ -11,7 +11,7 @@ pub fn devices() -> u8 {
     let chips = gpio_chips(Path::new("/sys/bus/gpio/devices"));
     list(&chips, "none: use [board] backend = \"mock\"");
     println!("Sound devices ([audio] capture and playback)");
-    let devices: Vec<String> = audio::devices().iter().map(ToString::to_string).collect();
+    let devices: Vec<String> = audio::devices().iter().map(sound_device).collect();
     list(&devices, "none: use \"wav:FILE\" or \"synth:silence\" to try without");
     println!("Network addresses");
     let addresses = if_addrs::get_if_addrs().unwrap_or_default();
@@ -28,6 +28,16 @@ fn list(entries: &[String], if_empty: &str) {
     for entry in entries {
         println!("  {entry}");
     }
+}
+
+fn sound_device(device: &DeviceInfo) -> String {
+    let ways = match (device.capture, device.playback) {
+        (true, true) => "both ways",
+        (true, false) => "capture",
+        (false, true) => "playback",
+        (false, false) => "neither way",
+    };
+    format!("{:<32} {ways:<10} {}", device.name, device.description)
 }
 
 /// Chips with their labels and numbers of lines, as sysfs tells without opening any.

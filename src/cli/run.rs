@@ -24,7 +24,7 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
             return USAGE;
         }
     };
-    logging::start(&config.log.level);
+    logging::start(config.log.level.as_str());
     let control = match ControlSocket::bind(&candidates(socket.or(config.control.socket.clone()))).await {
         Ok(control) => control,
         Err(error) => {
