@@ -1,6 +1,7 @@
 //! A wrong configuration is met by a person on a ladder with a phone. What
 //! they read must name the line, the column and the cure, all mistakes at
 //! once, and never a secret.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
 
