@@ -292,7 +292,7 @@ fn violations(files: &[(String, String)], crates: &BTreeSet<String>) -> Vec<Stri
                 let known = local
                     .first()
                     .is_some_and(|first| LOCAL.iter().any(|(name, _)| name == first) || first == "*");
-                if known && !allowed.iter().any(|rule| may(rule)) {
+                if known && !allowed.iter().any(may) {
                     found.push(format!("{file}:{line}: {top} must not use {name}"));
                 }
             } else if *may_be_foreign && crates.contains(&path[0]) && !source.hidden.contains(&path[0]) {

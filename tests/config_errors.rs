@@ -260,6 +260,23 @@ fn a_number_out_of_range_shows_the_range() {
 }
 
 #[test]
+fn numbers_are_read_in_every_way_toml_writes_them() {
+    for number in ["32000", "32_000", "0x7d00", "+32000"] {
+        let text = with(&format!("[media]\nopus-bitrate = {number}\n"));
+        let config = Config::parse(&text, "f", &BoardLoader::default()).unwrap();
+        assert_eq!(config.media.opus_bitrate, 32_000, "{number}");
+    }
+}
+
+#[test]
+fn one_pair_of_brackets_where_two_belong_is_named() {
+    let text = GOOD.replace("[[button]]", "[button]");
+    expect_one(&text, "7:1", "button is a table", "[[button]]");
+    let text = with("[[log]]\n");
+    expect_one(&text, "10:1", "log is a list", "a table");
+}
+
+#[test]
 fn addresses_and_sound_devices_are_checked() {
     expect_one(&with("[panel]\nlisten = \"8080\"\n"), "11:10", "\"8080\"", "\"127.0.0.1:8080\"");
     expect_one(

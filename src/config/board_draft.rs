@@ -317,3 +317,29 @@ fn is_name(text: &str) -> bool {
         && text.len() <= 32
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lamp_functions_have_the_words_that_they_have_elsewhere() {
+        #[derive(serde::Deserialize)]
+        struct Lamp {
+            function: LedFunction,
+        }
+        for (word, function) in LED_FUNCTIONS {
+            let lamp: Lamp = toml::from_str(&format!("function = \"{word}\"")).unwrap();
+            assert_eq!(lamp.function, function);
+        }
+    }
+
+    #[test]
+    fn names_are_what_a_shell_takes_without_quotes() {
+        for (text, valid) in
+            [("call", true), ("flat-2", true), ("", false), ("a b", false), ("Call", false), ("ø", false)]
+        {
+            assert_eq!(is_name(text), valid, "{text:?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Place, Problem, quoted};
+use super::document;
 use super::secret::{self, SecretSource};
 use super::section::Section;
 use super::server::{self, Shape};
@@ -220,12 +221,12 @@ pub(super) fn check_files(core: &CoreConfig, auth: &AuthConfig) -> Vec<Diagnosti
     let mut found = Vec::new();
     let mut check = |named: &Option<NamedFile>| {
         let Some(NamedFile { path, place }) = named else { return };
-        let problem = match std::fs::read_to_string(path) {
+        let cure = "name a readable PEM file, or leave ca-file out for the public roots";
+        let problem = match document::read(path, cure) {
             Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return,
             Ok(_) => format!("{} holds no PEM certificate", path.display()),
-            Err(error) => format!("{} cannot be read: {error}", path.display()),
+            Err(unread) => format!("{} cannot be read: {}", path.display(), unread.what),
         };
-        let cure = "name a readable PEM file, or leave ca-file out for the public roots";
         found.push(place.diagnose(Problem::new(problem, cure)));
     };
     check(&core.ca_file);
