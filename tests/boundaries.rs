@@ -12,7 +12,7 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each top-level module may use of the others. `*` is everything.
-const LOCAL: [(&str, &[&str]); 14] = [
+const LOCAL: [(&str, &[&str]); 18] = [
     ("appliance", &["appliance"]),
     ("config", &["appliance", "config"]),
     ("pipe", &["appliance", "config", "pipe"]),
@@ -32,9 +32,13 @@ const LOCAL: [(&str, &[&str]); 14] = [
     ("gpio", &["appliance", "config", "gpio"]),
     ("panel", &["appliance", "config", "panel"]),
     ("system", &["appliance", "config", "system"]),
-    ("control", &["appliance", "config", "control"]),
+    ("control", &["appliance", "config", "control", "handle"]),
+    ("handle", &["appliance", "config", "gpio", "system", "handle"]),
     ("sim", &["appliance", "config", "pipe", "media", "audio", "gpio", "panel", "system", "control", "sim"]),
     ("driver", &["*"]),
+    ("boot", &["*"]),
+    ("settings", &["*"]),
+    ("demo", &["*"]),
     ("cli", &["*"]),
     ("lib", &["*"]),
     ("main", &["*"]),

@@ -137,9 +137,7 @@ fn checking_the_configuration_looks_at_certificates() {
     let text = "[board]\nfile = \"desktop-mock\"\n[auth]\nclient-id = \"x\"\nclient-secret-file = \"./client-secret\"\n[core]\nca-file = \"ca.pem\"\n";
     let name = folder.path().join("callbox.toml");
     let config = Config::parse(text, name.to_str().unwrap(), &BoardLoader::new(Vec::new())).unwrap();
-    assert!(
-        matches!(&config.auth, AuthConfig::ClientCredentials(credentials) if credentials.client_id == "x")
-    );
+    assert!(matches!(&config.auth, AuthConfig::ClientCredentials { client_id, .. } if client_id == "x"));
     let check = || config.check_files().iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(
         check()[0].contains("callbox.toml:7:11: ") && check()[0].contains("cannot be read"),

@@ -30,24 +30,20 @@ pub enum AuthConfig {
     /// No token (sandbox).
     None,
     /// OAuth 2.0 client credentials (RFC 6749 section 4.4).
-    ClientCredentials(Box<ClientCredentials>),
-}
-
-/// What a token is asked for with.
-#[derive(Clone, Debug)]
-pub struct ClientCredentials {
-    /// Default `https://id.wgtwo.com/oauth2/token`.
-    pub token_url: String,
-    /// The client id.
-    pub client_id: String,
-    /// Where the secret comes from.
-    pub secret: SecretSource,
-    /// Where the configuration names the secret.
-    pub secret_place: Place,
-    /// Default `call.control.answer_and_initiate`; empty for none.
-    pub scope: String,
-    /// Roots instead of the public ones for the token server, PEM.
-    pub ca_file: Option<NamedFile>,
+    ClientCredentials {
+        /// Default `https://id.wgtwo.com/oauth2/token`.
+        token_url: String,
+        /// The client id.
+        client_id: String,
+        /// Where the secret comes from.
+        secret: SecretSource,
+        /// Where the configuration names the secret.
+        secret_place: Box<Place>,
+        /// Default `call.control.answer_and_initiate`; empty for none.
+        scope: String,
+        /// Roots instead of the public ones for the token server, PEM.
+        ca_file: Option<Box<NamedFile>>,
+    },
 }
 
 /// A file and where the configuration names it.
@@ -128,16 +124,16 @@ pub(super) fn read_auth(section: Option<Section<'_>>, root: &Section<'_>, base: 
                 section.note(empty.at, Problem::new("client-id is empty", cure));
             }
             match secret {
-                Some((secret, secret_place)) => AuthConfig::ClientCredentials(Box::new(ClientCredentials {
+                Some((secret, secret_place)) => AuthConfig::ClientCredentials {
                     token_url: token_url
                         .map_or_else(|| "https://id.wgtwo.com/oauth2/token".to_owned(), |url| url.value),
                     client_id: client_id.map(|id| id.value.to_owned()).unwrap_or_default(),
                     secret,
-                    secret_place,
+                    secret_place: Box::new(secret_place),
                     scope: scope
                         .map_or_else(|| "call.control.answer_and_initiate".to_owned(), |scope| scope.value),
-                    ca_file,
-                })),
+                    ca_file: ca_file.map(Box::new),
+                },
                 None => AuthConfig::None,
             }
         }
@@ -219,7 +215,7 @@ fn named_file(section: &mut Section<'_>, base: &Path) -> Option<NamedFile> {
 /// Looks at the files that `[core]` and `[auth]` name.
 pub(super) fn check_files(core: &CoreConfig, auth: &AuthConfig) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut check = |named: &Option<NamedFile>| {
+    let mut check = |named: Option<&NamedFile>| {
         let Some(NamedFile { path, place }) = named else { return };
         let cure = "name a readable PEM file, or leave ca-file out for the public roots";
         let problem = match document::read(path, cure) {
@@ -229,11 +225,11 @@ pub(super) fn check_files(core: &CoreConfig, auth: &AuthConfig) -> Vec<Diagnosti
         };
         found.push(place.diagnose(Problem::new(problem, cure)));
     };
-    check(&core.ca_file);
-    if let AuthConfig::ClientCredentials(credentials) = auth {
-        check(&credentials.ca_file);
-        if let Err(error) = secret::read(&credentials.secret) {
-            found.push(credentials.secret_place.diagnose(error.problem()));
+    check(core.ca_file.as_ref());
+    if let AuthConfig::ClientCredentials { secret, secret_place, ca_file, .. } = auth {
+        check(ca_file.as_deref());
+        if let Err(error) = secret::read(secret) {
+            found.push(secret_place.diagnose(error.problem()));
         }
     }
     found

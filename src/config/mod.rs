@@ -28,7 +28,7 @@ use crate::appliance::settings::{Mode, Settings};
 pub use audio::{AudioConfig, AudioDevice};
 pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
-pub use core::{AuthConfig, ClientCredentials, CoreConfig, NamedFile};
+pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use media::{Codec, MediaConfig};
 pub use secret::{SecretError, SecretSource};
