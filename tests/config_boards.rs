@@ -1,6 +1,7 @@
 //! A board file says which wire opens the door. Inheriting must change what
 //! the file says and nothing else, and two things on one wire must be found
 //! before the current is on.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use callbox::appliance::indicator::LedFunction;
 use callbox::config::board::{Bias, LineId, OutputFunction};
 use callbox::config::{Board, BoardLoader, Config};
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 fn folder(files: &[(&str, &str)]) -> (TempDir, BoardLoader) {
@@ -184,4 +186,24 @@ fn a_mistake_in_a_board_names_the_boards_file() {
             here.path().display()
         )
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn flipped_bytes_in_a_board_never_panic(flips in prop::collection::vec((0usize..4000, any::<u8>()), 1..6), cut in 0usize..4000) {
+        let mut bytes = include_bytes!("../board/rpi4-doorstation.toml").to_vec();
+        for (at, value) in flips {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        bytes.truncate(cut);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("broken.toml"), &bytes).unwrap();
+        let boards = BoardLoader::new(vec![folder.path().to_owned()]);
+        if let Err(found) = boards.load("broken") {
+            prop_assert!(!found.is_empty());
+        }
+    }
 }

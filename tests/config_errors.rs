@@ -1,6 +1,7 @@
 //! A wrong configuration is met by a person on a ladder with a phone. What
 //! they read must name the line, the column and the cure, all mistakes at
 //! once, and never a secret.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
 
@@ -256,6 +257,23 @@ fn a_number_out_of_range_shows_the_range() {
         let text = with(&format!("[media]\nopus-bitrate = {number}\n"));
         expect_one(&text, "11:16", "is out of range", "from 6000 to 128000");
     }
+}
+
+#[test]
+fn numbers_are_read_in_every_way_toml_writes_them() {
+    for number in ["32000", "32_000", "0x7d00", "+32000"] {
+        let text = with(&format!("[media]\nopus-bitrate = {number}\n"));
+        let config = Config::parse(&text, "f", &BoardLoader::default()).unwrap();
+        assert_eq!(config.media.opus_bitrate, 32_000, "{number}");
+    }
+}
+
+#[test]
+fn one_pair_of_brackets_where_two_belong_is_named() {
+    let text = GOOD.replace("[[button]]", "[button]");
+    expect_one(&text, "7:1", "button is a table", "[[button]]");
+    let text = with("[[log]]\n");
+    expect_one(&text, "10:1", "log is a list", "a table");
 }
 
 #[test]

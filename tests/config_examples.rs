@@ -1,6 +1,7 @@
 //! What we ship must load: people copy an example and change three lines. A
 //! board file with a typo, or an example that fell behind the code, would
 //! first be noticed on a ladder at somebody's door.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

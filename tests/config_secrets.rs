@@ -1,5 +1,6 @@
 //! The client secret opens the operator's account. It comes from a file that
 //! only its owner may read, or from systemd; it is never printed.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

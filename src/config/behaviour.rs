@@ -262,3 +262,56 @@ fn set(section: &mut Section<'_>, key: &'static str, range: RangeInclusive<Durat
         *into = duration;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::super::diagnostic::Report;
+    use super::*;
+
+    /// The word of an action; a new action does not compile until it has one here.
+    fn word(action: &Action) -> &'static str {
+        match action {
+            Action::Call { .. } => "call",
+            Action::Answer => "answer",
+            Action::HangUp => "hang-up",
+            Action::ToPhone => "to-phone",
+            Action::TakeOver => "take-over",
+            Action::Dtmf { .. } => "dtmf",
+            Action::Mute { .. } => "mute",
+        }
+    }
+
+    #[test]
+    fn actions_read_here_as_everywhere_else() {
+        let mut words = std::collections::BTreeSet::new();
+        for text in [
+            "action = \"call\"\nto = [\"+47\", \"+4722222222\"]",
+            "action = \"answer\"",
+            "action = \"hang-up\"",
+            "action = \"to-phone\"",
+            "action = \"take-over\"",
+            "action = \"dtmf\"\ndigits = \"12*#AD\"",
+            "action = \"mute\"",
+            "action = \"mute\"\non = true",
+        ] {
+            let elsewhere: Action = toml::from_str(text).unwrap();
+            words.insert(word(&elsewhere));
+            let report = Report::new("f", text);
+            let table = DeTable::parse(text).unwrap();
+            let section = Section::new(&report, table.get_ref(), 0, "press".to_owned());
+            assert_eq!(read_action(section, &Contacts::new()), Some(elsewhere), "{text}");
+            assert_eq!(report.into_found(), []);
+        }
+        assert_eq!(words.len(), VERBS.len());
+        assert!(VERBS.iter().all(|(verb, _)| words.contains(verb)));
+    }
+
+    #[test]
+    fn digits_that_no_telephone_has_are_refused() {
+        for wrong in ["", "1 2", "E", "a", "+47", &"1".repeat(33)] {
+            assert!(digits(wrong).is_err(), "{wrong:?} was accepted");
+        }
+    }
+}

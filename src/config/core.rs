@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Place, Problem, quoted};
+use super::document;
 use super::secret::{self, SecretSource};
 use super::section::Section;
 use super::server::{self, Shape};
@@ -37,11 +38,11 @@ pub enum AuthConfig {
         /// Where the secret comes from.
         secret: SecretSource,
         /// Where the configuration names the secret.
-        secret_place: Place,
+        secret_place: Box<Place>,
         /// Default `call.control.answer_and_initiate`; empty for none.
         scope: String,
         /// Roots instead of the public ones for the token server, PEM.
-        ca_file: Option<NamedFile>,
+        ca_file: Option<Box<NamedFile>>,
     },
 }
 
@@ -128,10 +129,10 @@ pub(super) fn read_auth(section: Option<Section<'_>>, root: &Section<'_>, base: 
                         .map_or_else(|| "https://id.wgtwo.com/oauth2/token".to_owned(), |url| url.value),
                     client_id: client_id.map(|id| id.value.to_owned()).unwrap_or_default(),
                     secret,
-                    secret_place,
+                    secret_place: Box::new(secret_place),
                     scope: scope
                         .map_or_else(|| "call.control.answer_and_initiate".to_owned(), |scope| scope.value),
-                    ca_file,
+                    ca_file: ca_file.map(Box::new),
                 },
                 None => AuthConfig::None,
             }
@@ -214,19 +215,19 @@ fn named_file(section: &mut Section<'_>, base: &Path) -> Option<NamedFile> {
 /// Looks at the files that `[core]` and `[auth]` name.
 pub(super) fn check_files(core: &CoreConfig, auth: &AuthConfig) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut check = |named: &Option<NamedFile>| {
+    let mut check = |named: Option<&NamedFile>| {
         let Some(NamedFile { path, place }) = named else { return };
-        let problem = match std::fs::read_to_string(path) {
+        let cure = "name a readable PEM file, or leave ca-file out for the public roots";
+        let problem = match document::read(path, cure) {
             Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return,
             Ok(_) => format!("{} holds no PEM certificate", path.display()),
-            Err(error) => format!("{} cannot be read: {error}", path.display()),
+            Err(unread) => format!("{} cannot be read: {}", path.display(), unread.what),
         };
-        let cure = "name a readable PEM file, or leave ca-file out for the public roots";
         found.push(place.diagnose(Problem::new(problem, cure)));
     };
-    check(&core.ca_file);
+    check(core.ca_file.as_ref());
     if let AuthConfig::ClientCredentials { secret, secret_place, ca_file, .. } = auth {
-        check(ca_file);
+        check(ca_file.as_deref());
         if let Err(error) = secret::read(secret) {
             found.push(secret_place.diagnose(error.problem()));
         }

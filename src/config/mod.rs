@@ -6,6 +6,7 @@
 pub mod audio;
 mod behaviour;
 pub mod board;
+mod board_draft;
 mod board_file;
 pub mod core;
 mod diagnostic;
@@ -27,7 +28,7 @@ use crate::appliance::settings::{Mode, Settings};
 pub use audio::{AudioConfig, AudioDevice};
 pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
-pub use core::{AuthConfig, CoreConfig};
+pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use media::{Codec, MediaConfig};
 pub use secret::{SecretError, SecretSource};
@@ -216,7 +217,7 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
         return (None, None);
     };
     let file = section.required_text("file", "\"rpi4-doorstation\", or another board or the path of one");
-    let chosen = section.choice("backend", &board_file::BACKENDS);
+    let chosen = section.choice("backend", &board_draft::BACKENDS);
     let board = file.and_then(|Located { value, at }| {
         match boards.load_from(value, &section.report.place(at), base) {
             Ok(board) => Some(board),

@@ -26,37 +26,37 @@ impl Shape {
 /// machine or somebody said that it may leave it.
 pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<String, Problem> {
     let cure = || format!("write an address such as {}", shape.example());
+    if text.contains('@') {
+        return Err(Problem::new(
+            "the address holds a user name or password",
+            "remove everything up to the @; credentials belong in [auth]",
+        ));
+    }
+    // What follows the question mark may be a key: not quoted.
+    let shown = quoted(text.split('?').next().unwrap_or_default());
     let (plaintext, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => (false, rest),
         (None, Some(rest)) => (true, rest),
         (None, None) => {
-            // What stands before an @ may be a password: not quoted.
-            let what = if text.contains('@') { "the address".to_owned() } else { quoted(text) };
-            return Err(Problem::new(format!("{what} does not begin with https://"), cure()));
+            return Err(Problem::new(format!("{shown} does not begin with https://"), cure()));
         }
     };
     let (authority, path) = match rest.find(['/', '?', '#']) {
         Some(end) => rest.split_at(end),
         None => (rest, ""),
     };
-    if authority.contains('@') {
-        return Err(Problem::new(
-            "the address holds a user name or password",
-            "remove everything up to the @; credentials belong in [auth]",
-        ));
-    }
     let (host, port) = split_port(authority);
     if !is_host(host) {
-        return Err(Problem::new(format!("{} has no valid host name", quoted(text)), cure()));
+        return Err(Problem::new(format!("{shown} has no valid host name"), cure()));
     }
     match port {
         Some(port) if port.parse::<u16>().is_ok_and(|port| port != 0) => {}
         Some(_) => {
-            let what = format!("{} has no valid port", quoted(text));
+            let what = format!("{shown} has no valid port");
             return Err(Problem::new(what, "write a port from 1 to 65535"));
         }
         None if shape == Shape::Endpoint => {
-            let what = format!("{} has no port", quoted(text));
+            let what = format!("{shown} has no port");
             let usual = if plaintext { 80 } else { 443 };
             return Err(Problem::new(
                 what,
@@ -67,17 +67,17 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
     }
     match shape {
         Shape::Endpoint if !path.is_empty() => {
-            let what = format!("{} goes on after the port", quoted(text));
+            let what = format!("{shown} goes on after the port");
             return Err(Problem::new(what, "end the address after the port"));
         }
         Shape::Url if path.contains('#') || path.bytes().any(|b| b <= b' ' || b == 0x7f) => {
-            return Err(Problem::new(format!("{} is not a URL", quoted(text)), cure()));
+            return Err(Problem::new(format!("{shown} is not a URL"), cure()));
         }
         Shape::Endpoint | Shape::Url => {}
     }
     if plaintext && !allow_plaintext && !is_loopback(host) {
         return Err(Problem::new(
-            format!("{} is not encrypted", quoted(text)),
+            format!("{shown} is not encrypted"),
             "write https://, or allow-plaintext = true if nobody can listen in",
         ));
     }
@@ -167,8 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_an_address_is_refused_and_not_repeated() {
-        for wrong in ["https://me:hunter2@core.example:443", "me:hunter2@core.example:443"] {
+    fn a_secret_in_an_address_is_refused_and_not_repeated() {
+        for wrong in [
+            "https://me:hunter2@core.example:443",
+            "me:hunter2@core.example:443",
+            "https://me:a/hunter2@core.example:443",
+            "https://core.example:0?key=hunter2",
+            "core.example?key=hunter2",
+        ] {
             let problem = check(wrong, Shape::Endpoint, true).unwrap_err();
             assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
         }
