@@ -30,8 +30,8 @@ pub(super) fn from_status(status: &Status) -> Closed {
     // A status that the core sent has no cause on this side.
     let cause = status.source().map(chain_text);
     let told = match &cause {
-        Some(cause) => format!("{}: {cause}", status.code()),
-        None => format!("the core says {:?}: {}", status.code(), status.message()),
+        Some(cause) => format!("the connection broke: {cause}"),
+        None => format!("the stream ended with {:?}: {}", status.code(), status.message()),
     };
     let reason = match status.code() {
         Code::Unauthenticated => CloseReason::Unauthenticated,
@@ -39,9 +39,10 @@ pub(super) fn from_status(status: &Status) -> Closed {
         Code::ResourceExhausted => CloseReason::RateLimited,
         // Messages over the limit are refused on this side, without a cause.
         Code::OutOfRange => return closed(CloseReason::Lost, status.message()),
+        // What libraries say of broken frames, on either side.
+        Code::Internal | Code::Unknown | Code::DataLoss => CloseReason::Lost,
         Code::Ok
         | Code::Cancelled
-        | Code::Unknown
         | Code::InvalidArgument
         | Code::DeadlineExceeded
         | Code::NotFound
@@ -49,9 +50,7 @@ pub(super) fn from_status(status: &Status) -> Closed {
         | Code::FailedPrecondition
         | Code::Aborted
         | Code::Unimplemented
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss => {
+        | Code::Unavailable => {
             if cause.is_some() {
                 CloseReason::Lost
             } else {
@@ -146,7 +145,7 @@ mod tests {
         assert_eq!(reason(Status::permission_denied("no")), CloseReason::PermissionDenied);
         assert_eq!(reason(Status::resource_exhausted("no")), CloseReason::RateLimited);
         assert_eq!(reason(Status::unavailable("restart")), CloseReason::EndedByCore);
-        assert_eq!(reason(Status::internal("bug")), CloseReason::EndedByCore);
+        assert_eq!(reason(Status::internal("bug")), CloseReason::Lost);
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert_eq!(reason(Status::from_error(Box::new(reset))), CloseReason::Lost);
         let calm = Status::from_error(Box::new(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM)));
