@@ -93,7 +93,7 @@ fn the_recording_is_a_valid_file_at_all_times() {
     let path = folder.path().join("heard.wav");
     let (engine, _faults) = engine(settings("synth:silence", &format!("wav:{}", path.display())));
     engine.tone(Some(Tone::Congestion));
-    wait(LONG, "a recording", || path.exists());
+    wait(LONG, "a recording", || path.metadata().is_ok_and(|file| file.len() > 0));
     for least in [0, 48_000, 96_000] {
         wait(LONG, "the recording grows", || {
             // Never an error, not even while it is being written.

@@ -28,9 +28,15 @@ load-module module-native-protocol-unix auth-anonymous=1 socket=FOLDER/native
 
 const PCMS: &str = "\
 </usr/share/alsa/alsa.conf>
-pcm.dut_spk { type pulse server \"unix:FOLDER/native\" device \"spk_cable\" }
+pcm.dut_spk {
+  type pulse server \"unix:FOLDER/native\" device \"spk_cable\"
+  hint { show on description \"The cable's loudspeaker\" }
+}
 pcm.dut_spk_strict { type pulse server \"unix:FOLDER/native\" device \"spk_cable\" handle_underrun 1 }
-pcm.dut_mic { type pulse server \"unix:FOLDER/native\" device \"mic_cable.monitor\" }
+pcm.dut_mic {
+  type pulse server \"unix:FOLDER/native\" device \"mic_cable.monitor\"
+  hint { show on description \"The cable's microphone\" }
+}
 pcm.test_inject { type pulse server \"unix:FOLDER/native\" device \"mic_cable\" }
 pcm.test_listen { type pulse server \"unix:FOLDER/native\" device \"spk_cable.monitor\" }
 ";
