@@ -16,14 +16,17 @@ use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 const CAPTURE_PERIODS: Frames = 4;
 const PLAYBACK_PERIODS: Frames = 3;
 
-/// Playback starts with this much in the buffer.
-const START_PERIODS: usize = 2;
+/// Playback starts with this much silence ahead of the first sound. The start
+/// threshold itself is one period: PulseAudio's plug-in makes it the least
+/// fill after an underrun, too, and two of three periods is a dead-lock there.
+const CUSHION_PERIODS: usize = 1;
 
 /// More channels than a mono box can make sense of.
 const MOST_CHANNELS: u32 = 8;
 
-/// A card that gives or takes nothing for so long hangs.
-const STALLED_MS: u32 = 500;
+/// A card that gives or takes nothing for so long hangs. A sound server that
+/// wakes up an idle card may need two seconds.
+const STALLED_MS: u32 = 3000;
 
 /// Recoveries within one period until the device is given up.
 const MOST_RECOVERIES: u32 = 10;
@@ -81,7 +84,7 @@ impl Playback for AlsaPlayback {
         if self.0.pcm.state() == State::Prepared {
             // A cushion of silence, or the next late frame would be an underrun.
             self.0.bytes.fill(0);
-            for _ in 1..START_PERIODS {
+            for _ in 0..CUSHION_PERIODS {
                 self.put()?;
             }
         }
@@ -123,7 +126,7 @@ impl Pcm {
         let software = self.pcm.sw_params_current()?;
         let buffer = self.pcm.hw_params_current()?.get_buffer_size()?;
         let start = match self.direction {
-            Direction::Playback => buffer.min(PERIOD_FRAMES * START_PERIODS as Frames),
+            Direction::Playback => PERIOD_FRAMES.min(buffer),
             Direction::Capture => 1,
         };
         software.set_start_threshold(start)?;

@@ -8,8 +8,8 @@ use super::{PERIOD, alsa, synth, wav};
 
 /// A microphone, open.
 pub trait Capture: Send {
-    /// Waits for the next period and fills it in. Must return within about a
-    /// second, and neither allocate, lock nor log while all is well.
+    /// Waits for the next period and fills it in. Must return within three
+    /// seconds, and neither allocate, lock nor log while all is well.
     ///
     /// # Errors
     /// [`DeviceError`] when the device must be opened anew.
@@ -21,8 +21,8 @@ pub trait Capture: Send {
 
 /// A loudspeaker, open.
 pub trait Playback: Send {
-    /// Waits for room and hands one period over. Must return within about a
-    /// second, and neither allocate, lock nor log while all is well.
+    /// Waits for room and hands one period over. Must return within three
+    /// seconds, and neither allocate, lock nor log while all is well.
     ///
     /// # Errors
     /// [`DeviceError`] when the device must be opened anew.

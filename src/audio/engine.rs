@@ -163,7 +163,8 @@ impl AudioEngine {
         self.counters.snapshot()
     }
 
-    /// Ends all audio threads and closes the devices, within about a second.
+    /// Ends all audio threads and closes the devices: at once, or within three
+    /// seconds where a device hangs.
     pub fn stop(self) {
         drop(self);
     }

@@ -194,3 +194,101 @@ impl Oscillator {
         (self.phase * TAU).sin() * self.level
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::leg::FRAME_SAMPLES;
+
+    const TONES: [Tone; 7] =
+        [Tone::Press, Tone::Progress, Tone::Ringback, Tone::Ring, Tone::Busy, Tone::Congestion, Tone::Error];
+
+    fn tones(region: Region) -> Tones {
+        Tones::new(&AudioSettings { region, ..AudioSettings::default() })
+    }
+
+    fn render(tones: &mut Tones, ms: usize) -> Vec<i16> {
+        let mut sound = Vec::new();
+        for _ in 0..ms / 10 {
+            let mut frame = [0; FRAME_SAMPLES];
+            tones.mix(&mut frame);
+            sound.extend_from_slice(&frame);
+        }
+        sound
+    }
+
+    /// Peak of one frequency over its full-scale, 100 ms from `ms`.
+    fn level(sound: &[i16], ms: usize, hertz: f64) -> f64 {
+        let part = &sound[ms * 48..(ms + 100) * 48];
+        let (re, im) = part.iter().enumerate().fold((0.0, 0.0), |(re, im), (n, &s)| {
+            let (sin, cos) = (n as f64 * hertz / 48_000.0 * TAU).sin_cos();
+            (re + f64::from(s) * cos, im + f64::from(s) * sin)
+        });
+        20.0 * (2.0 * f64::hypot(re, im) / part.len() as f64 / 32_767.0).max(1e-6).log10()
+    }
+
+    #[test]
+    fn cadences_and_frequencies_are_those_of_the_tone_plans() {
+        // Region, tone, frequencies, on and off in ms (ITU-T E.180 Supplement 2).
+        let plan: [(Region, Tone, &[f64], usize, usize); 9] = [
+            (Region::Eu, Tone::Ringback, &[425.0], 1000, 4000),
+            (Region::Eu, Tone::Busy, &[425.0], 500, 500),
+            (Region::Eu, Tone::Congestion, &[425.0], 250, 250),
+            (Region::Us, Tone::Ringback, &[440.0, 480.0], 2000, 4000),
+            (Region::Us, Tone::Busy, &[480.0, 620.0], 500, 500),
+            (Region::Us, Tone::Congestion, &[480.0, 620.0], 250, 250),
+            (Region::Uk, Tone::Ringback, &[400.0, 450.0], 400, 200),
+            (Region::Uk, Tone::Busy, &[400.0], 375, 375),
+            (Region::Uk, Tone::Congestion, &[400.0], 400, 350),
+        ];
+        for (region, tone, hertz, on_ms, off_ms) in plan {
+            let mut tones = tones(region);
+            tones.play(Some(tone));
+            let sound = render(&mut tones, on_ms + off_ms + 200);
+            let each = if hertz.len() == 2 { -18.0 - 3.01 } else { -18.0 };
+            for &hz in hertz {
+                for at in [20, on_ms - 100, on_ms + off_ms + 20] {
+                    let found = level(&sound, at, hz);
+                    assert!(
+                        (found - each).abs() < 0.7,
+                        "{region:?} {tone:?}: {hz} Hz at {at} ms: {found} dBFS"
+                    );
+                }
+            }
+            let pause = &sound[(on_ms + 5) * 48..(on_ms + off_ms) * 48];
+            assert!(pause.iter().all(|&s| s == 0), "{region:?} {tone:?}: the pause is not silent");
+        }
+    }
+
+    #[test]
+    fn every_change_of_tone_is_without_a_click_and_every_end_within_a_frame() {
+        for region in [Region::Eu, Region::Us, Region::Uk] {
+            for first in TONES {
+                for second in TONES.map(Some).into_iter().chain([None]) {
+                    let mut tones = tones(region);
+                    tones.play(Some(first));
+                    let mut sound = render(&mut tones, 130);
+                    tones.play(second);
+                    sound.extend(render(&mut tones, 200));
+                    tones.play(None);
+                    render(&mut tones, if second == Some(Tone::Press) { 60 } else { 10 });
+                    assert!(render(&mut tones, 10).iter().all(|&s| s == 0), "{first:?}, {second:?}: goes on");
+                    // The ringer, 784 Hz at -9 dBFS, climbs 1193 a sample, its ramp 81;
+                    // a blip over its end 540. A cut of the ringer would be up to 11626.
+                    let jump = sound.windows(2).map(|p| (i32::from(p[1]) - i32::from(p[0])).abs()).max();
+                    assert!(jump < Some(1900), "{region:?} {first:?}, {second:?}: a jump of {jump:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tone_over_loud_sound_saturates() {
+        let mut tones = tones(Region::Eu);
+        tones.play(Some(Tone::Ring));
+        let mut frame = [i16::MAX; FRAME_SAMPLES];
+        tones.mix(&mut frame);
+        assert!(frame.iter().all(|&sample| sample > 0), "it wrapped around");
+        assert!(frame.contains(&i16::MAX));
+    }
+}
