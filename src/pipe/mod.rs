@@ -1,7 +1,11 @@
 //! The session to the voice core: one gRPC stream, prost to appliance types,
 //! and the token that opens it.
 
+pub mod proto;
+
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -48,13 +52,35 @@ pub enum AuthSettings {
     },
 }
 
-/// Where the client secret comes from.
-#[derive(Clone, Debug)]
-pub enum SecretSource {
-    /// A file that only its owner may read.
-    File(PathBuf),
-    /// A systemd credential of this name in `$CREDENTIALS_DIRECTORY`.
-    Credential(String),
-    /// For tests and the demo.
-    Given(SecretString),
+/// Reads the client secret, or says for people why it cannot be read.
+type ReadSecret = dyn Fn() -> Result<SecretString, String> + Send + Sync;
+
+/// Where the client secret comes from. It is read anew at every token request.
+#[derive(Clone)]
+pub struct SecretSource(Arc<ReadSecret>);
+
+impl SecretSource {
+    /// A source that asks `read` each time. The text of its error is shown to people.
+    pub fn new(read: impl Fn() -> Result<SecretString, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// A source that always gives this secret: for tests and the demo.
+    pub fn given(secret: SecretString) -> Self {
+        Self::new(move || Ok(secret.clone()))
+    }
+
+    /// Reads the secret now.
+    ///
+    /// # Errors
+    /// What the source says, for people.
+    pub fn read(&self) -> Result<SecretString, String> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretSource(..)")
+    }
 }
