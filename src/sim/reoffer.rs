@@ -7,9 +7,10 @@
 use super::handle::Change;
 use crate::media::Codec;
 
-/// Turns a leg's own answer or offer into its next offer. `version` must grow
-/// with every offer of a call (RFC 8866 section 5.2).
-pub(super) fn reoffer(sdp: &str, change: Change, version: u64) -> String {
+/// Turns a leg's own answer or offer into its next offer. `newer` is
+/// added to its version, which must grow with every offer of a call (RFC 8866
+/// section 5.2).
+pub(super) fn reoffer(sdp: &str, change: Change, newer: u64) -> String {
     let direction = match change {
         Change::Same | Change::Codec(_) => None,
         Change::Hold => Some("a=sendonly"),
@@ -23,7 +24,7 @@ pub(super) fn reoffer(sdp: &str, change: Change, version: u64) -> String {
     let mut offer = String::with_capacity(sdp.len());
     for line in sdp.lines() {
         let line = match (line, direction, &keep) {
-            (line, _, _) if line.starts_with("o=") => with_version(line, version),
+            (line, _, _) if line.starts_with("o=") => with_version(line, newer),
             // The offerer of a kept DTLS association leaves the role open (RFC 8842 section 5.2).
             ("a=setup:active" | "a=setup:passive", _, _) => "a=setup:actpass".to_owned(),
             ("a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive", Some(direction), _) => {
@@ -74,11 +75,11 @@ fn with_formats(line: &str, formats: &[String]) -> String {
     format!("{} {}", head.join(" "), formats.join(" "))
 }
 
-fn with_version(line: &str, version: u64) -> String {
-    let mut fields: Vec<&str> = line.split(' ').collect();
-    let version = version.to_string();
+fn with_version(line: &str, newer: u64) -> String {
+    let mut fields: Vec<String> = line.split(' ').map(str::to_owned).collect();
     if let Some(field) = fields.get_mut(2) {
-        *field = &version;
+        let version: u64 = field.parse().unwrap_or(0);
+        *field = version.wrapping_add(newer).to_string();
     }
     fields.join(" ")
 }
@@ -96,7 +97,7 @@ mod tests {
     fn hold_changes_direction_role_and_version_only() {
         let offer = reoffer(ANSWER, Change::Hold, 5);
         let expected = ANSWER
-            .replace("77 1 ", "77 5 ")
+            .replace("77 1 ", "77 6 ")
             .replace("setup:active", "setup:actpass")
             .replace("sendrecv", "sendonly");
         assert_eq!(offer, expected);

@@ -23,6 +23,8 @@ pub struct Script {
     /// Phones by number.
     #[serde(default, rename = "phone")]
     pub phones: Vec<Numbered>,
+    /// The number is in a call with this one on another terminal when a box registers.
+    pub in_call: Option<PhoneNumber>,
     /// A call to every box that registers.
     pub call_box: Option<CallBox>,
     /// Messages to every box that registers, sent as they are.
@@ -105,7 +107,7 @@ pub enum Sound {
     Quiet,
     /// A sine of this many Hz, 20 to 20000, at -12 dBFS.
     Tone(f64),
-    /// A WAV file, mono, 16 bit, at 8, 16, 24 or 48 kHz.
+    /// A WAV file, mono, 16 bit, 48 kHz.
     Prompt {
         /// Which.
         file: PathBuf,
@@ -229,6 +231,12 @@ impl Script {
     pub fn phone(&self, number: &str) -> &Phone {
         let named = self.phones.iter().find(|numbered| numbered.number.as_str() == number);
         named.map_or(&self.default_phone, |numbered| &numbered.phone)
+    }
+
+    /// The number of the browser page; any number if it is the default phone.
+    pub fn browser_number(&self) -> &str {
+        let page = self.phones.iter().find(|numbered| numbered.phone.sound == Sound::Browser);
+        page.map_or("+4700000000", |numbered| numbered.number.as_str())
     }
 
     /// True if some phone is a browser page.
