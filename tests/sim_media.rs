@@ -10,7 +10,7 @@ use callbox::appliance::command::MediaCommand;
 use callbox::media::Codec;
 use callbox::pipe::proto::web_terminal_message::Message;
 use callbox::pipe::proto::{Answer, Ringing};
-use callbox::sim::{Change, SimCore, SimEvent};
+use callbox::sim::{ActError, Change, SimCore, SimEvent};
 use sim_support::sound::{Near, level_db, playing, share_of, tone};
 use sim_support::{CALL, Client, core, kind, sdp, wait_for};
 
@@ -194,6 +194,19 @@ async fn digits_of_the_box_arrive() {
             _ => None,
         });
         assert_eq!(digit.await, wanted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn digits_of_the_phone_arrive() {
+    let core = core("").await;
+    let mut client = Client::registered(&core).await;
+    let mut near = Near::new(&ALL, tone(800.0));
+    assert_eq!(core.handle().digits("1").await, Err(ActError::NoCall));
+    call(&mut client, &mut near).await;
+    core.handle().digits("17*").await.unwrap();
+    for wanted in ['1', '7', '*'] {
+        assert_eq!(near.digit().await, wanted);
     }
 }
 

@@ -43,6 +43,8 @@ enum ToPage {
     Answer { sdp: String },
     /// An offer in mid-call.
     Reoffer { sdp: String },
+    /// Press these keys.
+    Digits { digits: String },
     /// The call is over.
     Bye,
 }
@@ -302,6 +304,7 @@ impl From<FarCommand> for ToPage {
             FarCommand::Call => Self::MakeOffer,
             FarCommand::Answered { sdp } => Self::Answer { sdp },
             FarCommand::Reoffered { sdp } => Self::Reoffer { sdp },
+            FarCommand::Digits(digits) => Self::Digits { digits },
         }
     }
 }

@@ -26,6 +26,8 @@ pub(super) enum FarCommand {
     Answered { sdp: String },
     /// An offer in mid-call.
     Reoffered { sdp: String },
+    /// Press these keys.
+    Digits(String),
 }
 
 /// What the far end tells the core.
@@ -104,10 +106,8 @@ async fn run_phone(
         tokio::select! {
             command = commands.recv() => {
                 let Some(command) = command else { return };
-                for command in media_commands_for(command) {
-                    if to_media.send((PEER, command)).await.is_err() {
-                        return;
-                    }
+                if to_media.send((PEER, media_command(command))).await.is_err() {
+                    return;
                 }
             }
             output = outputs.recv() => match output {
@@ -133,13 +133,14 @@ async fn run_phone(
     }
 }
 
-fn media_commands_for(command: FarCommand) -> Vec<MediaCommand> {
+fn media_command(command: FarCommand) -> MediaCommand {
     match command {
-        FarCommand::Offered { sdp, from: _ } => vec![MediaCommand::Check { sdp }],
-        FarCommand::PickUp => vec![MediaCommand::Answer],
-        FarCommand::Call => vec![MediaCommand::Prepare],
-        FarCommand::Answered { sdp } => vec![MediaCommand::Start { sdp }],
-        FarCommand::Reoffered { sdp } => vec![MediaCommand::Renegotiate { sdp }],
+        FarCommand::Offered { sdp, from: _ } => MediaCommand::Check { sdp },
+        FarCommand::PickUp => MediaCommand::Answer,
+        FarCommand::Call => MediaCommand::Prepare,
+        FarCommand::Answered { sdp } => MediaCommand::Start { sdp },
+        FarCommand::Reoffered { sdp } => MediaCommand::Renegotiate { sdp },
+        FarCommand::Digits(digits) => MediaCommand::Digits(digits),
     }
 }
 
@@ -164,7 +165,7 @@ pub(super) fn text(sdp: String, reports: FarReports) -> FarEnd {
             let event = match command {
                 FarCommand::PickUp | FarCommand::Reoffered { .. } => FarEvent::Answer { sdp },
                 FarCommand::Call => FarEvent::Offer { sdp },
-                FarCommand::Offered { .. } | FarCommand::Answered { .. } => continue,
+                FarCommand::Offered { .. } | FarCommand::Answered { .. } | FarCommand::Digits(_) => continue,
             };
             if !reports.tell(event).await {
                 return;

@@ -57,6 +57,7 @@ pub(super) enum Act {
     Reject,
     HangUp,
     Renegotiate(Change),
+    Digits(String),
     SendRaw(WebTerminalMessage),
     Close(Status),
     InCallElsewhere { number: String },
@@ -107,6 +108,14 @@ impl SimHandle {
     /// [`ActError`]; also while another offer is open.
     pub async fn renegotiate(&self, change: Change) -> Result<String, ActError> {
         self.act(Act::Renegotiate(change)).await
+    }
+
+    /// The far end presses these keys (RFC 4733).
+    ///
+    /// # Errors
+    /// [`ActError::NoCall`] before the answer.
+    pub async fn digits(&self, digits: &str) -> Result<String, ActError> {
+        self.act(Act::Digits(digits.to_owned())).await
     }
 
     /// Sends a message as it is.

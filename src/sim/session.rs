@@ -410,6 +410,14 @@ impl Session {
                 self.see(SimEvent::OfferSent { call_id: call_id.clone() });
                 Ok(call_id)
             }
+            Act::Digits(digits) => {
+                let serial = newest.ok_or(ActError::NoCall)?;
+                if !self.is(serial, |state| matches!(state, State::Established { .. })) {
+                    return Err(ActError::NoCall);
+                }
+                self.tell(serial, FarCommand::Digits(digits));
+                self.id_of(serial)
+            }
             Act::SendRaw(message) => {
                 self.send_raw(message).await;
                 Ok(String::new())

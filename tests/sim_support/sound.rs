@@ -88,6 +88,10 @@ impl Near {
         self.event("a connection", codec).await
     }
 
+    pub async fn digit(&mut self) -> char {
+        self.event("a digit", |event| if let MediaEvent::Digit(digit) = event { Some(digit) } else { None }).await
+    }
+
     /// What is heard in this time from now on, 48 kHz.
     pub async fn listen(&self, time: Duration) -> Vec<i16> {
         let wanted = (time.as_secs_f64() * f64::from(SAMPLE_RATE)) as usize;

@@ -76,6 +76,9 @@ async function hear(message) {
     case "reoffer":
       say({ say: "answer", sdp: await answerTo(message.sdp) });
       break;
+    case "digits":
+      press(message.digits);
+      break;
     case "bye":
       release();
       ready();
@@ -191,9 +194,9 @@ async function report() {
   say({ say: "report", report: { level_db, hz, state, codec } });
 }
 
-function digit(key) {
+function press(keys) {
   const sender = peer && peer.getSenders().find((one) => one.dtmf && one.dtmf.canInsertDTMF);
-  if (sender) sender.dtmf.insertDTMF(key, 100, 70);
+  if (sender) sender.dtmf.insertDTMF(keys, 100, 70);
   else trouble("the box takes no digits in this call");
 }
 
@@ -208,7 +211,7 @@ async function start() {
     ready();
   };
   byId("call").onclick = () => say({ say: "call" });
-  byId("keypad").onclick = (event) => event.target.matches("button") && digit(event.target.textContent);
+  byId("keypad").onclick = (event) => event.target.matches("button") && press(event.target.textContent);
   const on = wishes.get("processing") !== "off";
   const audio = { echoCancellation: on, noiseSuppression: on, autoGainControl: on };
   try {
