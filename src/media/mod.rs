@@ -4,8 +4,20 @@
 //! never holds up another. Sound goes between that task and the `audio-dsp`
 //! thread through lock-free rings behind [`crate::audio::Leg`].
 
+mod codec;
+mod connection;
+mod dtmf;
 mod engine;
+mod jitter;
+mod leg;
+mod pacing;
+mod packet;
+mod peer;
+mod runtime;
+mod sdp;
+mod sender;
 mod stats;
+mod tap;
 
 use std::net::IpAddr;
 use std::sync::Arc;
