@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::Value;
 use support::appliance::{Appliance, CALLEE, Config};
 use support::cable::Cable;
@@ -18,18 +20,27 @@ const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufr
 const CANDIDATE: &str = "a=rtcp-mux\r\na=mid:0\r\na=sendrecv\r\n\
     a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n";
 
-/// Session descriptions that no call can come of, each with its name.
-fn bad_descriptions() -> Vec<(&'static str, String)> {
+/// Session descriptions that no call can come of, each with its name and the
+/// counter that tells what is wrong with it.
+fn bad_descriptions() -> Vec<(&'static str, &'static str, String)> {
     let media = |lines: &str| format!("{HEAD}{lines}c=IN IP4 0.0.0.0\r\n{CANDIDATE}");
     let audio = media("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n");
     let many = "a=x-filler:abcdefghijklmnopqrstuvwxyz\r\n".repeat(1500);
     vec![
-        ("empty", String::new()),
-        ("truncated", audio[..audio.len() / 3].to_owned()),
-        ("cut inside a line", audio[..HEAD.len() + 20].to_owned()),
-        ("video only", media("m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n")),
-        ("no common codec", media("m=audio 9 UDP/TLS/RTP/SAVPF 18\r\na=rtpmap:18 G729/8000\r\n")),
-        ("almost 64 KiB of nothing", format!("{HEAD}{many}")),
+        ("empty", "media-bad-sdp", String::new()),
+        ("truncated", "media-bad-sdp", audio[..audio.len() / 3].to_owned()),
+        ("cut inside a line", "media-bad-sdp", audio[..HEAD.len() + 20].to_owned()),
+        (
+            "video only",
+            "media-no-audio",
+            media("m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"),
+        ),
+        (
+            "no common codec",
+            "media-no-common-codec",
+            media("m=audio 9 UDP/TLS/RTP/SAVPF 18\r\na=rtpmap:18 G729/8000\r\n"),
+        ),
+        ("almost 64 KiB of nothing", "media-no-audio", format!("{HEAD}{many}")),
     ]
 }
 
@@ -39,6 +50,10 @@ fn quoted(text: &str) -> String {
 
 fn events_of_kind(appliance: &Appliance, kind: &str) -> Vec<Value> {
     appliance.events().into_iter().filter(|event| event["kind"] == kind).collect()
+}
+
+fn count(appliance: &Appliance, counter: &str) -> u64 {
+    appliance.status().expect("a status")["counters"][counter].as_u64().unwrap_or(0)
 }
 
 /// Waits until the counter is at least `at_least`; the box is well and shows it.
@@ -58,16 +73,16 @@ fn counted(appliance: &mut Appliance, counter: &str, at_least: u64) {
 fn answers_without_a_usable_description_end_that_call_only() {
     let _alone = one_at_a_time();
     let bad = bad_descriptions();
-    let phones = bad
-        .iter()
-        .enumerate()
-        .map(|(n, (_, sdp))| format!("[[phone]]\nnumber = \"+47100000{n}\"\nanswer-sdp = {}\n", quoted(sdp)));
+    let phones = bad.iter().enumerate().map(|(n, (_, _, sdp))| {
+        format!("[[phone]]\nnumber = \"+47100000{n}\"\nanswer-sdp = {}\n", quoted(sdp))
+    });
     let script = format!("[default-phone]\nmedia = \"echo\"\n{}", phones.collect::<String>());
     let cable = Cable::start();
     let mut core = Core::start(&CoreOptions::script(&script));
     let mut appliance = Appliance::registered(&Config::for_core(&core), &cable);
-    for (n, (name, _)) in bad.iter().enumerate() {
+    for (n, (name, counter, _)) in bad.iter().enumerate() {
         println!("answer: {name}");
+        let before = count(&appliance, counter);
         appliance.wait_ready();
         let seen = core.events().len();
         appliance.must(&["call", &format!("+47100000{n}")]);
@@ -76,6 +91,7 @@ fn answers_without_a_usable_description_end_that_call_only() {
             status["leds"]["fault"] == "double-flash"
         });
         core.wait_event(seen, "bye-received", |_| true);
+        assert_eq!(count(&appliance, counter), before + 1, "{name}: {counter}");
         appliance.wait_ready();
     }
     appliance.takes_a_call();
@@ -85,18 +101,23 @@ fn answers_without_a_usable_description_end_that_call_only() {
 fn offers_without_a_usable_description_are_rejected() {
     let _alone = one_at_a_time();
     let bad = bad_descriptions();
-    let sends = bad.iter().enumerate().map(|(n, (_, sdp))| {
+    let sends = bad.iter().enumerate().map(|(n, (_, _, sdp))| {
         let after = 2 + 3 * n;
         format!("[[send]]\nafter = \"{after}s\"\noffer-sdp = {}\nfrom = \"+4720000000\"\n", quoted(sdp))
     });
     let cable = Cable::start();
-    let mut core = Core::start(&CoreOptions::script(&sends.collect::<String>()));
+    let core = Core::start(&CoreOptions::script(&sends.collect::<String>()));
     let mut appliance = Appliance::registered(&Config::for_core(&core), &cable);
-    for (name, _) in &bad {
+    for (n, (name, _, _)) in bad.iter().enumerate() {
         println!("offer: {name}");
-        let seen = core.events().len();
-        core.wait_event(seen, "bye-received", |_| true);
-        appliance.wait_status(15, "box that is idle again", |status| status["call"] == "idle");
+        support::wait_for(Duration::from_secs(20), "Bye to every bad Offer so far", || {
+            let byes = core.events().iter().filter(|event| event["event"] == "bye-received").count();
+            if byes > n { Ok(()) } else { Err(format!("{byes} came")) }
+        });
+    }
+    for counter in ["media-bad-sdp", "media-no-audio", "media-no-common-codec"] {
+        let expected = bad.iter().filter(|(_, expected, _)| *expected == counter).count() as u64;
+        assert_eq!(count(&appliance, counter), expected, "{counter}");
     }
     appliance.takes_a_call();
 }
@@ -138,13 +159,9 @@ fn messages_that_mean_nothing_are_counted() {
     let cable = Cable::start();
     let core = Core::start(&CoreOptions::script(script));
     let mut appliance = Appliance::registered(&Config::for_core(&core), &cable);
-    for counter in [
-        "message-unknown",
-        "error-unknown",
-        "bye-without-call",
-        "ringing-without-call",
-        "answer-without-call",
-    ] {
+    for counter in
+        ["message-unknown", "error-unknown", "bye-unexpected", "ringing-unexpected", "answer-unexpected"]
+    {
         counted(&mut appliance, counter, 1);
     }
     appliance.takes_a_call();
@@ -179,7 +196,7 @@ fn an_offer_while_a_call_is_up_leaves_that_call_alone() {
         let before = appliance.wait_call("in-call");
         assert_eq!(before["peer"], CALLEE);
         core.wait_event(0, "raw-sent", |_| true);
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(2));
         let after = appliance.status().expect("a status");
         assert_eq!(after["call"], "in-call", "{mode}: {after}");
         assert_eq!(after["call_id"], before["call_id"], "{mode}: {after}");

@@ -56,15 +56,15 @@ impl Core {
         let folder = TempDir::new().expect("a folder");
         let dir = folder.path();
         let mut command = Command::new(env!("CARGO_BIN_EXE_callbox"));
-        command.args(["sim-core", "--json", "--listen", "127.0.0.1:0"]);
+        command.args(["sim-core", "--json", "--listen", "127.0.0.1:0", "--token-listen", "127.0.0.1:0"]);
         if options.secure {
             let secret = dir.join("core-secret");
             fs::write(&secret, CLIENT_SECRET).unwrap();
             restrict(&secret, 0o600);
-            command.args(["--tls", "--token-required", "--client-id", CLIENT_ID, "--client-secret-file"]);
+            command.args(["--client-id", CLIENT_ID, "--client-secret-file"]);
             command.arg(secret).arg("--ca-out").arg(dir.join("ca.pem"));
         } else {
-            command.arg("--plaintext");
+            command.args(["--plaintext", "--no-token"]);
         }
         let text = if options.script.is_empty() { "[default-phone]\n" } else { &options.script };
         let script = dir.join("script.toml");
@@ -95,7 +95,7 @@ impl Core {
 
     /// The browser page.
     pub fn browser_url(&self) -> &str {
-        self.text("browser_url")
+        self.text("browser")
     }
 
     /// The authority that signed its certificate, if it speaks TLS.
