@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand::distr::Alphanumeric;
-use secrecy::SecretString;
 use tempfile::TempDir;
 
 use super::DemoArguments;
-use crate::audio;
+use crate::audio::DeviceName;
+use crate::audio::device::{open_capture, open_playback};
 use crate::config::Config;
-use crate::sim::{PickUp, Script, SimSettings, Sound, TokenPolicy};
+use crate::sim::script::{PickUp, Sound};
+use crate::sim::{Script, SimSettings};
 
 /// The mock board's call button.
 pub const BUTTON: &str = "call";
@@ -54,7 +55,7 @@ impl DemoBoard {
             .tempdir()
             .map_err(|error| format!("no temporary folder: {error}"))?;
         let secret: String = rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
-        let (capture, playback, recording) = if !arguments.no_sound_card && audio::works("default") {
+        let (capture, playback, recording) = if !arguments.no_sound_card && has_sound_card() {
             ("default".to_owned(), "default".to_owned(), None)
         } else {
             let recording = std::path::absolute(&arguments.recording).map_err(|error| error.to_string())?;
@@ -72,13 +73,10 @@ impl DemoBoard {
             script.default_phone.pick_up = PickUp::Manual;
             script.default_phone.sound = Sound::Browser;
         }
-        SimSettings {
-            tls: true,
-            token: TokenPolicy::required(CLIENT_ID, SecretString::from(self.secret.clone())),
-            script,
-            browser: arguments.browser,
-            ..SimSettings::default()
-        }
+        let mut settings = SimSettings { script, browser: arguments.browser, ..SimSettings::default() };
+        settings.server.token.client_id = CLIENT_ID.to_owned();
+        settings.server.token.client_secret.clone_from(&self.secret);
+        settings
     }
 
     /// The box's configuration, read by the same code as any other.
@@ -123,6 +121,11 @@ impl DemoBoard {
     pub fn recording(&self) -> Option<&Path> {
         self.recording.as_deref()
     }
+}
+
+fn has_sound_card() -> bool {
+    let default = DeviceName::Alsa("default".to_owned());
+    open_capture(&default).is_ok() && open_playback(&default).is_ok()
 }
 
 fn speech(given: Option<&Path>) -> Result<String, String> {

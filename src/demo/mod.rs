@@ -131,7 +131,7 @@ async fn attend(handle: &Handle, core: SimHandle) {
                     muted = !muted;
                     report(&mut screen, handle.act(Action::Mute { on: Some(muted) }).await);
                 }
-                Some("i") => report(&mut screen, core.call_box(board::CALLER).await),
+                Some("i") => report(&mut screen, core.call_box(board::CALLER).await.map(drop)),
                 Some("q") | None => return,
                 Some(other) => screen.line(&format!("no key {other:?}: Enter, h, a, i, m or q")),
             },

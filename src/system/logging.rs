@@ -12,7 +12,8 @@ pub fn start(level: &str) {
     }
 }
 
-/// The libraries below talk a lot, and some of it holds SDP: only their warnings.
+/// The libraries below talk a lot, and some of it holds SDP: only their warnings, and of webrtc, which warns of
+/// every early ICE packet, only its errors.
 fn quiet(level: &str) -> String {
-    format!("warn,callbox={level}")
+    format!("warn,callbox={level},rtc=error,rtc_ice=error,rtc_dtls=error,rtc_srtp=error,webrtc=error")
 }
