@@ -1,7 +1,7 @@
 //! Which ALSA devices this machine has.
 
 use alsa::device_name::HintIter;
-use alsa::{Direction, card};
+use alsa::{Direction, Output, card};
 
 /// One name that can be written into the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -19,6 +19,8 @@ pub struct DeviceInfo {
 /// Every PCM that alsa-lib's configuration names, then the cards as
 /// `plughw:` names if that left them out. Empty where there is neither.
 pub fn devices() -> Vec<DeviceInfo> {
+    // alsa-lib prints to stderr what it misses.
+    let _chatter = Output::local_error_handler();
     let hints = HintIter::new(None, c"pcm").map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     let mut found: Vec<DeviceInfo> = hints
         .into_iter()

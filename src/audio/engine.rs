@@ -26,6 +26,9 @@ use crate::appliance::tone::Tone;
 /// Orders that wait for the `audio-dsp` thread, which looks every 10 ms.
 const ORDERS: usize = 64;
 
+/// How long an order waits for room.
+const PATIENCE_MS: u32 = 500;
+
 /// Faults that wait for their reader.
 const FAULTS: usize = 16;
 
@@ -137,7 +140,7 @@ impl AudioEngine {
 
     /// Plugs a call's audio in. The engine keeps the leg until [`Self::detach`]
     /// and drops it on a thread where that may take time. A second leg for a
-    /// peer takes the first one's place.
+    /// peer takes the first one's place. There is room for 32.
     pub fn attach(&self, peer: PeerId, leg: Box<dyn Leg>) {
         self.order(Order::Attach(peer, leg));
     }
@@ -169,16 +172,21 @@ impl AudioEngine {
         drop(self);
     }
 
-    /// Waits for room, never drops: the reader looks every 10 ms and outlives this handle.
+    /// Waits for room, which the reader makes every 10 ms. Gives up only where
+    /// that thread hangs: buttons and doors must go on without sound.
     fn order(&self, mut order: Order) {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Err(PushError::Full(back)) = orders.push(order) {
+        for _ in 0..PATIENCE_MS {
+            match orders.push(order) {
+                Ok(()) => return,
+                Err(PushError::Full(back)) => order = back,
+            }
             if orders.is_abandoned() {
                 return;
             }
-            order = back;
             thread::sleep(Duration::from_millis(1));
         }
+        tracing::error!("the thread audio-dsp hangs: an order is lost");
     }
 }
 
