@@ -82,6 +82,19 @@ impl AlsaPlayback {
 }
 
 impl Playback for AlsaPlayback {
+    fn ready(&mut self) -> Result<(), DeviceError> {
+        if self.0.pcm.state() == State::Prepared {
+            return Ok(());
+        }
+        // An underrun shows here first, and is mended by the write that follows.
+        match self.0.pcm.wait(Some(STALLED_MS)) {
+            Ok(false) => Err(self.0.stalled()),
+            Ok(true) => Ok(()),
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EPIPE | libc::ESTRPIPE) => Ok(()),
+            Err(error) => Err(self.0.failed(error)),
+        }
+    }
+
     fn write(&mut self, frame: &Frame) -> Result<Flow, DeviceError> {
         let mut flow = Flow::Smooth;
         for _ in 0..MOST_RECOVERIES {

@@ -16,6 +16,10 @@ pub struct DeviceInfo {
     pub playback: bool,
 }
 
+/// Hints that are converters of alsa-plugins, or bridges that few have.
+const NO_DEVICES: [&str; 9] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "jack", "oss"];
+
 /// Every PCM that alsa-lib's configuration names, then the cards as
 /// `plughw:` names if that left them out. Empty where there is neither.
 pub fn devices() -> Vec<DeviceInfo> {
@@ -32,7 +36,7 @@ pub fn devices() -> Vec<DeviceInfo> {
                 playback: hint.direction != Some(Direction::Capture),
             })
         })
-        .filter(|device| device.name != "null")
+        .filter(|device| !NO_DEVICES.contains(&device.name.as_str()))
         .collect();
     for card in card::Iter::new().flatten() {
         let name = format!("plughw:{}", card.get_index());
