@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
@@ -36,6 +36,10 @@ const FAULTS: usize = 16;
 /// the loudspeaker's: room for a stall, kept nearly empty.
 const CAPTURED: usize = 16;
 const RENDERED: usize = 4;
+
+/// A thread may hang in alsa-lib, which waits without end for a sound server
+/// that does not answer. The process must end all the same.
+const LONGEST_STOP: Duration = Duration::from_secs(4);
 
 /// How soon a leg that was taken out is dropped.
 const TIDY_EVERY: Duration = Duration::from_millis(100);
@@ -166,7 +170,7 @@ impl AudioEngine {
         self.counters.snapshot()
     }
 
-    /// Ends all audio threads and closes the devices: at once, or within three
+    /// Ends all audio threads and closes the devices: at once, or after four
     /// seconds where a device hangs.
     pub fn stop(self) {
         drop(self);
@@ -193,10 +197,17 @@ impl AudioEngine {
 impl Drop for AudioEngine {
     fn drop(&mut self) {
         self.counters.stop.store(true, Relaxed);
+        let end = Instant::now() + LONGEST_STOP;
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("an audio thread had panicked");
+            while !thread.is_finished() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(2));
+            }
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if !thread.is_finished() {
+                tracing::warn!("the thread {name} hangs in its device and is left behind");
+            } else if thread.join().is_err() {
+                tracing::error!("the thread {name} had panicked");
             }
         }
     }
