@@ -1,6 +1,7 @@
 //! Sound through the real alsa-lib. A mock would agree with whatever we
 //! believe of periods, pacing and recovery; alsa-lib and a sound server that
 //! comes and goes do not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audio_support;
 
@@ -102,6 +103,24 @@ fn an_underrun_is_recovered_and_told() {
         let flows: Vec<Flow> = (0..20).map(|_| speaker.write(&silence).unwrap()).collect();
         assert!(flows.contains(&Flow::Recovered), "no underrun was told: {flows:?}");
         assert_eq!(flows.last(), Some(&Flow::Smooth));
+    });
+}
+
+#[test]
+fn the_engine_counts_underruns_and_plays_on() {
+    with_cable("the_engine_counts_underruns_and_plays_on", |mut cable| {
+        cable.up();
+        let (engine, faults) = engine(settings("synth:silence", "dut_spk_strict"));
+        wait_meters(&engine, LONG, "it runs", |m| m.playback.periods > 20);
+        let before = engine.meters().playback.xruns;
+        cable.freeze(Duration::from_millis(700));
+        wait_meters(&engine, LONG, "an underrun is counted", |m| m.playback.xruns > before);
+        engine.tone(Some(Tone::Ringback));
+        let heard = cable.listen(6);
+        assert!((level_at(loud_part(&heard, -40.0), 425.0) + 18.0).abs() < 0.5);
+        assert_eq!(engine.meters().playback.opened, 1, "opened anew for an underrun");
+        assert!(faults.try_recv().is_err());
+        engine.stop();
     });
 }
 

@@ -1,5 +1,6 @@
 //! A box whose sound card is gone must say so, with the cure, and go on: the
 //! door can still be opened and the call still be made, and the card may come back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audio_support;
 
@@ -92,4 +93,25 @@ fn with_no_loudspeaker_the_microphone_still_works() {
     all_cleared(&faults, &[Fault::PlaybackDevice], LONG);
     wait_meters(&engine, LONG, "the loudspeaker plays", |m| m.playback.running && m.playback.periods > 10);
     engine.stop();
+}
+
+#[test]
+fn it_stops_even_while_the_sound_server_hangs() {
+    with_cable("it_stops_even_while_the_sound_server_hangs", |mut cable| {
+        cable.up();
+        std::thread::scope(|scope| {
+            scope.spawn(|| cable.freeze(Duration::from_secs(8)));
+            std::thread::sleep(Duration::from_millis(300));
+            let (engine, _faults) = engine(settings("dut_mic", "dut_spk"));
+            wait_meters(&engine, LONG, "the mixer runs", |m| m.dsp_heartbeat > 50);
+            let meters = engine.meters();
+            assert!(
+                !meters.capture.running && !meters.playback.running,
+                "the server did not hang: {meters:?}"
+            );
+            let began = Instant::now();
+            engine.stop();
+            assert!(began.elapsed() < Duration::from_secs(6), "stopping took {:?}", began.elapsed());
+        });
+    });
 }

@@ -1,5 +1,6 @@
 //! Who hears whom. A person at the door must hear tones over a call, nobody
 //! may hear the microphone that should not, and nothing may click.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audio_support;
 
@@ -204,5 +205,27 @@ fn a_leg_that_panics_is_taken_out_and_the_next_call_works() {
     rest(&engine, 30);
     wait_meters(&engine, LONG, "the next call is heard", |m| m.playback.level_db > -14.0);
     assert_eq!(engine.meters().leg_panics, 1);
+    engine.stop();
+}
+
+#[test]
+fn levels_and_the_moment_of_the_first_sound_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = recording_engine(&folder.path().join("heard.wav"));
+    wait_meters(&engine, LONG, "the microphone's level", |m| (m.capture.level_db + 18.0).abs() < 0.2);
+    let meters = engine.meters();
+    assert_eq!((meters.last_sound, meters.playback.level_db), (None, -120.0));
+
+    for _ in 0..2 {
+        rest(&engine, 30);
+        let before = Instant::now();
+        engine.tone(Some(Tone::Ringback));
+        wait_meters(&engine, LONG, "the tone's level", |m| (m.playback.level_db + 18.0).abs() < 0.2);
+        let first = engine.meters().last_sound.unwrap();
+        assert!(first >= before && first < Instant::now());
+        engine.tone(None);
+        wait_meters(&engine, LONG, "silence", |m| m.playback.level_db < -60.0);
+        assert_eq!(engine.meters().last_sound, Some(first), "silence is no sound");
+    }
     engine.stop();
 }

@@ -1,5 +1,6 @@
 //! WAV files in the place of a card: the demo and most tests of calls stand
 //! on them, so what they play must be what the file says, at the file's pace.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audio_support;
 

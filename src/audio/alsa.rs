@@ -16,11 +16,6 @@ use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 const CAPTURE_PERIODS: Frames = 4;
 const PLAYBACK_PERIODS: Frames = 3;
 
-/// Playback starts with this much silence ahead of the first sound. The start
-/// threshold itself is one period: PulseAudio's plug-in makes it the least
-/// fill after an underrun, too, and two of three periods is a dead-lock there.
-const CUSHION_PERIODS: usize = 1;
-
 /// More channels than a mono box can make sense of.
 const MOST_CHANNELS: u32 = 8;
 
@@ -28,8 +23,8 @@ const MOST_CHANNELS: u32 = 8;
 /// wakes up an idle card may need two seconds.
 const STALLED_MS: u32 = 3000;
 
-/// Recoveries within one period until the device is given up.
-const MOST_RECOVERIES: u32 = 10;
+/// Recoveries for one period until the device is given up.
+const MOST_RECOVERIES: usize = 10;
 
 const PERIOD_FRAMES: Frames = FRAME_SAMPLES as Frames;
 
@@ -51,9 +46,16 @@ impl AlsaCapture {
 
 impl Capture for AlsaCapture {
     fn read(&mut self, frame: &mut Frame) -> Result<Flow, DeviceError> {
-        let flow = self.0.transfer(|pcm, bytes| pcm.io_bytes().readi(bytes))?;
-        self.0.down_mix(frame);
-        Ok(flow)
+        let mut flow = Flow::Smooth;
+        for _ in 0..MOST_RECOVERIES {
+            if self.0.transfer(|pcm, bytes| pcm.io_bytes().readi(bytes))? {
+                down_mix(&self.0.bytes, self.0.width, self.0.channels, frame);
+                return Ok(flow);
+            }
+            flow = Flow::Recovered;
+            self.0.pcm.start().map_err(|error| self.0.failed(error))?;
+        }
+        Err(self.0.stalled())
     }
 
     fn delay(&self) -> Duration {
@@ -74,22 +76,41 @@ impl AlsaPlayback {
         Pcm::open(name, Direction::Playback, PLAYBACK_PERIODS * PERIOD_FRAMES).map(Self)
     }
 
-    fn put(&mut self) -> Result<Flow, DeviceError> {
+    fn put(&mut self) -> Result<bool, DeviceError> {
         self.0.transfer(|pcm, bytes| pcm.io_bytes().writei(bytes))
     }
 }
 
 impl Playback for AlsaPlayback {
-    fn write(&mut self, frame: &Frame) -> Result<Flow, DeviceError> {
+    fn ready(&mut self) -> Result<(), DeviceError> {
         if self.0.pcm.state() == State::Prepared {
-            // A cushion of silence, or the next late frame would be an underrun.
-            self.0.bytes.fill(0);
-            for _ in 0..CUSHION_PERIODS {
-                self.put()?;
-            }
+            return Ok(());
         }
-        self.0.up_mix(frame);
-        self.put()
+        // An underrun shows here first, and is mended by the write that follows.
+        match self.0.pcm.wait(Some(STALLED_MS)) {
+            Ok(false) => Err(self.0.stalled()),
+            Ok(true) => Ok(()),
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EPIPE | libc::ESTRPIPE) => Ok(()),
+            Err(error) => Err(self.0.failed(error)),
+        }
+    }
+
+    fn write(&mut self, frame: &Frame) -> Result<Flow, DeviceError> {
+        let mut flow = Flow::Smooth;
+        for _ in 0..MOST_RECOVERIES {
+            let mut well = true;
+            if self.0.pcm.state() == State::Prepared {
+                // A cushion of silence, or the next late frame would be an underrun.
+                self.0.bytes.fill(0);
+                well = self.put()?;
+            }
+            up_mix(frame, self.0.width, self.0.channels, &mut self.0.bytes);
+            if well && self.put()? {
+                return Ok(flow);
+            }
+            flow = Flow::Recovered;
+        }
+        Err(self.0.stalled())
     }
 
     fn delay(&self) -> Duration {
@@ -102,9 +123,8 @@ impl Playback for AlsaPlayback {
 struct Pcm {
     pcm: PCM,
     name: String,
-    direction: Direction,
-    /// 32 bits a sample, else 16.
-    wide: bool,
+    /// Bytes a sample: 2 or 4.
+    width: usize,
     channels: usize,
     /// One period in the device's own format, interleaved.
     bytes: Vec<u8>,
@@ -112,38 +132,41 @@ struct Pcm {
 
 impl Pcm {
     fn open(name: &str, direction: Direction, buffer: Frames) -> Result<Self, DeviceError> {
-        // What alsa-lib would print to stderr; the errors returned say enough.
-        let _quiet = Output::local_error_handler();
-        let pcm = PCM::new(name, direction, true).map_err(|error| not_opened(name, direction, error))?;
-        let (wide, channels) = set_hardware(&pcm, name, buffer)?;
-        let mut opened = Self { pcm, name: name.to_owned(), direction, wide, channels, bytes: Vec::new() };
+        // What alsa-lib would print to stderr.
+        let chatter = Output::local_error_handler();
+        let pcm = PCM::new(name, direction, true).map_err(|error| {
+            tracing::debug!(chatter = chatter.map(|text| text.borrow().to_string()).unwrap_or_default());
+            not_opened(name, direction, error)
+        })?;
+        let (width, channels) = set_hardware(&pcm, name, buffer)?;
+        let mut opened = Self { pcm, name: name.to_owned(), width, channels, bytes: Vec::new() };
         opened.set_software().map_err(|error| opened.failed(error))?;
-        opened.bytes = vec![0; FRAME_SAMPLES * channels * if wide { 4 } else { 2 }];
+        opened.bytes = vec![0; FRAME_SAMPLES * channels * width];
         Ok(opened)
     }
 
     fn set_software(&self) -> alsa::Result<()> {
         let software = self.pcm.sw_params_current()?;
         let buffer = self.pcm.hw_params_current()?.get_buffer_size()?;
-        let start = match self.direction {
-            Direction::Playback => PERIOD_FRAMES.min(buffer),
-            Direction::Capture => 1,
-        };
-        software.set_start_threshold(start)?;
+        // One period: PulseAudio's plug-in makes it the least fill after an
+        // underrun, too, and two of three periods is a dead-lock there.
+        software.set_start_threshold(PERIOD_FRAMES.min(buffer))?;
         software.set_avail_min(PERIOD_FRAMES.min(buffer))?;
         self.pcm.sw_params(&software)?;
         self.pcm.prepare()
     }
 
-    /// Moves the whole period, waiting and recovering as needed. alsa-lib's
-    /// `io_bytes` is used because the checked kinds look the format up, and
-    /// so allocate, every time.
+    /// Moves the whole period. False after a recovery: the device is prepared
+    /// again, and the period is to be moved from its start.
+    ///
+    /// `step` uses alsa-lib's `io_bytes` because the checked kinds look the
+    /// format up, and so allocate, every time.
     fn transfer(
         &mut self,
         mut step: impl FnMut(&PCM, &mut [u8]) -> alsa::Result<usize>,
-    ) -> Result<Flow, DeviceError> {
-        let frame_bytes = self.bytes.len() / FRAME_SAMPLES;
-        let (mut done, mut recoveries) = (0, 0);
+    ) -> Result<bool, DeviceError> {
+        let frame_bytes = self.width * self.channels;
+        let mut done = 0;
         while done < self.bytes.len() {
             let error = match step(&self.pcm, &mut self.bytes[done..]) {
                 Ok(frames) => {
@@ -157,41 +180,18 @@ impl Pcm {
                 },
                 Err(error) => error,
             };
-            recoveries += 1;
-            if recoveries > MOST_RECOVERIES
-                || !matches!(error.errno(), libc::EPIPE | libc::ESTRPIPE | libc::EINTR)
-            {
-                return Err(self.failed(error));
-            }
-            self.pcm.try_recover(error, true).map_err(|error| self.failed(error))?;
-            if self.direction == Direction::Capture {
-                self.pcm.start().map_err(|error| self.failed(error))?;
-                done = 0;
-            }
-        }
-        Ok(if recoveries == 0 { Flow::Smooth } else { Flow::Recovered })
-    }
-
-    fn down_mix(&self, frame: &mut Frame) {
-        let width = if self.wide { 4 } else { 2 };
-        for (sample, from) in frame.iter_mut().zip(self.bytes.chunks_exact(width * self.channels)) {
-            // The two upper bytes of a little-endian sample are its 16 bits.
-            let sum: i32 = from
-                .chunks_exact(width)
-                .map(|bytes| i32::from(i16::from_le_bytes([bytes[width - 2], bytes[width - 1]])))
-                .sum();
-            *sample = (sum / self.channels as i32) as i16;
-        }
-    }
-
-    fn up_mix(&mut self, frame: &Frame) {
-        let width = if self.wide { 4 } else { 2 };
-        for (sample, to) in frame.iter().zip(self.bytes.chunks_exact_mut(width * self.channels)) {
-            for bytes in to.chunks_exact_mut(width) {
-                bytes.fill(0);
-                bytes[width - 2..].copy_from_slice(&sample.to_le_bytes());
+            match error.errno() {
+                libc::EINTR => {}
+                libc::EPIPE | libc::ESTRPIPE => {
+                    return match self.pcm.try_recover(error, true) {
+                        Ok(()) => Ok(false),
+                        Err(error) => Err(self.failed(error)),
+                    };
+                }
+                _ => return Err(self.failed(error)),
             }
         }
+        Ok(true)
     }
 
     fn delay(&self) -> Duration {
@@ -217,8 +217,27 @@ impl Pcm {
     }
 }
 
-/// Sets format, channels, rate and buffer; tells the width and the channels chosen.
-fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(bool, usize), DeviceError> {
+/// Averages the channels of one period.
+fn down_mix(bytes: &[u8], width: usize, channels: usize, frame: &mut Frame) {
+    for (sample, from) in frame.iter_mut().zip(bytes.chunks_exact(width * channels)) {
+        // The two upper bytes of a little-endian sample are its upper 16 bits.
+        let upper = |bytes: &[u8]| i32::from(i16::from_le_bytes([bytes[width - 2], bytes[width - 1]]));
+        *sample = (from.chunks_exact(width).map(upper).sum::<i32>() / channels as i32) as i16;
+    }
+}
+
+/// Gives every channel the same.
+fn up_mix(frame: &Frame, width: usize, channels: usize, bytes: &mut [u8]) {
+    bytes.fill(0);
+    for (sample, to) in frame.iter().zip(bytes.chunks_exact_mut(width * channels)) {
+        for to in to.chunks_exact_mut(width) {
+            to[width - 2..].copy_from_slice(&sample.to_le_bytes());
+        }
+    }
+}
+
+/// Sets format, channels, rate and buffer; tells the bytes a sample and the channels chosen.
+fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(usize, usize), DeviceError> {
     let refused = |what: &str, error: alsa::Error| DeviceError {
         device: name.to_owned(),
         reason: format!("it cannot do {what} ({error})"),
@@ -229,11 +248,11 @@ fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(bool, usize), 
     };
     let params = HwParams::any(pcm).map_err(|error| refused("PCM", error))?;
     params.set_access(Access::RWInterleaved).map_err(|error| refused("interleaved access", error))?;
-    let wide = match params.set_format(Format::S16LE) {
-        Ok(()) => false,
+    let width = match params.set_format(Format::S16LE) {
+        Ok(()) => 2,
         Err(_) => {
             params.set_format(Format::S32LE).map_err(|error| refused("16 or 32 bit samples", error))?;
-            true
+            4
         }
     };
     let channels =
@@ -256,7 +275,7 @@ fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(bool, usize), 
             alsa::Error::new("snd_pcm_hw_params_get_rate", libc::EINVAL),
         ));
     }
-    Ok((wide, channels as usize))
+    Ok((width, channels as usize))
 }
 
 fn not_opened(name: &str, direction: Direction, error: alsa::Error) -> DeviceError {
@@ -266,4 +285,33 @@ fn not_opened(name: &str, direction: Direction, error: alsa::Error) -> DeviceErr
         format!("name one that is there. {}", devices::names(direction == Direction::Capture))
     };
     DeviceError { device: name.to_owned(), reason: error.to_string(), cure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_and_widths_are_mixed_there_and_back() {
+        let mut frame: Frame = [0; FRAME_SAMPLES];
+        for (n, sample) in frame.iter_mut().enumerate() {
+            *sample = (n as i16 - 240) * 136;
+        }
+        for (width, channels) in [(2, 1), (2, 2), (2, 8), (4, 1), (4, 2), (4, 6)] {
+            let mut bytes = vec![0xAA; FRAME_SAMPLES * width * channels];
+            up_mix(&frame, width, channels, &mut bytes);
+            if width == 4 {
+                let first = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+                assert_eq!(first, i32::from(frame[0]) << 16);
+            }
+            let mut back = [1; FRAME_SAMPLES];
+            down_mix(&bytes, width, channels, &mut back);
+            assert_eq!(back, frame, "{channels} channels of {width} bytes");
+        }
+        // Two channels that differ: their mean, even where the sum is more than 16 bits.
+        let mut back = [0; FRAME_SAMPLES];
+        let bytes = [[0xFF, 0x7F, 0xFD, 0x7F]; FRAME_SAMPLES].concat();
+        down_mix(&bytes, 2, 2, &mut back);
+        assert_eq!(back[0], 32_766);
+    }
 }

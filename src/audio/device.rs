@@ -19,10 +19,17 @@ pub trait Capture: Send {
     fn delay(&self) -> Duration;
 }
 
-/// A loudspeaker, open.
+/// A loudspeaker, open. One period: [`Self::ready`], then [`Self::write`].
 pub trait Playback: Send {
-    /// Waits for room and hands one period over. Must return within three
-    /// seconds, and neither allocate, lock nor log while all is well.
+    /// Waits until a period fits, so that what is written is as fresh as can
+    /// be. Must return within three seconds, and neither allocate, lock nor
+    /// log while all is well.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device must be opened anew.
+    fn ready(&mut self) -> Result<(), DeviceError>;
+
+    /// Hands one period over. The same rules.
     ///
     /// # Errors
     /// [`DeviceError`] when the device must be opened anew.

@@ -1,7 +1,7 @@
 //! Which ALSA devices this machine has.
 
 use alsa::device_name::HintIter;
-use alsa::{Direction, card};
+use alsa::{Direction, Output, card};
 
 /// One name that can be written into the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -16,9 +16,15 @@ pub struct DeviceInfo {
     pub playback: bool,
 }
 
+/// Hints that are converters of alsa-plugins, or bridges that few have.
+const NO_DEVICES: [&str; 9] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "jack", "oss"];
+
 /// Every PCM that alsa-lib's configuration names, then the cards as
 /// `plughw:` names if that left them out. Empty where there is neither.
 pub fn devices() -> Vec<DeviceInfo> {
+    // alsa-lib prints to stderr what it misses.
+    let _chatter = Output::local_error_handler();
     let hints = HintIter::new(None, c"pcm").map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     let mut found: Vec<DeviceInfo> = hints
         .into_iter()
@@ -30,7 +36,7 @@ pub fn devices() -> Vec<DeviceInfo> {
                 playback: hint.direction != Some(Direction::Capture),
             })
         })
-        .filter(|device| device.name != "null")
+        .filter(|device| !NO_DEVICES.contains(&device.name.as_str()))
         .collect();
     for card in card::Iter::new().flatten() {
         let name = format!("plughw:{}", card.get_index());

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
@@ -26,6 +26,9 @@ use crate::appliance::tone::Tone;
 /// Orders that wait for the `audio-dsp` thread, which looks every 10 ms.
 const ORDERS: usize = 64;
 
+/// How long an order waits for room.
+const PATIENCE_MS: u32 = 500;
+
 /// Faults that wait for their reader.
 const FAULTS: usize = 16;
 
@@ -33,6 +36,10 @@ const FAULTS: usize = 16;
 /// the loudspeaker's: room for a stall, kept nearly empty.
 const CAPTURED: usize = 16;
 const RENDERED: usize = 4;
+
+/// A thread may hang in alsa-lib, which waits without end for a sound server
+/// that does not answer. The process must end all the same.
+const LONGEST_STOP: Duration = Duration::from_secs(4);
 
 /// How soon a leg that was taken out is dropped.
 const TIDY_EVERY: Duration = Duration::from_millis(100);
@@ -137,7 +144,7 @@ impl AudioEngine {
 
     /// Plugs a call's audio in. The engine keeps the leg until [`Self::detach`]
     /// and drops it on a thread where that may take time. A second leg for a
-    /// peer takes the first one's place.
+    /// peer takes the first one's place. There is room for 32.
     pub fn attach(&self, peer: PeerId, leg: Box<dyn Leg>) {
         self.order(Order::Attach(peer, leg));
     }
@@ -163,32 +170,44 @@ impl AudioEngine {
         self.counters.snapshot()
     }
 
-    /// Ends all audio threads and closes the devices: at once, or within three
+    /// Ends all audio threads and closes the devices: at once, or after four
     /// seconds where a device hangs.
     pub fn stop(self) {
         drop(self);
     }
 
-    /// Waits for room, never drops: the reader looks every 10 ms and outlives this handle.
+    /// Waits for room, which the reader makes every 10 ms. Gives up only where
+    /// that thread hangs: buttons and doors must go on without sound.
     fn order(&self, mut order: Order) {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Err(PushError::Full(back)) = orders.push(order) {
+        for _ in 0..PATIENCE_MS {
+            match orders.push(order) {
+                Ok(()) => return,
+                Err(PushError::Full(back)) => order = back,
+            }
             if orders.is_abandoned() {
                 return;
             }
-            order = back;
             thread::sleep(Duration::from_millis(1));
         }
+        tracing::error!("the thread audio-dsp hangs: an order is lost");
     }
 }
 
 impl Drop for AudioEngine {
     fn drop(&mut self) {
         self.counters.stop.store(true, Relaxed);
+        let end = Instant::now() + LONGEST_STOP;
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("an audio thread had panicked");
+            while !thread.is_finished() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(2));
+            }
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if !thread.is_finished() {
+                tracing::warn!("the thread {name} hangs in its device and is left behind");
+            } else if thread.join().is_err() {
+                tracing::error!("the thread {name} had panicked");
             }
         }
     }

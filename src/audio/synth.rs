@@ -58,19 +58,25 @@ impl Capture for SynthCapture {
 #[derive(Debug)]
 pub struct SynthPlayback {
     pacer: Pacer,
+    flow: Flow,
 }
 
 impl SynthPlayback {
     /// Starts its clock now.
     #[expect(clippy::new_without_default, reason = "it starts a clock, which a default value should not")]
     pub fn new() -> Self {
-        Self { pacer: Pacer::new() }
+        Self { pacer: Pacer::new(), flow: Flow::Smooth }
     }
 }
 
 impl Playback for SynthPlayback {
+    fn ready(&mut self) -> Result<(), DeviceError> {
+        self.flow = self.pacer.tick();
+        Ok(())
+    }
+
     fn write(&mut self, _frame: &Frame) -> Result<Flow, DeviceError> {
-        Ok(self.pacer.tick())
+        Ok(self.flow)
     }
 
     fn delay(&self) -> Duration {

@@ -102,6 +102,7 @@ pub struct WavPlayback {
     name: String,
     frames: u32,
     pacer: Pacer,
+    flow: Flow,
 }
 
 impl WavPlayback {
@@ -119,7 +120,7 @@ impl WavPlayback {
         };
         let mut file = WavWriter::create(path, spec).map_err(|error| not_written(&name, &error))?;
         file.flush().map_err(|error| not_written(&name, &error))?;
-        Ok(Self { file, name, frames: 0, pacer: Pacer::new() })
+        Ok(Self { file, name, frames: 0, pacer: Pacer::new(), flow: Flow::Smooth })
     }
 
     fn put(&mut self, frame: &Frame) -> Result<(), hound::Error> {
@@ -134,8 +135,12 @@ impl WavPlayback {
 }
 
 impl Playback for WavPlayback {
+    fn ready(&mut self) -> Result<(), DeviceError> {
+        self.flow = self.pacer.tick();
+        Ok(())
+    }
+
     fn write(&mut self, frame: &Frame) -> Result<Flow, DeviceError> {
-        let flow = self.pacer.tick();
         if self.frames >= MOST_FRAMES {
             return Err(DeviceError {
                 device: self.name.clone(),
@@ -144,7 +149,7 @@ impl Playback for WavPlayback {
             });
         }
         self.put(frame).map_err(|error| not_written(&self.name, &error))?;
-        Ok(flow)
+        Ok(self.flow)
     }
 
     fn delay(&self) -> Duration {

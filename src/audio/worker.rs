@@ -90,6 +90,7 @@ impl Worker<dyn Playback> for PlaybackWorker {
         let mut meter = Meter::default();
         let mut quiet = QUIET_PERIODS;
         while !self.counters.stopping() {
+            device.ready()?;
             let frame = self.next().unwrap_or_else(|| {
                 self.counters.playback.lost_frames.fetch_add(1, Relaxed);
                 SILENCE

@@ -4,6 +4,7 @@
 //! alsa-lib finds its configuration by environment variable. Setting one in a
 //! running process is unsafe, so a test that needs a cable runs itself again
 //! in a child process with the variables set.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::f64::consts::TAU;
@@ -96,6 +97,16 @@ impl Cable {
             server.wait().unwrap();
             let _ = fs::remove_file(self.folder.join("native"));
         }
+    }
+
+    /// Stops the sound server for a while, as a machine under load would.
+    pub fn freeze(&self, time: Duration) {
+        let server = self.server.as_ref().unwrap().id().to_string();
+        let signal =
+            |name: &str| assert!(Command::new("kill").args([name, &server]).status().unwrap().success());
+        signal("-STOP");
+        std::thread::sleep(time);
+        signal("-CONT");
     }
 
     /// What is heard at the loudspeaker's end, recorded by arecord.
@@ -252,5 +263,5 @@ pub fn sine_like(samples: &[i16], hertz: f64) -> Vec<f64> {
         im += f64::from(sample) * sin;
     }
     let scale = 2.0 / samples.len() as f64;
-    (0..samples.len()).map(|n| angle(n)).map(|(sin, cos)| scale * (re * cos + im * sin)).collect()
+    (0..samples.len()).map(angle).map(|(sin, cos)| scale * (re * cos + im * sin)).collect()
 }
