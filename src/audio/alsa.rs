@@ -1,15 +1,15 @@
-//! The sound card through alsa-lib, hardware and plug-in devices alike.
+//! The sound card through alsa-lib, hardware and plug-in devices alike, and which there are.
 //!
 //! Opened non-blocking, so that a busy device is an error and not a wait
 //! without end, and a card that hangs is noticed.
 
 use std::time::Duration;
 
+use alsa::device_name::HintIter;
 use alsa::pcm::{Access, Format, Frames, HwParams, PCM, State};
-use alsa::{Direction, Output, ValueOr};
+use alsa::{Direction, Output, ValueOr, card};
 
 use super::device::{Capture, DeviceError, Flow, Playback};
-use super::devices;
 use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 
 /// Periods of the card's buffer: capture may be read late, playback is heard late.
@@ -282,9 +282,68 @@ fn not_opened(name: &str, direction: Direction, error: alsa::Error) -> DeviceErr
     let cure = if error.errno() == libc::EBUSY {
         "end the program that uses it, or name a device that can be shared".to_owned()
     } else {
-        format!("name one that is there. {}", devices::names(direction == Direction::Capture))
+        format!("name one that is there. {}", names(direction == Direction::Capture))
     };
     DeviceError { device: name.to_owned(), reason: error.to_string(), cure }
+}
+
+/// One name that can be written into the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct DeviceInfo {
+    /// The ALSA PCM name.
+    pub name: String,
+    /// ALSA's own words on it, on one line; may be empty.
+    pub description: String,
+    /// Whether it can be a microphone.
+    pub capture: bool,
+    /// Whether it can be a loudspeaker.
+    pub playback: bool,
+}
+
+/// Hints that are converters of alsa-plugins, or bridges that few have.
+const NO_DEVICES: [&str; 9] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "jack", "oss"];
+
+/// Every PCM that alsa-lib's configuration names, then the cards as
+/// `plughw:` names if that left them out. Empty where there is neither.
+pub fn devices() -> Vec<DeviceInfo> {
+    // alsa-lib prints to stderr what it misses.
+    let _chatter = Output::local_error_handler();
+    let hints = HintIter::new(None, c"pcm").map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    let mut found: Vec<DeviceInfo> = hints
+        .into_iter()
+        .filter_map(|hint| {
+            Some(DeviceInfo {
+                name: hint.name?,
+                description: hint.desc.unwrap_or_default().replace('\n', ", "),
+                capture: hint.direction != Some(Direction::Playback),
+                playback: hint.direction != Some(Direction::Capture),
+            })
+        })
+        .filter(|device| !NO_DEVICES.contains(&device.name.as_str()))
+        .collect();
+    for card in card::Iter::new().flatten() {
+        let name = format!("plughw:{}", card.get_index());
+        let mark = card.get_name().unwrap_or_default();
+        if !found.iter().any(|device| device.description.contains(&mark)) {
+            found.push(DeviceInfo { name, description: mark, capture: true, playback: true });
+        }
+    }
+    found
+}
+
+/// The names that fit one direction, for a fault's text.
+fn names(capture: bool) -> String {
+    let names: Vec<String> = devices()
+        .into_iter()
+        .filter(|device| if capture { device.capture } else { device.playback })
+        .map(|device| device.name)
+        .collect();
+    if names.is_empty() {
+        "this machine has no ALSA device: plug one in, or load its driver".to_owned()
+    } else {
+        format!("ALSA devices here: {}", names.join(", "))
+    }
 }
 
 #[cfg(test)]

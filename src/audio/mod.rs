@@ -7,7 +7,6 @@ use std::time::Duration;
 
 pub mod alsa;
 pub mod device;
-pub mod devices;
 mod dsp;
 pub mod engine;
 mod keeper;
@@ -22,7 +21,7 @@ mod tones;
 pub mod wav;
 mod worker;
 
-pub use devices::{DeviceInfo, devices};
+pub use alsa::{DeviceInfo, devices};
 pub use engine::{AudioEngine, start};
 pub use leg::{FRAME_SAMPLES, Frame, Leg, SAMPLE_RATE};
 pub use meters::{DeviceMeters, Meters};

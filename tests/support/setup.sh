@@ -35,6 +35,7 @@ packages_build() {
     want libc6-dev "compiles libopus"
     want make "builds libopus" make
     want cmake "configures libopus" cmake
+    want alsa-utils "recorded speech for the demo" aplay
 }
 
 packages_python() { want python3-venv "a private Python for tests and tools"; }
