@@ -119,6 +119,10 @@ pub struct Bench {
     pub lamps: BTreeMap<String, Pattern>,
     /// The tone that plays.
     pub tone: Option<Tone>,
+    /// Whose audio meets microphone and loudspeaker.
+    pub connected: Option<PeerId>,
+    /// A stream was asked for and has not ended.
+    pub stream: bool,
     /// Every peer there ever was, with whether it is open.
     pub peers: BTreeMap<PeerId, bool>,
     /// Peers whose `Prepare` and whose `Close` is not answered yet.
@@ -145,6 +149,8 @@ impl Bench {
             kinds: Vec::new(),
             lamps: BTreeMap::new(),
             tone: None,
+            connected: None,
+            stream: false,
             peers: BTreeMap::new(),
             preparing: BTreeSet::new(),
             closing: BTreeSet::new(),
@@ -176,6 +182,11 @@ impl Bench {
                     let before = self.lamps.insert(led.to_string(), *pattern);
                     assert_ne!(before, Some(*pattern), "lamp {led} was told {pattern:?} twice");
                 }
+                Command::Session(SessionCommand::Connect { .. }) => self.stream = true,
+                Command::Session(SessionCommand::Send(message)) => {
+                    assert!(self.stream, "{message:?} was sent without a stream");
+                }
+                Command::Audio(AudioCommand::Connect(peer)) => self.connected = *peer,
                 Command::Audio(AudioCommand::Tone(tone)) => self.tone = *tone,
                 Command::Media {
                     peer,
@@ -233,6 +244,7 @@ impl Bench {
     }
 
     pub fn closed(&mut self, reason: CloseReason) {
+        self.stream = false;
         self.session(SessionEvent::Closed(Closed { reason, detail: format!("{reason:?}") }));
     }
 
