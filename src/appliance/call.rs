@@ -8,7 +8,7 @@
 //! `Digits`, `Close`; audio `Tone`, `Connect`, `Mute`; log.
 //!
 //! ```text
-//! Idle -> Preparing -> Outgoing -> Ringing -> Connecting -> InCall -> Releasing -> Idle
+//! Idle -> Preparing -> Outgoing -> Ringing -> Connecting -> Talking -> Releasing -> Idle
 //! Idle -> Incoming (Checking -> Ringing -> Answering) -> Connecting -> ...
 //! ```
 //!
@@ -52,7 +52,7 @@ pub(super) enum Call {
     /// Answered; media is coming up.
     Connecting(Leg),
     /// Both can talk.
-    InCall(Leg),
+    Talking(Leg),
     /// Over; media is closing.
     Releasing(PeerId),
 }
@@ -147,7 +147,7 @@ impl Call {
             Call::Ringing(_) => CallStatus::Ringing,
             Call::Incoming(_) => CallStatus::Incoming,
             Call::Connecting(_) => CallStatus::Connecting,
-            Call::InCall(_) => CallStatus::InCall,
+            Call::Talking(_) => CallStatus::InCall,
             Call::Releasing(_) => CallStatus::Releasing,
         }
     }
@@ -158,7 +158,7 @@ impl Call {
             Call::Idle | Call::Releasing(_) => None,
             Call::Preparing(out) | Call::Outgoing(out) | Call::Ringing(out) => Some(&out.leg),
             Call::Incoming(incoming) => Some(&incoming.leg),
-            Call::Connecting(leg) | Call::InCall(leg) => Some(leg),
+            Call::Connecting(leg) | Call::Talking(leg) => Some(leg),
         }
     }
 
@@ -167,7 +167,7 @@ impl Call {
             Call::Idle | Call::Releasing(_) => None,
             Call::Preparing(out) | Call::Outgoing(out) | Call::Ringing(out) => Some(&mut out.leg),
             Call::Incoming(incoming) => Some(&mut incoming.leg),
-            Call::Connecting(leg) | Call::InCall(leg) => Some(leg),
+            Call::Connecting(leg) | Call::Talking(leg) => Some(leg),
         }
     }
 }
@@ -215,13 +215,13 @@ impl Phone {
                     | Call::Ringing(_)
                     | Call::Incoming(_)
                     | Call::Connecting(_)
-                    | Call::InCall(_),
+                    | Call::Talking(_),
                     By::Button | By::Control,
                 ) => Err(Refusal::Busy),
             },
             Action::Answer => self.answer(cx),
             Action::HangUp => self.hang_up(cx),
-            Action::ToPhone => self.to_phone(cx),
+            Action::ToPhone => self.move_to_phone(cx),
             Action::TakeOver => self.take_over(cx),
             Action::Dtmf { digits } => self.dtmf(cx, digits),
             Action::Mute { on } => {
@@ -235,7 +235,7 @@ impl Phone {
     pub fn is_calling(&self) -> bool {
         match self.call {
             Call::Preparing(_) | Call::Outgoing(_) | Call::Ringing(_) => true,
-            Call::Idle | Call::Incoming(_) | Call::Connecting(_) | Call::InCall(_) | Call::Releasing(_) => {
+            Call::Idle | Call::Incoming(_) | Call::Connecting(_) | Call::Talking(_) | Call::Releasing(_) => {
                 false
             }
         }
@@ -260,7 +260,7 @@ impl Phone {
                 | Call::Ringing(_)
                 | Call::Incoming(_)
                 | Call::Connecting(_)
-                | Call::InCall(_)
+                | Call::Talking(_)
                 | Call::Releasing(_) => {}
             }
             if !known {

@@ -174,7 +174,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => Cause::MediaFailed(error.kind),
         };
         if let Some(leg) = self.call.leg() {
@@ -214,7 +214,7 @@ impl Phone {
                 | Call::Ringing(_)
                 | Call::Incoming(_)
                 | Call::Connecting(_)
-                | Call::InCall(_)
+                | Call::Talking(_)
                 | Call::Releasing(_),
                 _,
             ) => true,
@@ -257,7 +257,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_) => {}
+            | Call::Talking(_) => {}
         }
     }
 
@@ -281,7 +281,7 @@ impl Phone {
                     Call::Preparing(_) | Call::Outgoing(_) | Call::Ringing(_) | Call::Incoming(_) => {
                         self.end(cx, Cause::SessionLost);
                     }
-                    Call::Idle | Call::Connecting(_) | Call::InCall(_) | Call::Releasing(_) => {}
+                    Call::Idle | Call::Connecting(_) | Call::Talking(_) | Call::Releasing(_) => {}
                 }
             }
         }

@@ -101,7 +101,7 @@ impl Phone {
             | Call::Outgoing(_)
             | Call::Ringing(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => None,
         };
         let Some((stage, then)) = stage.and_then(|stage| match *stage {
@@ -146,7 +146,7 @@ impl Phone {
             | Call::Outgoing(_)
             | Call::Ringing(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Incoming(_)
             | Call::Idle
             | Call::Releasing(_)) => {

@@ -53,14 +53,14 @@ impl Phone {
             // person at the box was first.
             Call::Preparing(_) => self.turn_away(cx, id, "offer-busy", "a call came while one is being made"),
             Call::Incoming(_) if ours => self.offered_anew(cx, sdp, number),
-            Call::Outgoing(_) | Call::Ringing(_) | Call::Connecting(_) | Call::InCall(_) if ours => {
+            Call::Outgoing(_) | Call::Ringing(_) | Call::Connecting(_) | Call::Talking(_) if ours => {
                 self.renegotiate(cx, sdp);
             }
             Call::Outgoing(_)
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_) => {
+            | Call::Talking(_) => {
                 self.turn_away(cx, id, "offer-busy", "a second call was rejected: one is up")
             }
         }
@@ -72,7 +72,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
                 if self.is_ours(cx, id) =>
             {
                 self.far_end_hung_up(cx);
@@ -84,7 +84,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => cx.ignored("bye-unexpected", "a Bye came for no call of this box"),
         }
     }
@@ -134,7 +134,7 @@ impl Phone {
                     | Call::Ringing(_)
                     | Call::Incoming(_)
                     | Call::Connecting(_)
-                    | Call::InCall(_)
+                    | Call::Talking(_)
                         if self.is_ours(cx, id) =>
                     {
                         self.end(cx, Cause::UnknownToCore);
@@ -145,7 +145,7 @@ impl Phone {
                     | Call::Ringing(_)
                     | Call::Incoming(_)
                     | Call::Connecting(_)
-                    | Call::InCall(_)
+                    | Call::Talking(_)
                     | Call::Releasing(_) => {}
                 }
             }

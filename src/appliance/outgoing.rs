@@ -50,7 +50,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_) => return Err(Refusal::Busy),
+            | Call::Talking(_) => return Err(Refusal::Busy),
         }
         if !cx.registered() {
             return Err(Refusal::Offline);
@@ -116,7 +116,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_)) => {
                 self.call = other;
                 cx.ignored("media-unexpected", "a peer connection in use was reported as prepared");
@@ -136,7 +136,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => {}
         }
     }
@@ -157,7 +157,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_)) => {
                 self.call = other;
                 false
@@ -185,7 +185,7 @@ impl Phone {
             | Call::Preparing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_)) => {
                 self.call = other;
                 false
@@ -206,7 +206,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => false,
         }
     }
@@ -224,7 +224,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => {}
         }
     }
@@ -240,7 +240,7 @@ impl Phone {
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => {}
         }
     }

@@ -132,8 +132,9 @@ impl Peers {
             Ready::Preparing(ready) | Ready::Prepared { peer: ready, .. } if ready == peer => {}
             Ready::Absent | Ready::Preparing(_) | Ready::Prepared { .. } => return false,
         }
+        let preparing = matches!(self.ready, Ready::Preparing(_));
         match event {
-            MediaEvent::Prepared { sdp } => {
+            MediaEvent::Prepared { sdp } if preparing => {
                 self.ready = Ready::Prepared { peer, sdp };
                 self.retry = RETRY_FIRST;
                 cx.timers.stop(&Timer::PeerRetry);
@@ -143,7 +144,8 @@ impl Peers {
             }
             MediaEvent::Failed(error) => self.failed(cx, peer, error.detail),
             MediaEvent::Closed => self.failed(cx, peer, "the peer connection closed by itself".to_owned()),
-            MediaEvent::Acceptable
+            MediaEvent::Prepared { .. }
+            | MediaEvent::Acceptable
             | MediaEvent::Answer { .. }
             | MediaEvent::Connected { .. }
             | MediaEvent::FirstAudio

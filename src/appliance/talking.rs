@@ -18,7 +18,7 @@ impl Phone {
                 cx.after(Timer::MediaTimeout, media_timeout);
                 self.enter(cx, Call::Connecting(leg), "answered; media is coming up");
             }
-            EarlyMedia::Up => self.enter(cx, Call::InCall(leg), "answered; media was up already"),
+            EarlyMedia::Up => self.enter(cx, Call::Talking(leg), "answered; media was up already"),
         }
     }
 
@@ -28,14 +28,14 @@ impl Phone {
             Call::Connecting(leg) => {
                 cx.timers.stop(&Timer::MediaTimeout);
                 cx.step("ice", &leg.id, format!("media is up, codec {codec}"));
-                self.enter(cx, Call::InCall(leg), "in call");
+                self.enter(cx, Call::Talking(leg), "in call");
             }
-            Call::InCall(leg) => {
+            Call::Talking(leg) => {
                 if cx.timers.is_set(&Timer::MediaLost) {
                     cx.timers.stop(&Timer::MediaLost);
                     cx.step("ice", &leg.id, format!("media is back, codec {codec}"));
                 }
-                self.call = Call::InCall(leg);
+                self.call = Call::Talking(leg);
             }
             Call::Outgoing(mut out) => {
                 out.media = EarlyMedia::Up;
@@ -64,7 +64,7 @@ impl Phone {
     /// Media: ICE lost its peer; it may come back.
     pub fn interrupted(&mut self, cx: &mut Context) {
         match &mut self.call {
-            Call::InCall(leg) => {
+            Call::Talking(leg) => {
                 if !cx.timers.is_set(&Timer::MediaLost) {
                     let media_lost_after = cx.settings.call.media_lost_after;
                     cx.after(Timer::MediaLost, media_lost_after);
@@ -119,9 +119,9 @@ impl Phone {
     }
 
     /// Action: move the call to the mobile phone.
-    pub fn to_phone(&mut self, cx: &mut Context) -> Result<(), Refusal> {
+    pub fn move_to_phone(&mut self, cx: &mut Context) -> Result<(), Refusal> {
         match &mut self.call {
-            Call::Connecting(leg) | Call::InCall(leg) => {
+            Call::Connecting(leg) | Call::Talking(leg) => {
                 if !cx.registered() {
                     return Err(Refusal::Offline);
                 }
@@ -146,7 +146,7 @@ impl Phone {
             return Err(Refusal::NotADigit);
         }
         match &self.call {
-            Call::InCall(leg) => {
+            Call::Talking(leg) => {
                 cx.media(leg.peer, MediaCommand::Digits(digits.to_owned()));
                 Ok(())
             }
@@ -178,7 +178,7 @@ impl Phone {
             | Call::Preparing(_)
             | Call::Outgoing(_)
             | Call::Ringing(_)
-            | Call::InCall(_)
+            | Call::Talking(_)
             | Call::Releasing(_) => {}
         }
     }

@@ -1,7 +1,13 @@
 //! A bench for the appliance: virtual time, and shells that do as the test says.
 #![allow(dead_code, reason = "each test file uses a part of the bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which the lint does not see"
+)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
@@ -113,8 +119,17 @@ pub struct Bench {
     pub lamps: BTreeMap<String, Pattern>,
     /// The tone that plays.
     pub tone: Option<Tone>,
-    /// Every peer that was told to prepare, in order, with whether it is open.
+    /// Whose audio meets microphone and loudspeaker.
+    pub connected: Option<PeerId>,
+    /// A stream was asked for and has not ended.
+    pub stream: bool,
+    /// Every peer there ever was, with whether it is open.
     pub peers: BTreeMap<PeerId, bool>,
+    /// Peers whose `Prepare` and whose `Close` is not answered yet.
+    pub preparing: BTreeSet<PeerId>,
+    pub closing: BTreeSet<PeerId>,
+    /// Which peer made an Offer.
+    offers: BTreeMap<String, PeerId>,
     next_request: u64,
 }
 
@@ -134,7 +149,12 @@ impl Bench {
             kinds: Vec::new(),
             lamps: BTreeMap::new(),
             tone: None,
+            connected: None,
+            stream: false,
             peers: BTreeMap::new(),
+            preparing: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            offers: BTreeMap::new(),
             next_request: 0,
         };
         bench.drain();
@@ -162,14 +182,27 @@ impl Bench {
                     let before = self.lamps.insert(led.to_string(), *pattern);
                     assert_ne!(before, Some(*pattern), "lamp {led} was told {pattern:?} twice");
                 }
+                Command::Session(SessionCommand::Connect { .. }) => self.stream = true,
+                Command::Session(SessionCommand::Send(message)) => {
+                    assert!(self.stream, "{message:?} was sent without a stream");
+                }
+                Command::Audio(AudioCommand::Connect(peer)) => self.connected = *peer,
                 Command::Audio(AudioCommand::Tone(tone)) => self.tone = *tone,
-                Command::Media { peer, command: MediaCommand::Prepare | MediaCommand::Check { .. } } => {
+                Command::Media {
+                    peer,
+                    command: what @ (MediaCommand::Prepare | MediaCommand::Check { .. }),
+                } => {
                     let before = self.peers.insert(*peer, true);
                     assert_eq!(before, None, "{peer:?} was used twice");
+                    if *what == MediaCommand::Prepare {
+                        self.preparing.insert(*peer);
+                    }
                 }
                 Command::Media { peer, command: MediaCommand::Close } => {
                     let before = self.peers.insert(*peer, false);
                     assert_eq!(before, Some(true), "{peer:?} was closed, but was not open");
+                    self.preparing.remove(peer);
+                    self.closing.insert(*peer);
                 }
                 Command::Media { peer, command } => {
                     assert_eq!(self.peers.get(peer), Some(&true), "{command:?} to {peer:?} that is not open");
@@ -211,6 +244,7 @@ impl Bench {
     }
 
     pub fn closed(&mut self, reason: CloseReason) {
+        self.stream = false;
         self.session(SessionEvent::Closed(Closed { reason, detail: format!("{reason:?}") }));
     }
 
@@ -224,6 +258,13 @@ impl Bench {
     }
 
     pub fn media(&mut self, peer: PeerId, event: MediaEvent) {
+        self.preparing.remove(&peer);
+        if let MediaEvent::Prepared { sdp } = &event {
+            self.offers.insert(sdp.clone(), peer);
+        }
+        if event == MediaEvent::Closed {
+            self.closing.remove(&peer);
+        }
         self.event(Event::Media { peer, event });
     }
 
@@ -268,25 +309,15 @@ impl Bench {
 
     /// Answers every `Prepare` that is open and not answered yet.
     pub fn prepare_all(&mut self) {
-        let asked: Vec<PeerId> = self
-            .commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::Media { peer, command: MediaCommand::Prepare } if self.peers[peer] => Some(*peer),
-                _ => None,
-            })
-            .collect();
-        for peer in asked {
+        for peer in self.preparing.clone() {
             self.media(peer, MediaEvent::Prepared { sdp: format!("v=0 offer of peer {}", peer.0) });
         }
     }
 
     /// Answers every `Close`.
     pub fn close_all(&mut self) {
-        for command in self.commands.clone() {
-            if let Command::Media { peer, command: MediaCommand::Close } = command {
-                self.media(peer, MediaEvent::Closed);
-            }
+        for peer in self.closing.clone() {
+            self.media(peer, MediaEvent::Closed);
         }
     }
 
@@ -367,10 +398,15 @@ impl Bench {
     pub fn call_out(&mut self) -> (PeerId, String) {
         self.take();
         self.press("call");
-        let (id, _, sdp) = self.sent_offer().expect("no Offer after the press");
-        let peer = sdp.rsplit(' ').next().unwrap().parse().unwrap();
+        let (id, _, sdp) = self.sent_offer().unwrap_or_else(|| {
+            panic!(
+                "no Offer: {:?}\n{:#?}",
+                self.logs.iter().rev().take(8).collect::<Vec<_>>(),
+                self.box_.status()
+            )
+        });
         self.prepare_all();
-        (PeerId(peer), id.0)
+        (self.offers[&sdp], id.0)
     }
 
     /// Calls out until both can talk.
@@ -423,10 +459,10 @@ impl Bench {
             }
         }
         assert_eq!(self.session_status(), SessionStatus::Registered, "never registered again");
-        self.pass(secs(35));
-        self.prepare_all();
-        self.pass(secs(1));
-        self.prepare_all();
+        for _ in 0..45 {
+            self.pass(secs(1));
+            self.prepare_all();
+        }
         assert_eq!(self.call(), CallStatus::Idle);
         assert_eq!(self.tone, None, "a tone plays in an idle box");
         self.talk();
