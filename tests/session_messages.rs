@@ -46,10 +46,7 @@ fn all() -> Vec<(Body, Wire)> {
             Body::Offer { sdp: sdp(), msisdn: number() },
             Wire::Offer(proto::Offer { sdp: sdp(), msisdn: wire_number() }),
         ),
-        (
-            Body::Offer { sdp: sdp(), msisdn: None },
-            Wire::Offer(proto::Offer { sdp: sdp(), msisdn: None }),
-        ),
+        (Body::Offer { sdp: sdp(), msisdn: None }, Wire::Offer(proto::Offer { sdp: sdp(), msisdn: None })),
         (Body::Answer { sdp: sdp() }, Wire::Answer(proto::Answer { sdp: sdp() })),
         (Body::Ringing, Wire::Ringing(proto::Ringing {})),
         (Body::Bye, Wire::Bye(proto::Bye {})),

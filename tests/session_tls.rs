@@ -27,8 +27,7 @@ async fn a_good_certificate_is_taken_by_name_and_by_address() {
     let mut server = core(Flaw::None).await;
     let roots = Roots::new(server.ca_pem());
     let by_name = trusting(&server, &roots);
-    let by_address =
-        PipeSettings { endpoint: format!("https://{}", server.address()), ..by_name.clone() };
+    let by_address = PipeSettings { endpoint: format!("https://{}", server.address()), ..by_name.clone() };
     for settings in [by_name, by_address] {
         let mut session = Session::start(settings);
         session.open().await;

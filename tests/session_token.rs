@@ -165,8 +165,7 @@ async fn a_good_token_opens_sessions_while_the_endpoint_is_down() {
 
 #[tokio::test]
 async fn without_expires_in_a_token_is_good_for_a_while() {
-    let (server, roots) =
-        core(TokenPolicy { announce_life: false, ..TokenPolicy::default() }).await;
+    let (server, roots) = core(TokenPolicy { announce_life: false, ..TokenPolicy::default() }).await;
     let mut session = Session::start(for_core(&server, &roots));
     for _ in 0..2 {
         session.open().await;

@@ -22,9 +22,7 @@ use tokio::time::timeout;
 
 async fn core(listen: SocketAddr) -> Server {
     let token = TokenPolicy { required: false, ..TokenPolicy::default() };
-    Server::start(ServerSettings { listen, tls: false, token, ..ServerSettings::default() })
-        .await
-        .unwrap()
+    Server::start(ServerSettings { listen, tls: false, token, ..ServerSettings::default() }).await.unwrap()
 }
 
 fn any() -> SocketAddr {

@@ -13,18 +13,6 @@ pub(super) fn closed(reason: CloseReason, detail: impl Into<String>) -> Closed {
     Closed { reason, detail: detail.into() }
 }
 
-/// Why no connection to `endpoint` came about.
-pub(super) fn from_connect(error: &tonic::transport::Error, endpoint: &str) -> Closed {
-    if let Some(tls) = find::<rustls::Error>(error) {
-        let detail = format!("TLS with {endpoint} failed: {}", tls_text(tls));
-        return closed(CloseReason::CertificateRefused, detail);
-    }
-    if is_name_error(error) {
-        return closed(CloseReason::NameNotResolved, format!("{endpoint}: {}", chain_text(error)));
-    }
-    closed(CloseReason::Unreachable, format!("no connection to {endpoint}: {}", chain_text(error)))
-}
-
 /// Why a stream ended that the core did not end in good order.
 pub(super) fn from_status(status: &Status) -> Closed {
     // A status that the core sent has no cause on this side.
@@ -63,8 +51,8 @@ pub(super) fn from_status(status: &Status) -> Closed {
 
 /// Whether the peer closed the connection because it was pinged too often
 /// (gRPC proposal A8, client-side keep-alive).
-pub(super) fn is_too_many_pings(status: &Status) -> bool {
-    find::<h2::Error>(status).is_some_and(|error| {
+pub(super) fn is_too_many_pings(error: &(dyn Error + 'static)) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| {
         error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
     })
 }
@@ -123,7 +111,7 @@ pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 
 /// hyper-util's connector has a type of its own for this, but keeps it
 /// private: its text is all there is. A test with a real name holds it down.
-fn is_name_error(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_name_error(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.to_string().starts_with("dns error") {
