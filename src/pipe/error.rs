@@ -8,9 +8,14 @@ use tonic::{Code, Status};
 
 use crate::appliance::event::{CloseReason, Closed};
 
-/// Makes a `Closed`.
-pub(super) fn closed(reason: CloseReason, detail: impl Into<String>) -> Closed {
-    Closed { reason, detail: detail.into() }
+/// A detail is for a line of a log or a status page.
+const DETAIL_LENGTH: usize = 400;
+
+/// Makes a `Closed`. Part of the detail may be the other side's text: it is
+/// cut to length and cannot break out of its line.
+pub(super) fn closed(reason: CloseReason, detail: impl AsRef<str>) -> Closed {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    Closed { reason, detail: detail.as_ref().chars().map(printable).take(DETAIL_LENGTH).collect() }
 }
 
 /// Why a stream ended that the core did not end in good order.
@@ -138,6 +143,13 @@ mod tests {
         assert_eq!(reason(Status::from_error(Box::new(reset))), CloseReason::Lost);
         let calm = Status::from_error(Box::new(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM)));
         assert_eq!(reason(calm), CloseReason::RateLimited);
+    }
+
+    #[test]
+    fn the_other_sides_text_stays_on_its_line() {
+        let closed = from_status(&Status::aborted(format!("a\nb\x1b[2J{}", "x".repeat(100_000))));
+        assert!(closed.detail.contains("a b [2J"), "{closed:?}");
+        assert_eq!(closed.detail.chars().count(), DETAIL_LENGTH);
     }
 
     #[test]

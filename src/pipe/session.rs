@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::connect::{Connection, connect};
 use super::convert::{from_wire, to_wire};
@@ -171,8 +171,9 @@ impl Shell<'_> {
     /// Why the stream broke: what the connection says tells more than what
     /// the stream says.
     async fn broken(&mut self, status: &Status, ended: JoinHandle<hyper::Result<()>>) -> Closed {
-        if status.source().is_none() {
-            // The core said it itself, on a connection that works.
+        // Some cores end their streams with UNAVAILABLE before the GOAWAY that
+        // says why; any other status of theirs stands for itself.
+        if status.source().is_none() && status.code() != Code::Unavailable {
             return from_status(status);
         }
         let ended = self.link.meanwhile(tokio::time::timeout(END_GRACE, ended)).await;
