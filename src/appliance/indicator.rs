@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::status::{CallStatus, SessionStatus};
+
 /// What a lamp shows. All lamps blink in step: phase zero is a common instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,4 +57,77 @@ pub enum LedFunction {
     BusyElsewhere,
     /// A fault is present.
     Fault,
+}
+
+/// All that decides what the lamps show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub session: SessionStatus,
+    pub call: CallStatus,
+    pub busy_elsewhere: bool,
+    /// A fault is present.
+    pub fault: bool,
+    /// Something was refused or failed a moment ago.
+    pub trouble: bool,
+}
+
+/// What a lamp of this function shows.
+pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
+    match function {
+        LedFunction::Status => status(view),
+        LedFunction::Online => lit_if(registered(view)),
+        LedFunction::Calling if view.trouble => Pattern::DoubleFlash,
+        LedFunction::Calling => match view.call {
+            CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
+            CallStatus::Incoming => Pattern::Fast,
+            CallStatus::Idle | CallStatus::Connecting | CallStatus::InCall | CallStatus::Releasing => {
+                Pattern::Off
+            }
+        },
+        LedFunction::Ringing => match view.call {
+            CallStatus::Ringing => Pattern::Slow,
+            CallStatus::Idle
+            | CallStatus::Outgoing
+            | CallStatus::Incoming
+            | CallStatus::Connecting
+            | CallStatus::InCall
+            | CallStatus::Releasing => Pattern::Off,
+        },
+        LedFunction::Answered => match view.call {
+            CallStatus::InCall => Pattern::On,
+            CallStatus::Connecting => Pattern::Fast,
+            CallStatus::Idle
+            | CallStatus::Outgoing
+            | CallStatus::Ringing
+            | CallStatus::Incoming
+            | CallStatus::Releasing => Pattern::Off,
+        },
+        LedFunction::BusyElsewhere => lit_if(view.busy_elsewhere),
+        LedFunction::Fault if view.fault || view.trouble => Pattern::DoubleFlash,
+        LedFunction::Fault => Pattern::Off,
+    }
+}
+
+/// One lamp for all: trouble first, then the call, then the session.
+fn status(view: &View) -> Pattern {
+    if view.fault || view.trouble || !registered(view) {
+        return Pattern::DoubleFlash;
+    }
+    match view.call {
+        CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
+        CallStatus::Incoming | CallStatus::Connecting => Pattern::Fast,
+        CallStatus::InCall => Pattern::On,
+        CallStatus::Idle | CallStatus::Releasing => Pattern::Heartbeat,
+    }
+}
+
+fn registered(view: &View) -> bool {
+    match view.session {
+        SessionStatus::Registered => true,
+        SessionStatus::Offline | SessionStatus::Connecting => false,
+    }
+}
+
+fn lit_if(lit: bool) -> Pattern {
+    if lit { Pattern::On } else { Pattern::Off }
 }

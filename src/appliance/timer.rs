@@ -20,6 +20,12 @@ pub enum Timer {
     PeerRefresh,
     /// No peer connection could be made: try again.
     PeerRetry,
+    /// A call waited for long enough for its peer connection.
+    PeerWait,
+    /// The voice core said TRY_AGAIN: send the Offer again.
+    OfferRetry,
+    /// The voice core said RATE_LIMIT_HIT: no new Offer until then.
+    OfferPause,
     /// The far end, or the box, rang for long enough.
     RingTimeout,
     /// Media did not come up after the answer.
@@ -30,6 +36,10 @@ pub enum Timer {
     Releasing,
     /// The tone at a call's end has been heard.
     ToneEnd,
+    /// Lamps have shown long enough that something was refused or failed.
+    Notice,
+    /// Shutting down: do not wait for the shells any longer.
+    Exit,
     /// A button's bounces are over.
     Debounce(ButtonName),
     /// A button is held for a long press.
@@ -60,6 +70,11 @@ impl Timers {
     /// Whether a deadline is set.
     pub fn is_set(&self, timer: &Timer) -> bool {
         self.deadlines.contains_key(timer)
+    }
+
+    /// Forgets every deadline.
+    pub fn clear(&mut self) {
+        self.deadlines.clear();
     }
 
     /// The next deadline; of equal ones the first in the enum's order.

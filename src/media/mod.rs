@@ -1,7 +1,33 @@
 //! Peer connections: webrtc, RTP in and out, jitter buffer, codecs, DTMF.
+//!
+//! One tokio task per peer connection, so that one that is slow or panics
+//! never holds up another. Sound goes between that task and the `audio-dsp`
+//! thread through lock-free rings behind [`crate::audio::Leg`].
+
+mod codec;
+mod connection;
+mod dtmf;
+mod engine;
+mod jitter;
+mod leg;
+mod pacing;
+mod packet;
+mod peer;
+mod runtime;
+mod sdp;
+mod sender;
+mod stats;
+mod tap;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::appliance::event::MediaEvent;
+use crate::audio::Leg;
+
+pub use engine::spawn;
+pub use stats::{Counter, LegStats};
 
 /// What the media shell must know; made by `config`.
 #[derive(Clone, Debug)]
@@ -28,4 +54,22 @@ pub enum Codec {
     Pcmu,
     /// ITU-T G.711 A-law.
     Pcma,
+}
+
+/// What the media shell tells of one peer connection.
+pub enum MediaOutput {
+    /// For the appliance.
+    Event(MediaEvent),
+    /// For the audio shell: this peer's sound. Comes once per peer, right
+    /// before the event that follows `Start` or `Answer`, and always before `Connected`.
+    Leg(LegHandle),
+}
+
+/// One peer's sound and what became of it.
+pub struct LegHandle {
+    /// To be moved to the `audio-dsp` thread. It stays safe to call after
+    /// the peer is closed: it then takes everything and plays silence.
+    pub leg: Box<dyn Leg>,
+    /// Shared with the leg and the peer's task.
+    pub stats: Arc<LegStats>,
 }

@@ -1,0 +1,334 @@
+//! The jitter buffer: packets in as the network brings them, turns out as the
+//! loudspeaker's clock asks for them. Pure: told the time, no allocation
+//! after it is made, no codec.
+//!
+//! Inputs: [`JitterBuffer::insert`] for every packet. Outputs:
+//! [`JitterBuffer::next_turn`] whenever the player has run out of sound.
+//!
+//! A packet waits at least [`START_DELAY`] before the first sound of a spurt
+//! is played. After that the delay follows the network by itself: a packet
+//! that comes too late is played late, behind concealment that filled the
+//! gap, so the delay grows by what was missing; when for [`WINDOW`] every
+//! packet came with more than [`SLACK`] to spare, one packet is left out.
+
+mod count;
+
+use std::time::{Duration, Instant};
+
+use super::packet::{Arrived, duration_of};
+pub(super) use count::Counts;
+
+/// Wait before the first packet of a spurt is played. Small, because it adds
+/// to the time from answer to first sound; the delay grows on demand.
+pub(super) const START_DELAY: Duration = Duration::from_millis(20);
+
+/// Packets held at most, in sequence numbers: 1.28 s of 20 ms packets.
+pub(super) const SLOTS: usize = 64;
+
+/// Buffered sound beyond which the oldest is thrown away.
+pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// Concealment in a row after which the spurt counts as over: Opus's and our
+/// own concealment have faded to nothing by then.
+const LONGEST_STARVATION: Duration = Duration::from_millis(100);
+
+/// For how long packets must come early before the delay is made shorter.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// How early they must come, over and above one packet.
+const SLACK: Duration = Duration::from_millis(30);
+
+/// A step in sequence numbers beyond these is a new stream, not loss or
+/// reordering (RFC 3550 appendix A.1).
+const MAX_DROPOUT: u16 = 3_000;
+const MAX_MISORDER: u16 = 100;
+
+/// What the player does next.
+pub(super) enum Turn<'a> {
+    /// Decode and play this.
+    Packet(&'a Arrived),
+    /// A packet of so many samples at 48 kHz is lost. Restore it from the one
+    /// after it if that is there, else conceal.
+    Lost { samples: u16, next: Option<&'a Arrived> },
+    /// The next packet is late: conceal 10 ms and ask again.
+    Starved,
+    /// There is nothing to play: 10 ms of silence.
+    Silence,
+}
+
+enum State {
+    /// Nothing came yet, or nothing for so long that concealment has ended.
+    Idle,
+    /// The first packet of a spurt waits.
+    Filling { since: Instant },
+    Playing {
+        /// Concealed so far for packets that did not come, samples at 48 kHz.
+        owed: u64,
+    },
+}
+
+/// See the module's documentation.
+pub(super) struct JitterBuffer {
+    slots: Box<[Option<Arrived>]>,
+    /// The packet being played, kept so that it can be lent out.
+    current: Option<Arrived>,
+    state: State,
+    ssrc: Option<u32>,
+    /// Extended sequence number of the next packet to play.
+    next: u64,
+    /// One more than the highest extended sequence number seen.
+    end: u64,
+    /// Which of the 64 packets before `next` were played: bit 0 is `next - 1`.
+    played: u64,
+    /// The sequence number that would confirm a jump out of range.
+    probation: Option<u16>,
+    /// Samples of the last packet played: what a missing one would hold.
+    usual: u16,
+    /// The least time to spare since `window_began`.
+    least_spare: Duration,
+    window_began: Option<Instant>,
+    counts: Counts,
+}
+
+/// Extended sequence numbers begin high enough to never go below zero.
+const FIRST_CYCLE: u64 = 1 << 32;
+
+impl JitterBuffer {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: (0..SLOTS).map(|_| None).collect(),
+            current: None,
+            state: State::Idle,
+            ssrc: None,
+            next: FIRST_CYCLE,
+            end: FIRST_CYCLE,
+            played: 0,
+            probation: None,
+            usual: 960,
+            least_spare: Duration::MAX,
+            window_began: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// What happened so far.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Takes a packet that has arrived.
+    pub(super) fn insert(&mut self, packet: Arrived) {
+        self.counts.received += 1;
+        self.counts.note_jitter(&packet);
+        if self.ssrc != Some(packet.ssrc) {
+            self.restart(&packet);
+        }
+        let Some(sequence) = self.place(packet.sequence) else {
+            if self.probation != Some(packet.sequence) {
+                self.probation = Some(packet.sequence.wrapping_add(1));
+                self.counts.dropped += 1;
+                return;
+            }
+            self.restart(&packet);
+            let sequence = self.next;
+            self.store(sequence, packet);
+            return;
+        };
+        self.probation = None;
+        self.store(sequence, packet);
+    }
+
+    /// Forgets everything but the counts: another source, or the same one anew.
+    fn restart(&mut self, packet: &Arrived) {
+        for slot in &mut self.slots {
+            self.counts.dropped += u64::from(slot.take().is_some());
+        }
+        self.ssrc = Some(packet.ssrc);
+        self.state = State::Idle;
+        self.next = FIRST_CYCLE + u64::from(packet.sequence);
+        self.end = self.next;
+        self.played = 0;
+        self.probation = None;
+        self.counts.forget_transit();
+    }
+
+    /// The extended number of `sequence`: the one nearest to what is awaited
+    /// (RFC 3550 appendix A.1), or `None` if none is near.
+    fn place(&self, sequence: u16) -> Option<u64> {
+        let ahead = sequence.wrapping_sub(self.end as u16);
+        if ahead < MAX_DROPOUT {
+            return Some(self.end + u64::from(ahead));
+        }
+        let behind = ahead.wrapping_neg();
+        (behind <= MAX_MISORDER.max(SLOTS as u16)).then(|| self.end - u64::from(behind))
+    }
+
+    fn store(&mut self, sequence: u64, packet: Arrived) {
+        if matches!(self.state, State::Idle) && sequence >= self.next {
+            // What is missing between the spurts will never be played.
+            self.lose_until(sequence);
+            self.state = State::Filling { since: packet.arrival };
+        }
+        if sequence < self.next {
+            let within_filling = matches!(self.state, State::Filling { .. })
+                && self.end - sequence <= SLOTS as u64
+                && !self.was_played(sequence);
+            if !within_filling {
+                let again = self.was_played(sequence);
+                self.counts.duplicated += u64::from(again);
+                self.counts.late += u64::from(!again);
+                return;
+            }
+            // The spurt's first packet was overtaken; nothing was played yet.
+            let back = self.next - sequence;
+            self.counts.lost = self.counts.lost.saturating_sub(back);
+            self.played = self.played.checked_shr(back as u32).unwrap_or(0);
+            self.next = sequence;
+        }
+        if sequence < self.end {
+            if self.slots[slot_of(sequence)].is_some() {
+                self.counts.duplicated += 1;
+                return;
+            }
+            self.counts.reordered += 1;
+        }
+        self.end = self.end.max(sequence + 1);
+        self.note_spare(sequence, packet.arrival);
+        self.make_room();
+        self.slots[slot_of(sequence)] = Some(packet);
+        self.shorten();
+    }
+
+    fn was_played(&self, sequence: u64) -> bool {
+        let back = self.next - sequence;
+        (1..=64).contains(&back) && self.played >> (back - 1) & 1 == 1
+    }
+
+    /// Gives up what no longer fits between `next` and `end`.
+    fn make_room(&mut self) {
+        while self.end - self.next > SLOTS as u64 {
+            self.give_up_next();
+        }
+    }
+
+    /// Keeps latency bounded: old sound goes first.
+    fn shorten(&mut self) {
+        while self.buffered() > LONGEST_DELAY {
+            self.give_up_next();
+        }
+    }
+
+    fn give_up_next(&mut self) {
+        match self.slots[slot_of(self.next)].take() {
+            Some(_) => self.counts.dropped += 1,
+            None => self.counts.lost += 1,
+        }
+        self.advance(false);
+    }
+
+    fn lose_until(&mut self, sequence: u64) {
+        let gap = sequence - self.next;
+        self.counts.lost += gap;
+        self.played = self.played.checked_shl(gap.min(64) as u32).unwrap_or(0);
+        self.next = sequence;
+        self.end = self.end.max(sequence);
+    }
+
+    fn advance(&mut self, played: bool) {
+        self.played = self.played << 1 | u64::from(played);
+        self.next += 1;
+    }
+
+    /// Sound in the buffer.
+    fn buffered(&self) -> Duration {
+        duration_of(self.slots.iter().flatten().map(|packet| u64::from(packet.samples)).sum())
+    }
+
+    /// Watches how long before its turn a packet came, to find out when the
+    /// delay is longer than the network needs.
+    fn note_spare(&mut self, sequence: u64, now: Instant) {
+        if !matches!(self.state, State::Playing { .. }) {
+            self.window_began = None;
+            return;
+        }
+        let packets = sequence - self.next;
+        let spare = duration_of(packets * u64::from(self.usual));
+        if self.window_began.is_none() {
+            self.window_began = Some(now);
+            self.least_spare = spare;
+        }
+        self.least_spare = self.least_spare.min(spare);
+    }
+
+    /// True once every [`WINDOW`] in which all packets came early.
+    fn should_skip(&mut self, now: Instant) -> bool {
+        let Some(began) = self.window_began else { return false };
+        if now.saturating_duration_since(began) < WINDOW {
+            return false;
+        }
+        self.window_began = None;
+        self.least_spare > SLACK + duration_of(u64::from(self.usual))
+    }
+
+    /// Says what to play next.
+    pub(super) fn next_turn(&mut self, now: Instant) -> Turn<'_> {
+        match self.state {
+            State::Idle => Turn::Silence,
+            State::Filling { since } => {
+                let waited = now.saturating_duration_since(since);
+                if waited < START_DELAY && self.buffered() < 2 * START_DELAY {
+                    return Turn::Silence;
+                }
+                self.state = State::Playing { owed: 0 };
+                self.play(0, now)
+            }
+            State::Playing { owed } => {
+                if self.should_skip(now) && self.slots[slot_of(self.next)].is_some() {
+                    self.give_up_next();
+                }
+                self.play(owed, now)
+            }
+        }
+    }
+
+    fn play(&mut self, mut owed: u64, now: Instant) -> Turn<'_> {
+        if let Some(packet) = self.slots[slot_of(self.next)].take() {
+            self.advance(true);
+            self.usual = packet.samples;
+            self.counts.delay = now.saturating_duration_since(packet.arrival);
+            self.state = State::Playing { owed: 0 };
+            return Turn::Packet(self.current.insert(packet));
+        }
+        if self.next == self.end {
+            owed += 480;
+            if duration_of(owed) > LONGEST_STARVATION {
+                self.state = State::Idle;
+                return Turn::Silence;
+            }
+            self.state = State::Playing { owed };
+            return Turn::Starved;
+        }
+        // Younger packets are here, so this one has had its chance. What was
+        // concealed while waiting already stands for it.
+        let samples = u64::from(self.usual);
+        while self.next < self.end && owed >= samples && self.slots[slot_of(self.next)].is_none() {
+            owed -= samples;
+            self.counts.lost += 1;
+            self.advance(false);
+        }
+        if self.slots[slot_of(self.next)].is_some() {
+            return self.play(0, now);
+        }
+        self.counts.lost += 1;
+        self.advance(false);
+        self.state = State::Playing { owed };
+        Turn::Lost { samples: self.usual, next: self.slots[slot_of(self.next)].as_ref() }
+    }
+}
+
+fn slot_of(sequence: u64) -> usize {
+    (sequence % SLOTS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests;

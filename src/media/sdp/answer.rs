@@ -1,0 +1,68 @@
+//! The library's answer, made right for the far end.
+
+use super::{Direction, INNER_MID, OtherSection, Remote};
+
+/// Our direction in answer to the far end's.
+pub(in crate::media) fn local_direction(remote: &Remote) -> Direction {
+    remote.direction.mirrored()
+}
+
+/// Puts back what [`Remote::read`] took away: the direction, the far end's
+/// media id and BUNDLE group, and a rejection (port 0, RFC 3264 section 6)
+/// for every section but the audio.
+pub(in crate::media) fn complete_answer(answer: &str, remote: &Remote) -> String {
+    let (session, audio) = answer.split_once("m=audio").unwrap_or((answer, ""));
+    let mut text = String::new();
+    for line in session.lines() {
+        if line.starts_with("a=group:BUNDLE") {
+            if let Some(mid) = remote.mid.as_ref().filter(|_| remote.bundled) {
+                push(&mut text, &format!("a=group:BUNDLE {mid}"));
+            }
+        } else {
+            push(&mut text, line);
+        }
+    }
+    let mut others = remote.others.iter();
+    for position in 0..=remote.others.len() {
+        if position == remote.position {
+            push_audio(&mut text, audio, remote);
+        } else if let Some(other) = others.next() {
+            push_rejected(&mut text, other);
+        }
+    }
+    text
+}
+
+fn push_audio(text: &mut String, audio: &str, remote: &Remote) {
+    let inner_mid = format!("a=mid:{INNER_MID}");
+    let directions = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+    for (number, line) in audio.lines().enumerate() {
+        let is_direction =
+            directions.iter().any(|direction| line.strip_prefix("a=") == Some(direction.as_str()));
+        if number == 0 {
+            push(text, &format!("m=audio{line}"));
+        } else if line == inner_mid {
+            if let Some(mid) = &remote.mid {
+                push(text, &format!("a=mid:{mid}"));
+            }
+        } else if is_direction {
+            push(text, &format!("a={}", local_direction(remote).as_str()));
+        } else {
+            push(text, line);
+        }
+    }
+}
+
+fn push_rejected(text: &mut String, other: &OtherSection) {
+    push(text, &format!("m={} 0 {} {}", other.media, other.protocol, other.formats));
+    push(text, "c=IN IP4 0.0.0.0");
+    if let Some(mid) = &other.mid {
+        push(text, &format!("a=mid:{mid}"));
+    }
+    push(text, "a=inactive");
+}
+
+fn push(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push_str("\r\n");
+}

@@ -1,0 +1,190 @@
+//! The task that writes a peer's RTP: the leg's packets, and DTMF between them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rtc::rtp::{Header, Packet};
+use rtrb::Consumer;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use webrtc::media_stream::track_local::TrackLocal;
+
+use super::Codec;
+use super::dtmf;
+use super::leg::Shared;
+use super::packet::{Outgoing, rtp_clock};
+use super::tap::SharedTypes;
+
+/// The leg's packets as one RTP stream. Audio and telephone events share its
+/// sequence numbers: two numberings on one source would trip the far end's
+/// replay protection (RFC 3711 section 3.3.2).
+pub(super) struct Sender {
+    ssrc: u32,
+    sequence: u16,
+    /// RTP timestamp of the leg's first sample, in any clock.
+    base: u32,
+    outgoing: Consumer<Outgoing>,
+    types: Arc<SharedTypes>,
+    shared: Arc<Shared>,
+    /// The next packet begins a spurt (RFC 3551 section 4.1).
+    marker: bool,
+    codec: Codec,
+    /// When and with which first sample the leg last made a packet.
+    latest: (Instant, u64),
+}
+
+impl Sender {
+    pub(super) fn new(
+        ssrc: u32,
+        outgoing: Consumer<Outgoing>,
+        types: Arc<SharedTypes>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            ssrc,
+            sequence: rand::random(),
+            base: rand::random(),
+            outgoing,
+            types,
+            shared,
+            marker: true,
+            codec: Codec::Opus,
+            latest: (Instant::now(), 0),
+        }
+    }
+
+    /// The leg's next packet. Sound of a pause (hold, not yet connected, a
+    /// digit is being sent) is thrown away: late sound is of no use.
+    fn next_audio(&mut self, wanted: bool) -> Option<Packet> {
+        loop {
+            let Ok(outgoing) = self.outgoing.pop() else { return None };
+            self.latest = (Instant::now(), outgoing.first_sample);
+            self.codec = outgoing.codec;
+            let sending = self.shared.sending.load(Ordering::Relaxed);
+            let Some(payload_type) = self.types.get().of(outgoing.codec).filter(|_| wanted && sending) else {
+                self.marker = true;
+                continue;
+            };
+            let timestamp = self.timestamp(outgoing.first_sample);
+            let marker = std::mem::take(&mut self.marker);
+            return Some(self.packet(
+                payload_type,
+                timestamp,
+                marker,
+                Bytes::copy_from_slice(outgoing.payload.as_slice()),
+            ));
+        }
+    }
+
+    /// The timestamp of a sample in the clock of the codec in use.
+    fn timestamp(&self, sample: u64) -> u32 {
+        let units = sample * u64::from(rtp_clock(self.codec)) / 48_000;
+        self.base.wrapping_add(units as u32)
+    }
+
+    /// The timestamp of now, whether or not the leg is making packets.
+    fn timestamp_now(&self) -> u32 {
+        let (when, sample) = self.latest;
+        self.timestamp(sample + when.elapsed().as_millis() as u64 * 48)
+    }
+
+    fn packet(&mut self, payload_type: u8, timestamp: u32, marker: bool, payload: Bytes) -> Packet {
+        self.shared.stats.packets_sent.add(1);
+        self.shared.stats.bytes_sent.add(payload.len() as u64);
+        let sequence_number = self.sequence;
+        self.sequence = self.sequence.wrapping_add(1);
+        let header = Header {
+            version: 2,
+            marker,
+            payload_type,
+            sequence_number,
+            timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        Packet { header, payload }
+    }
+}
+
+/// Where DTMF sending is.
+enum Key {
+    Up { since: Option<Instant> },
+    Down { event: u8, timestamp: u32, since: Instant, reports: u32 },
+}
+
+/// Sends until the peer connection ends.
+pub(super) async fn run(mut sender: Sender, track: Arc<dyn TrackLocal>, mut digits: mpsc::Receiver<String>) {
+    let shared = Arc::clone(&sender.shared);
+    let mut queue: VecDeque<u8> = VecDeque::new();
+    let mut key = Key::Up { since: None };
+    let mut step = interval(dtmf::STEP);
+    step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let busy = !queue.is_empty() || matches!(key, Key::Down { .. });
+        tokio::select! {
+            () = shared.ready.notified() => {
+                let key_up = matches!(key, Key::Up { .. });
+                while let Some(packet) = sender.next_audio(key_up) {
+                    write(&*track, packet).await;
+                }
+            }
+            Some(more) = digits.recv() => {
+                queue.extend(more.chars().filter_map(dtmf::event_of).take(MOST_DIGITS - queue.len().min(MOST_DIGITS)));
+            }
+            _ = step.tick(), if busy => {
+                for packet in press(&mut sender, &mut key, &mut queue) {
+                    write(&*track, packet).await;
+                }
+            }
+            else => return,
+        }
+    }
+}
+
+/// Digits that may wait to be sent.
+const MOST_DIGITS: usize = 64;
+
+/// One step of sending digits; the sound is left out while a key is down
+/// (RFC 4733 section 2.5.1.2 lets the event replace it).
+fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Packet> {
+    let Some(payload_type) = sender.types.get().telephone_event else {
+        queue.clear();
+        *key = Key::Up { since: None };
+        return Vec::new();
+    };
+    let now = Instant::now();
+    match key {
+        Key::Up { since } => {
+            if since.is_some_and(|since| now.duration_since(since) < dtmf::GAP) {
+                return Vec::new();
+            }
+            let Some(event) = queue.pop_front() else { return Vec::new() };
+            let timestamp = sender.timestamp_now();
+            *key = Key::Down { event, timestamp, since: now, reports: 1 };
+            let payload = dtmf::report(event, dtmf::STEP, false);
+            vec![sender.packet(payload_type, timestamp, true, Bytes::copy_from_slice(&payload))]
+        }
+        Key::Down { event, timestamp, since, reports } => {
+            *reports += 1;
+            let elapsed = (dtmf::STEP * *reports).max(now.duration_since(*since) + dtmf::STEP);
+            let end = elapsed >= dtmf::TONE;
+            let payload = dtmf::report(*event, elapsed.min(Duration::from_secs(8)), end);
+            let timestamp = *timestamp;
+            if end {
+                *key = Key::Up { since: Some(now) };
+            }
+            let copies = if end { dtmf::END_REPORTS } else { 1 };
+            (0..copies)
+                .map(|_| sender.packet(payload_type, timestamp, false, Bytes::copy_from_slice(&payload)))
+                .collect()
+        }
+    }
+}
+
+async fn write(track: &dyn TrackLocal, packet: Packet) {
+    // Fails only when the peer connection is closing, which ends this task.
+    let _ = track.write_rtp(packet).await;
+}

@@ -1,0 +1,69 @@
+//! Counters of one call's audio, written by the audio thread and the peer's
+//! task, read by anybody. Every counter starts at 0 and only grows, but for
+//! the gauges, which say so.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that several threads may see. Relaxed: each number is true by
+/// itself, two of them need not be of the same instant.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts `n` more.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+/// What one call's audio went through. A frame is 10 ms of sound.
+#[derive(Debug, Default)]
+pub struct LegStats {
+    /// RTP packets written to the network, telephone events included.
+    pub packets_sent: Counter,
+    /// RTP payload bytes written to the network.
+    pub bytes_sent: Counter,
+    /// RTP audio packets that arrived, in whatever order.
+    pub packets_received: Counter,
+    /// RTP payload bytes of these.
+    pub bytes_received: Counter,
+    /// Packets whose turn to be played came before they arrived, if they ever did.
+    pub packets_lost: Counter,
+    /// Packets that arrived after their turn; they are counted as lost too.
+    pub packets_late: Counter,
+    /// Packets that arrived after a younger one, but in time.
+    pub packets_reordered: Counter,
+    /// Packets that arrived more than once.
+    pub packets_duplicated: Counter,
+    /// Packets thrown away because the jitter buffer was full, or because
+    /// latency had grown beyond its bound.
+    pub packets_dropped: Counter,
+    /// Packets of a payload type that was not negotiated, or that no decoder could read.
+    pub packets_unreadable: Counter,
+    /// Frames given to the loudspeaker that hold decoded sound.
+    pub frames_played: Counter,
+    /// Frames made up by concealment because a packet was missing.
+    pub frames_concealed: Counter,
+    /// Frames restored from the next packet's forward error correction.
+    pub frames_recovered: Counter,
+    /// Frames of plain silence: nothing had arrived, or the far end pauses.
+    pub frames_silent: Counter,
+    /// Arrived packets lost because the audio thread did not fetch them.
+    pub receive_ring_overflows: Counter,
+    /// Encoded packets lost because the peer's task did not fetch them.
+    pub send_ring_overflows: Counter,
+    /// Gauge: interarrival jitter in microseconds (RFC 3550, section 6.4.1).
+    pub jitter_us: Counter,
+    /// Gauge: time a packet waits in the jitter buffer before it is played, ms.
+    pub playout_delay_ms: Counter,
+}

@@ -1,0 +1,169 @@
+//! Takes received RTP out of the library before it looks for a track.
+//!
+//! The library hands a packet on only when its synchronisation source is the
+//! one it saw first, so a far end that changes its source in mid-call (media
+//! servers do) would fall silent; and it counts nothing. As an interceptor
+//! nearest to the application this sees every authenticated packet.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use rtrb::Producer;
+use tokio::sync::mpsc;
+
+use super::codec::opus_samples_in;
+use super::dtmf::Receiver;
+use super::leg::Shared;
+use super::packet::{Arrived, Payload};
+use super::{Codec, sdp::PayloadTypes};
+
+/// What the tap tells the peer's task.
+#[derive(Debug)]
+pub(super) enum Heard {
+    FirstAudio,
+    Digit(char),
+}
+
+/// The negotiated payload types, readable while they are renegotiated.
+#[derive(Default)]
+pub(super) struct SharedTypes(AtomicU64);
+
+/// A payload type that is not in use (they have seven bits).
+const NONE: u8 = 0xff;
+
+impl SharedTypes {
+    pub(super) fn set(&self, types: &PayloadTypes) {
+        let pack = [types.opus, types.pcmu, types.pcma, types.telephone_event].map(|t| t.unwrap_or(NONE));
+        let [opus, pcmu, pcma, event] = pack;
+        self.0.store(u64::from_le_bytes([opus, pcmu, pcma, event, NONE, 0, 0, 0]), Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> PayloadTypes {
+        let [opus, pcmu, pcma, event, ..] = self.0.load(Ordering::Relaxed).to_le_bytes();
+        let unpack = |t: u8| (t != NONE).then_some(t);
+        PayloadTypes {
+            opus: unpack(opus),
+            pcmu: unpack(pcmu),
+            pcma: unpack(pcma),
+            telephone_event: unpack(event),
+        }
+    }
+}
+
+/// See the module's documentation.
+pub(super) struct Tap {
+    types: Arc<SharedTypes>,
+    shared: Arc<Shared>,
+    /// Never locked, only to be `Sync` as interceptors must be.
+    arrived: Mutex<Producer<Arrived>>,
+    heard: mpsc::Sender<Heard>,
+    digits: Receiver,
+    any_audio: bool,
+    read: Option<TaggedPacket>,
+    write: std::collections::VecDeque<TaggedPacket>,
+}
+
+impl Tap {
+    pub(super) fn new(
+        types: Arc<SharedTypes>,
+        shared: Arc<Shared>,
+        arrived: Producer<Arrived>,
+        heard: mpsc::Sender<Heard>,
+    ) -> Self {
+        Self {
+            types,
+            shared,
+            arrived: Mutex::new(arrived),
+            heard,
+            digits: Receiver::default(),
+            any_audio: false,
+            read: None,
+            write: std::collections::VecDeque::new(),
+        }
+    }
+
+    fn take(&mut self, packet: &rtc::rtp::Packet, arrival: Instant) {
+        let header = &packet.header;
+        let types = self.types.get();
+        let stats = &self.shared.stats;
+        if Some(header.payload_type) == types.telephone_event {
+            if let Some(digit) = self.digits.take(header.ssrc, header.timestamp, &packet.payload) {
+                // Full only if nobody reads events any more.
+                let _ = self.heard.try_send(Heard::Digit(digit));
+            }
+            return;
+        }
+        stats.packets_received.add(1);
+        stats.bytes_received.add(packet.payload.len() as u64);
+        let arrived = types.codec_of(header.payload_type).and_then(|codec| {
+            let samples = match codec {
+                Codec::Opus => opus_samples_in(&packet.payload)?,
+                Codec::Pcmu | Codec::Pcma => {
+                    u16::try_from(packet.payload.len() * 6).ok().filter(|samples| *samples > 0)?
+                }
+            };
+            Some(Arrived {
+                ssrc: header.ssrc,
+                sequence: header.sequence_number,
+                timestamp: header.timestamp,
+                codec,
+                samples,
+                arrival,
+                payload: Payload::copy_of(&packet.payload)?,
+            })
+        });
+        let Some(arrived) = arrived else {
+            stats.packets_unreadable.add(1);
+            return;
+        };
+        let ring = self.arrived.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ring.push(arrived).is_err() {
+            stats.receive_ring_overflows.add(1);
+        }
+        if !self.any_audio {
+            self.any_audio = true;
+            let _ = self.heard.try_send(Heard::FirstAudio);
+        }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(packet) = &message.message.packet {
+            self.take(packet, message.now);
+        } else {
+            self.read = Some(message);
+        }
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.read.take()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.write.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.write.pop_front()
+    }
+}
+
+impl Interceptor for Tap {
+    fn bind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
+    fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
+}
