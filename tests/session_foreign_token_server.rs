@@ -3,6 +3,7 @@
 //! seconds, and the core ends each stream with its token: the box must be
 //! back at once, ten times, with nobody's help.
 #![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod session_support;
 

@@ -2,6 +2,7 @@
 //! nothing that a core says, known, unknown or broken, may do more than end
 //! the session with a reason: the box must take the next call.
 #![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod session_support;
 
@@ -127,7 +128,7 @@ async fn what_the_contract_does_not_know_is_counted_and_skipped() {
         stream.say(bytes);
         session.expect(SessionEvent::Message(Message { call_id: id.clone(), body })).await;
     }
-    stream.end();
+    stream.end("0");
     assert_eq!(session.closed().await.reason, CloseReason::EndedByCore);
 }
 

@@ -2,6 +2,7 @@
 //! one that cannot say what is wrong with a certificate stays broken: each
 //! flaw must be refused with its own reason, and the next connect must work.
 #![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod session_support;
 

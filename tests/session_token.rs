@@ -2,6 +2,7 @@
 //! storming the token endpoint, outlive that endpoint's bad days, and say
 //! which of the two refused it when something is wrong.
 #![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod session_support;
 
@@ -141,6 +142,15 @@ async fn a_slow_endpoint_delays_and_a_dead_one_times_out_while_commands_are_obey
     session.tell(SessionCommand::Close).await;
     session.closed_for(CloseReason::Requested).await;
     assert!(begin.elapsed() < Duration::from_secs(5), "Close waited for the token endpoint");
+
+    // So does another Connect; this one has a token in memory.
+    session.renew().await;
+    sleep(Duration::from_millis(100)).await;
+    session.connect().await;
+    session.closed_for(CloseReason::Requested).await;
+    session.expect(SessionEvent::Sent).await;
+    session.expect(SessionEvent::Opened).await;
+    close(&mut session).await;
 
     session.renew().await;
     let begin = Instant::now();

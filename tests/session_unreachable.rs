@@ -1,6 +1,7 @@
 //! The network of a door is the worst of all: a core that cannot be reached,
 //! by each of the ways there are, must be told by its reason, in bounded time.
 #![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod session_support;
 
@@ -228,6 +229,10 @@ async fn a_core_that_is_pinged_too_often_is_pinged_half_as_often() {
         // Four pings take at least three intervals, however late some of them are.
         let least = interval * 3 * (1 << doublings);
         assert!(begin.elapsed() + interval / 2 >= least, "{doublings}: {:?}", begin.elapsed());
+        if doublings == 1 {
+            // gRPC's C core ends its streams with UNAVAILABLE first.
+            stream.end("14");
+        }
         stream.go_away(h2::Reason::ENHANCE_YOUR_CALM);
         let closed = session.closed().await;
         assert_eq!(closed.reason, CloseReason::RateLimited, "{closed:?}");

@@ -8,21 +8,14 @@ use tonic::{Code, Status};
 
 use crate::appliance::event::{CloseReason, Closed};
 
-/// Makes a `Closed`.
-pub(super) fn closed(reason: CloseReason, detail: impl Into<String>) -> Closed {
-    Closed { reason, detail: detail.into() }
-}
+/// A detail is for a line of a log or a status page.
+const DETAIL_LENGTH: usize = 400;
 
-/// Why no connection to `endpoint` came about.
-pub(super) fn from_connect(error: &tonic::transport::Error, endpoint: &str) -> Closed {
-    if let Some(tls) = find::<rustls::Error>(error) {
-        let detail = format!("TLS with {endpoint} failed: {}", tls_text(tls));
-        return closed(CloseReason::CertificateRefused, detail);
-    }
-    if is_name_error(error) {
-        return closed(CloseReason::NameNotResolved, format!("{endpoint}: {}", chain_text(error)));
-    }
-    closed(CloseReason::Unreachable, format!("no connection to {endpoint}: {}", chain_text(error)))
+/// Makes a `Closed`. Part of the detail may be the other side's text: it is
+/// cut to length and cannot break out of its line.
+pub(super) fn closed(reason: CloseReason, detail: impl AsRef<str>) -> Closed {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    Closed { reason, detail: detail.as_ref().chars().map(printable).take(DETAIL_LENGTH).collect() }
 }
 
 /// Why a stream ended that the core did not end in good order.
@@ -63,8 +56,8 @@ pub(super) fn from_status(status: &Status) -> Closed {
 
 /// Whether the peer closed the connection because it was pinged too often
 /// (gRPC proposal A8, client-side keep-alive).
-pub(super) fn is_too_many_pings(status: &Status) -> bool {
-    find::<h2::Error>(status).is_some_and(|error| {
+pub(super) fn is_too_many_pings(error: &(dyn Error + 'static)) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| {
         error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
     })
 }
@@ -123,7 +116,7 @@ pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 
 /// hyper-util's connector has a type of its own for this, but keeps it
 /// private: its text is all there is. A test with a real name holds it down.
-fn is_name_error(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_name_error(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.to_string().starts_with("dns error") {
@@ -150,6 +143,13 @@ mod tests {
         assert_eq!(reason(Status::from_error(Box::new(reset))), CloseReason::Lost);
         let calm = Status::from_error(Box::new(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM)));
         assert_eq!(reason(calm), CloseReason::RateLimited);
+    }
+
+    #[test]
+    fn the_other_sides_text_stays_on_its_line() {
+        let closed = from_status(&Status::aborted(format!("a\nb\x1b[2J{}", "x".repeat(100_000))));
+        assert!(closed.detail.contains("a b [2J"), "{closed:?}");
+        assert_eq!(closed.detail.chars().count(), DETAIL_LENGTH);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One stream at a time: opens it, carries messages both ways, says why it ended.
 
+use std::error::Error as _;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use prost::Message as _;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
 
+use super::connect::{Connection, connect};
 use super::convert::{from_wire, to_wire};
-use super::error::{closed, from_connect, from_status, is_too_many_pings};
+use super::error::{closed, from_status, is_too_many_pings};
 use super::link::{Gone, Link};
 use super::proto::WebTerminalMessage;
 use super::proto::web_terminal_service_client::WebTerminalServiceClient;
@@ -27,6 +29,8 @@ use crate::appliance::settings::Mode;
 const OUTBOUND: usize = 32;
 /// How long a `Close` waits for the core to take what was sent before it.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// How long a connection whose stream broke may take to say why.
+const END_GRACE: Duration = Duration::from_millis(100);
 /// Keep-alive is not slowed down beyond this: NAT bindings would be lost.
 const SLOWEST_KEEP_ALIVE: Duration = Duration::from_secs(300);
 
@@ -94,14 +98,14 @@ impl Shell<'_> {
             }
         };
         match opened {
-            Ok((client, authorization)) => self.talk(client, authorization).await,
+            Ok((connection, authorization)) => self.talk(connection, authorization).await,
             Err(closed) => Ok(closed),
         }
     }
 
     async fn talk(
         &mut self,
-        mut client: WebTerminalServiceClient<Channel>,
+        connection: Connection,
         authorization: Option<MetadataValue<Ascii>>,
     ) -> Result<Closed, Gone> {
         let (outbound, queued) = mpsc::channel(OUTBOUND);
@@ -112,6 +116,11 @@ impl Shell<'_> {
         self.link.report(SessionEvent::Sent).await?;
 
         let mode = self.settings.mode;
+        // The connection reports its end only while it could take more requests.
+        let _more = connection.requests.clone();
+        let mut client = WebTerminalServiceClient::with_origin(connection.requests, connection.origin)
+            .max_decoding_message_size(MESSAGE_LIMIT)
+            .max_encoding_message_size(MESSAGE_LIMIT);
         // Resolves at the response headers, which some servers keep back until
         // their first message. Outbound messages flow all the same.
         let call = async move {
@@ -136,10 +145,7 @@ impl Shell<'_> {
                         self.link.report(event).await?;
                     }
                     Some(Err(status)) => {
-                        if is_too_many_pings(&status) {
-                            self.slow_keep_alive();
-                        }
-                        return Ok(from_status(&status));
+                        return Ok(self.broken(&status, connection.ended).await);
                     }
                     None => return Ok(closed(CloseReason::EndedByCore, "the core ended the stream")),
                 },
@@ -160,6 +166,24 @@ impl Shell<'_> {
                 },
             }
         }
+    }
+
+    /// Why the stream broke: what the connection says tells more than what
+    /// the stream says.
+    async fn broken(&mut self, status: &Status, ended: JoinHandle<hyper::Result<()>>) -> Closed {
+        // Some cores end their streams with UNAVAILABLE before the GOAWAY that
+        // says why; any other status of theirs stands for itself.
+        if status.source().is_none() && status.code() != Code::Unavailable {
+            return from_status(status);
+        }
+        let ended = self.link.meanwhile(tokio::time::timeout(END_GRACE, ended)).await;
+        if let Ok(Ok(Err(error))) = ended
+            && is_too_many_pings(&error)
+        {
+            self.slow_keep_alive();
+            return closed(CloseReason::RateLimited, "the core finds keep-alive too often");
+        }
+        from_status(status)
     }
 
     fn slow_keep_alive(&mut self) {
@@ -210,23 +234,11 @@ async fn open(
     keep_alive: Duration,
     tokens: &TokenSource,
     renew_token: bool,
-) -> Result<(WebTerminalServiceClient<Channel>, Option<MetadataValue<Ascii>>), Closed> {
+) -> Result<(Connection, Option<MetadataValue<Ascii>>), Closed> {
     let token = tokens.token(renew_token).await.map_err(|error| error.to_closed())?;
     let authorization = token.as_ref().map(bearer).transpose()?;
-    let connecting = endpoint(settings, keep_alive)?;
-    let name = &settings.endpoint;
-    let channel = match tokio::time::timeout(settings.connect_timeout, connecting.connect()).await {
-        Ok(Ok(channel)) => channel,
-        Ok(Err(error)) => return Err(from_connect(&error, name)),
-        Err(_) => {
-            let detail = format!("no answer from {name} within {:?}", settings.connect_timeout);
-            return Err(closed(CloseReason::Unreachable, detail));
-        }
-    };
-    let client = WebTerminalServiceClient::new(channel)
-        .max_decoding_message_size(MESSAGE_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT);
-    Ok((client, authorization))
+    let connection = connect(settings, keep_alive).await?;
+    Ok((connection, authorization))
 }
 
 fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, Closed> {
@@ -234,24 +246,4 @@ fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, Closed> {
         .map_err(|_| closed(CloseReason::TokenUnavailable, "the token endpoint's token is not printable"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn endpoint(settings: &PipeSettings, keep_alive: Duration) -> Result<Endpoint, Closed> {
-    let name = &settings.endpoint;
-    let unusable = |error: tonic::transport::Error| from_connect(&error, name);
-    let mut endpoint = Endpoint::from_shared(name.clone())
-        .and_then(|endpoint| endpoint.user_agent(concat!("callbox/", env!("CARGO_PKG_VERSION"))))
-        .map_err(unusable)?
-        .connect_timeout(settings.connect_timeout)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(keep_alive)
-        .keep_alive_timeout(settings.keep_alive_timeout)
-        .keep_alive_while_idle(true);
-    if endpoint.uri().scheme_str() == Some("https") {
-        let host = endpoint.uri().host().unwrap_or_default();
-        let config = tls::to_core(settings.ca_file.as_deref(), host)
-            .map_err(|error| closed(CloseReason::CertificateRefused, error.to_string()))?;
-        endpoint = endpoint.tls_config(config).map_err(unusable)?;
-    }
-    Ok(endpoint)
 }

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use tonic::transport::{Certificate, ClientTlsConfig};
 
 /// Why the roots of `ca-file` are of no use.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +38,21 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<u8>, RootsError> {
     Ok(pem)
 }
 
-/// TLS to the core. `host` is as in the endpoint's URI.
-pub(super) fn to_core(ca_file: Option<&Path>, host: &str) -> Result<ClientTlsConfig, RootsError> {
-    // A URI writes IPv6 addresses in brackets, a certificate does not.
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    let config = ClientTlsConfig::new().domain_name(name);
-    Ok(match ca_file {
-        Some(path) => config.ca_certificate(Certificate::from_pem(read_roots(path)?)),
-        None => config.with_webpki_roots(),
-    })
+/// TLS to the core, for HTTP/2.
+pub(super) fn to_core(ca_file: Option<&Path>) -> Result<ClientConfig, RootsError> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        Some(path) => {
+            for certificate in CertificateDer::pem_slice_iter(&read_roots(path)?) {
+                let added = certificate
+                    .map_err(|error| error.to_string())
+                    .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+                added.map_err(|detail| RootsError::NotPem { path: path.to_owned(), detail })?;
+            }
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
 }

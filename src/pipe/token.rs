@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use oauth2::basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType};
+use oauth2::http::header::AUTHORIZATION;
 use oauth2::{
     AuthType, ClientId, ClientSecret, HttpClientError, HttpRequest, HttpResponse, RequestTokenError, Scope,
     TokenResponse, TokenUrl,
@@ -214,9 +215,13 @@ fn http_client(roots: Option<&[u8]>) -> Result<reqwest::Client, reqwest::Error> 
 
 async fn execute(
     http: reqwest::Client,
-    request: HttpRequest,
+    mut request: HttpRequest,
     status: Arc<AtomicU16>,
 ) -> Result<HttpResponse, HttpClientError<reqwest::Error>> {
+    if let Some(secret) = request.headers_mut().get_mut(AUTHORIZATION) {
+        // Keeps it out of the logs of the libraries below.
+        secret.set_sensitive(true);
+    }
     let mut response = http.execute(request.try_into().map_err(Box::new)?).await.map_err(Box::new)?;
     status.store(response.status().as_u16(), Ordering::Relaxed);
     let mut body = Vec::new();

@@ -69,10 +69,10 @@ impl RawStream {
         self.outbound.send_data(frame.freeze(), false).unwrap();
     }
 
-    /// Ends the stream with `grpc-status: 0`.
-    pub fn end(&mut self) {
+    /// Ends the stream with this `grpc-status`.
+    pub fn end(&mut self, status: &'static str) {
         let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        trailers.insert("grpc-status", HeaderValue::from_static(status));
         self.outbound.send_trailers(trailers).unwrap();
     }
 
