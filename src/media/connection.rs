@@ -25,9 +25,9 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::Runtime;
 
-use super::leg::{self, AudioLeg, EncoderSwitch, Shared};
+use super::leg::Wires;
 use super::runtime::GuardedRuntime;
-use super::sdp::{PayloadTypes, Remote, complete_answer};
+use super::sdp::{PayloadTypes, Remote, Setup, complete_answer};
 use super::sender::{self, Sender};
 use super::tap::{Heard, SharedTypes, Tap};
 use super::{Codec, MediaSettings};
@@ -79,7 +79,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
-/// A peer connection and the peer's ends of its leg.
+/// A peer connection, joined to the peer's ends of a leg.
 pub(super) struct Connection {
     pc: Box<dyn PeerConnection>,
     runtime: Arc<GuardedRuntime>,
@@ -89,11 +89,9 @@ pub(super) struct Connection {
     heard: mpsc::Receiver<Heard>,
     pub(super) digits: mpsc::Sender<String>,
     panicked: Arc<Notify>,
-    pub(super) shared: Arc<Shared>,
-    encoders: EncoderSwitch,
     types: Arc<SharedTypes>,
-    /// Until it is handed out.
-    pub(super) leg: Option<AudioLeg>,
+    /// Our part in DTLS, once it is settled; it stays (RFC 8842 section 5.5).
+    setup: Option<Setup>,
 }
 
 fn internal(error: impl std::fmt::Display) -> MediaError {
@@ -106,20 +104,23 @@ fn bad_sdp(error: &Error) -> MediaError {
 
 impl Connection {
     /// Makes a peer connection that can send `codec` first.
-    pub(super) async fn new(settings: &MediaSettings, codec: Codec) -> Result<Self, MediaError> {
+    pub(super) async fn new(
+        settings: &MediaSettings,
+        codec: Codec,
+        wires: Wires,
+    ) -> Result<Self, MediaError> {
         let addresses = local_addresses(settings);
         if addresses.is_empty() {
             let detail = "no network address to offer: is the network up?".to_owned();
             return Err(MediaError { kind: MediaErrorKind::NoAddress, detail });
         }
-        let (leg, ends) = leg::pair(codec, settings.opus_bitrate).map_err(internal)?;
         let (report, reports) = mpsc::channel(64);
         let (hear, heard) = mpsc::channel(64);
         let (digits, digits_out) = mpsc::channel(16);
         let types = Arc::new(SharedTypes::default());
         let panicked = Arc::new(Notify::new());
         let runtime = Arc::new(GuardedRuntime::new(Arc::clone(&panicked)));
-        let tap = Tap::new(Arc::clone(&types), Arc::clone(&ends.shared), ends.arrived, hear);
+        let tap = Tap::new(Arc::clone(&types), Arc::clone(&wires.shared), wires.arrived, hear);
         let registry = configure_rtcp_reports(Registry::new()).with(TAP, tap);
         let pc = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
@@ -145,7 +146,7 @@ impl Connection {
         for transceiver in pc.get_transceivers().await {
             transceiver.set_codec_preferences(codecs(&settings.codecs)).await.map_err(internal)?;
         }
-        let sender = Sender::new(ssrc, ends.outgoing, Arc::clone(&types), Arc::clone(&ends.shared));
+        let sender = Sender::new(ssrc, wires.outgoing, Arc::clone(&types), wires.shared);
         runtime.guard(sender::run(sender, track, digits_out));
         Ok(Self {
             pc: Box::new(pc),
@@ -155,10 +156,8 @@ impl Connection {
             heard,
             digits,
             panicked,
-            shared: ends.shared,
-            encoders: ends.encoders,
             types,
-            leg: Some(leg),
+            setup: None,
         })
     }
 
@@ -172,7 +171,8 @@ impl Connection {
     pub(super) async fn accept(&mut self, remote: &Remote) -> Result<(), MediaError> {
         let answer =
             RTCSessionDescription::answer(remote.reduced.clone()).map_err(|error| bad_sdp(&error))?;
-        self.use_types(remote)?;
+        self.types.set(&remote.types, &PayloadTypes::OFFERED);
+        self.setup = Some(remote.setup.answered());
         self.pc.set_remote_description(answer).await.map_err(|error| bad_sdp(&error))
     }
 
@@ -180,16 +180,11 @@ impl Connection {
     pub(super) async fn answer(&mut self, remote: &Remote) -> Result<String, MediaError> {
         let offer = RTCSessionDescription::offer(remote.reduced.clone()).map_err(|error| bad_sdp(&error))?;
         self.pc.set_remote_description(offer).await.map_err(|error| bad_sdp(&error))?;
-        self.use_types(remote)?;
+        self.types.set(&remote.types, &remote.types);
         let answer = self.pc.create_answer(None).await.map_err(internal)?;
         let answer = self.set_local(answer).await?;
-        Ok(complete_answer(&answer, remote))
-    }
-
-    /// Takes back an offer that was not answered (RFC 9429 section 4.1.10.2).
-    pub(super) async fn roll_back(&mut self) -> Result<(), MediaError> {
-        let rollback = RTCSessionDescription::rollback(None).map_err(internal)?;
-        self.pc.set_local_description(rollback).await.map_err(internal)
+        let setup = *self.setup.get_or_insert(Setup::in_answer(&answer));
+        Ok(complete_answer(&answer, remote, setup))
     }
 
     /// What happens next in the library, or to the sound.
@@ -203,12 +198,6 @@ impl Connection {
             Some(heard) = self.heard.recv() => Happened::Heard(heard),
             else => Happened::Panicked,
         }
-    }
-
-    fn use_types(&mut self, remote: &Remote) -> Result<(), MediaError> {
-        self.encoders.switch_to(remote.codec).map_err(internal)?;
-        self.types.set(&remote.types);
-        Ok(())
     }
 
     async fn set_local(&mut self, description: RTCSessionDescription) -> Result<String, MediaError> {

@@ -7,8 +7,8 @@
 //! task: it takes Notify's short internal lock only when that task is parked,
 //! and no other thread holds it for longer than a few instructions.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -38,14 +38,15 @@ pub(super) struct Shared {
     pub(super) ready: Notify,
 }
 
-/// The peer's ends of the rings.
-pub(super) struct PeerEnds {
+/// The peer's ends of the rings. They outlive a peer connection: the far end
+/// may move the call to another server, and the leg must not notice. The
+/// mutexes are never contended and never touched by the audio thread.
+#[derive(Clone)]
+pub(super) struct Wires {
     /// For packets from the network.
-    pub(super) arrived: Producer<Arrived>,
+    pub(super) arrived: Arc<Mutex<Producer<Arrived>>>,
     /// For packets to the network.
-    pub(super) outgoing: Consumer<Outgoing>,
-    /// For encoders.
-    pub(super) encoders: EncoderSwitch,
+    pub(super) outgoing: Arc<Mutex<Consumer<Outgoing>>>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -94,8 +95,8 @@ pub(super) struct AudioLeg {
     sound_to: usize,
 }
 
-/// Makes a leg and the peer's ends of it.
-pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, PeerEnds), CodecError> {
+/// Makes a leg, the peer's ends of it, and the switch of its encoder.
+pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, EncoderSwitch), CodecError> {
     let (arrived_in, arrived_out) = RingBuffer::new(ARRIVED_RING);
     let (outgoing_in, outgoing_out) = RingBuffer::new(OUTGOING_RING);
     let (new_in, new_out) = RingBuffer::new(ENCODER_RING);
@@ -123,7 +124,8 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, PeerEnds), C
         sound_to: 0,
     };
     let encoders = EncoderSwitch { new: new_in, old: old_out, codec, bitrate };
-    Ok((leg, PeerEnds { arrived: arrived_in, outgoing: outgoing_out, encoders, shared }))
+    let (arrived, outgoing) = (Arc::new(Mutex::new(arrived_in)), Arc::new(Mutex::new(outgoing_out)));
+    Ok((leg, Wires { arrived, outgoing, shared }, encoders))
 }
 
 impl AudioLeg {

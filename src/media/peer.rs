@@ -4,12 +4,14 @@
 //! [`MediaOutput`]s. A peer is born by `Prepare` or `Check` and ends by
 //! `Close`, or by the first failure.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::{Connection, Happened, Report};
+use super::leg::{self, AudioLeg, EncoderSwitch, Wires};
 use super::sdp::{Choice, Direction, Remote, local_direction};
 use super::tap::Heard;
 use super::{Codec, LegHandle, MediaOutput, MediaSettings};
@@ -33,6 +35,8 @@ enum Stage {
 struct Media {
     codec: Codec,
     direction: Direction,
+    /// Of the far end's certificate.
+    fingerprint: String,
     connected: bool,
 }
 
@@ -41,6 +45,13 @@ pub(super) struct Peer {
     settings: MediaSettings,
     outputs: mpsc::Sender<(PeerId, MediaOutput)>,
     stage: Stage,
+    ends: Option<(Wires, EncoderSwitch)>,
+    /// Until it is handed out.
+    leg: Option<AudioLeg>,
+}
+
+fn internal(error: impl std::fmt::Display) -> MediaError {
+    MediaError { kind: MediaErrorKind::Internal, detail: error.to_string() }
 }
 
 fn name(codec: Codec) -> String {
@@ -62,7 +73,7 @@ impl Peer {
         settings: MediaSettings,
         outputs: mpsc::Sender<(PeerId, MediaOutput)>,
     ) -> Self {
-        Self { id, settings, outputs, stage: Stage::New }
+        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None }
     }
 
     /// Lives until `Close` or the end of `commands`.
@@ -126,9 +137,9 @@ impl Peer {
 
     async fn prepare(&mut self) -> Result<(), MediaError> {
         let Stage::New = self.stage else { return Err(out_of_order("Prepare")) };
-        let connection = Box::new(Connection::new(&self.settings, self.first_codec()).await?);
+        let connection = self.connect(self.first_codec()).await?;
         self.stage = Stage::Offered(connection);
-        let Stage::Offered(connection) = &mut self.stage else { return Ok(()) };
+        let Stage::Offered(connection) = &mut self.stage else { return Err(out_of_order("Prepare")) };
         let sdp = connection.offer().await?;
         self.tell(MediaEvent::Prepared { sdp }).await;
         Ok(())
@@ -146,79 +157,95 @@ impl Peer {
         let Stage::Checked(remote) = std::mem::replace(&mut self.stage, Stage::New) else {
             return Err(out_of_order("Answer"));
         };
-        let connection = Connection::new(&self.settings, remote.codec).await?;
-        self.stage = Stage::Negotiated(Box::new(connection), Media::of(&remote));
-        self.answer_with(&remote).await
+        self.answer_anew(&remote).await
     }
 
     async fn start(&mut self, sdp: &str) -> Result<(), MediaError> {
-        match std::mem::replace(&mut self.stage, Stage::New) {
+        match &mut self.stage {
             Stage::Offered(connection) => {
-                self.stage = Stage::Offered(connection);
                 let remote = Remote::read(sdp, Choice::Theirs(&self.settings.codecs))?;
-                let Stage::Offered(mut connection) = std::mem::replace(&mut self.stage, Stage::New) else {
-                    return Err(out_of_order("Start"));
-                };
-                let leg = connection.leg.take();
-                let shared = connection.shared.clone();
-                let accepted = connection.accept(&remote).await;
-                self.stage = Stage::Negotiated(connection, Media::of(&remote));
-                accepted?;
-                if let Some(leg) = leg {
-                    let stats = shared.stats.clone();
-                    self.put(MediaOutput::Leg(LegHandle { leg: Box::new(leg), stats })).await;
-                }
+                connection.accept(&remote).await?;
+                self.stage.negotiated(Media::of(&remote));
+                self.apply()?;
+                self.hand_out_leg().await;
                 Ok(())
             }
             // An offer of the far end overtook this answer to ours (glare):
             // what it asked for is in force, and the answer has nothing to say.
-            stage @ Stage::Negotiated(..) => {
-                self.stage = stage;
-                Ok(())
-            }
+            Stage::Negotiated(..) => Ok(()),
             Stage::New | Stage::Checked(_) => Err(out_of_order("Start")),
         }
     }
 
+    /// An offer that cannot be read changes nothing: the call goes on as it was.
     async fn renegotiate(&mut self, sdp: &str) -> Result<(), MediaError> {
-        let codecs = self.settings.codecs.clone();
-        match std::mem::replace(&mut self.stage, Stage::New) {
-            Stage::Negotiated(connection, media) => {
-                let connected = media.connected;
-                self.stage = Stage::Negotiated(connection, media);
-                let remote = Remote::read(sdp, Choice::Ours(&codecs))?;
-                if let Stage::Negotiated(_, media) = &mut self.stage {
-                    *media = Media { connected, ..Media::of(&remote) };
-                }
-                self.answer_with(&remote).await
+        let known = match &self.stage {
+            Stage::New | Stage::Checked(_) => return Err(out_of_order("Renegotiate")),
+            Stage::Offered(_) => None,
+            Stage::Negotiated(_, media) => Some((media.fingerprint.clone(), media.connected)),
+        };
+        let remote = match Remote::read(sdp, Choice::Ours(&self.settings.codecs)) {
+            Ok(remote) => remote,
+            Err(error) => {
+                tracing::warn!(peer = self.id.0, detail = %error.detail, "an offer in mid-call is not answered");
+                return Ok(());
             }
-            Stage::Offered(mut connection) => {
-                let rolled_back = connection.roll_back().await;
-                self.stage = Stage::Offered(connection);
-                rolled_back?;
-                let remote = Remote::read(sdp, Choice::Ours(&codecs))?;
-                if let Stage::Offered(connection) = std::mem::replace(&mut self.stage, Stage::New) {
-                    self.stage = Stage::Negotiated(connection, Media::of(&remote));
-                }
-                self.answer_with(&remote).await
+        };
+        let (fingerprint, connected) = known.unwrap_or_default();
+        if remote.fingerprint != fingerprint {
+            // Our own offer was not answered, or the far end has moved to
+            // another server, with which DTLS must begin anew.
+            return self.answer_anew(&remote).await;
+        }
+        self.stage.negotiated(Media { connected, ..Media::of(&remote) });
+        self.answer_here(&remote).await
+    }
+
+    /// Answers on a new connection, which replaces the old one if there is one.
+    async fn answer_anew(&mut self, remote: &Remote) -> Result<(), MediaError> {
+        let connection = self.connect(remote.codec).await?;
+        self.close().await;
+        self.stage = Stage::Negotiated(connection, Media::of(remote));
+        self.answer_here(remote).await
+    }
+
+    async fn answer_here(&mut self, remote: &Remote) -> Result<(), MediaError> {
+        let Stage::Negotiated(connection, _) = &mut self.stage else { return Err(out_of_order("an answer")) };
+        let sdp = connection.answer(remote).await?;
+        self.apply()?;
+        self.hand_out_leg().await;
+        self.tell(MediaEvent::Answer { sdp }).await;
+        Ok(())
+    }
+
+    async fn connect(&mut self, codec: Codec) -> Result<Box<Connection>, MediaError> {
+        let wires = match &self.ends {
+            Some((wires, _)) => wires.clone(),
+            None => {
+                let (leg, wires, encoders) =
+                    leg::pair(codec, self.settings.opus_bitrate).map_err(internal)?;
+                self.leg = Some(leg);
+                self.ends = Some((wires.clone(), encoders));
+                wires
             }
-            Stage::New | Stage::Checked(_) => Err(out_of_order("Renegotiate")),
+        };
+        Ok(Box::new(Connection::new(&self.settings, codec, wires).await?))
+    }
+
+    async fn hand_out_leg(&mut self) {
+        let stats = self.ends.as_ref().map(|(wires, _)| Arc::clone(&wires.shared.stats));
+        if let (Some(leg), Some(stats)) = (self.leg.take(), stats) {
+            self.put(MediaOutput::Leg(LegHandle { leg: Box::new(leg), stats })).await;
         }
     }
 
-    /// Answers `remote` on the connection there is, with the leg first.
-    async fn answer_with(&mut self, remote: &Remote) -> Result<(), MediaError> {
-        let Stage::Negotiated(connection, media) = &mut self.stage else {
-            return Err(out_of_order("an answer"));
-        };
-        let sdp = connection.answer(remote).await?;
-        media.apply(connection);
-        let stats = connection.shared.stats.clone();
-        let leg = connection.leg.take();
-        if let Some(leg) = leg {
-            self.put(MediaOutput::Leg(LegHandle { leg: Box::new(leg), stats })).await;
+    /// Lets the near end be heard, or not, in the codec negotiated.
+    fn apply(&mut self) -> Result<(), MediaError> {
+        if let (Stage::Negotiated(_, media), Some((wires, encoders))) = (&self.stage, &mut self.ends) {
+            encoders.switch_to(media.codec).map_err(internal)?;
+            let sending = media.connected && media.direction.sends();
+            wires.shared.sending.store(sending, Ordering::Relaxed);
         }
-        self.tell(MediaEvent::Answer { sdp }).await;
         Ok(())
     }
 
@@ -244,10 +271,10 @@ impl Peer {
     async fn follow(&mut self, state: RTCPeerConnectionState) -> Result<(), MediaError> {
         match state {
             RTCPeerConnectionState::Connected => {
-                if let Stage::Negotiated(connection, media) = &mut self.stage {
+                if let Stage::Negotiated(_, media) = &mut self.stage {
                     media.connected = true;
-                    media.apply(connection);
                     let codec = name(media.codec);
+                    self.apply()?;
                     self.tell(MediaEvent::Connected { codec }).await;
                 }
                 Ok(())
@@ -283,11 +310,23 @@ impl Peer {
 
 impl Media {
     fn of(remote: &Remote) -> Self {
-        Self { codec: remote.codec, direction: local_direction(remote), connected: false }
+        Self {
+            codec: remote.codec,
+            direction: local_direction(remote),
+            fingerprint: remote.fingerprint.clone(),
+            connected: false,
+        }
     }
+}
 
-    /// Lets the near end be heard, or not.
-    fn apply(&self, connection: &Connection) {
-        connection.shared.sending.store(self.connected && self.direction.sends(), Ordering::Relaxed);
+impl Stage {
+    /// Notes what was negotiated on the connection there is.
+    fn negotiated(&mut self, media: Media) {
+        *self = match std::mem::replace(self, Self::New) {
+            Self::Offered(connection) | Self::Negotiated(connection, _) => {
+                Self::Negotiated(connection, media)
+            }
+            stage @ (Self::New | Self::Checked(_)) => stage,
+        };
     }
 }

@@ -1,8 +1,8 @@
 //! The task that writes a peer's RTP: the leg's packets, and DTMF between them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub(super) struct Sender {
     sequence: u16,
     /// RTP timestamp of the leg's first sample, in any clock.
     base: u32,
-    outgoing: Consumer<Outgoing>,
+    outgoing: Arc<Mutex<Consumer<Outgoing>>>,
     types: Arc<SharedTypes>,
     shared: Arc<Shared>,
     /// The next packet begins a spurt (RFC 3551 section 4.1).
@@ -39,7 +39,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(
         ssrc: u32,
-        outgoing: Consumer<Outgoing>,
+        outgoing: Arc<Mutex<Consumer<Outgoing>>>,
         types: Arc<SharedTypes>,
         shared: Arc<Shared>,
     ) -> Self {
@@ -60,11 +60,12 @@ impl Sender {
     /// digit is being sent) is thrown away: late sound is of no use.
     fn next_audio(&mut self, wanted: bool) -> Option<Packet> {
         loop {
-            let Ok(outgoing) = self.outgoing.pop() else { return None };
+            let outgoing = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner).pop().ok()?;
             self.latest = (Instant::now(), outgoing.first_sample);
             self.codec = outgoing.codec;
             let sending = self.shared.sending.load(Ordering::Relaxed);
-            let Some(payload_type) = self.types.get().of(outgoing.codec).filter(|_| wanted && sending) else {
+            let Some(payload_type) = self.types.send().of(outgoing.codec).filter(|_| wanted && sending)
+            else {
                 self.marker = true;
                 continue;
             };
@@ -150,7 +151,7 @@ const MOST_DIGITS: usize = 64;
 /// One step of sending digits; the sound is left out while a key is down
 /// (RFC 4733 section 2.5.1.2 lets the event replace it).
 fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Packet> {
-    let Some(payload_type) = sender.types.get().telephone_event else {
+    let Some(payload_type) = sender.types.send().telephone_event else {
         queue.clear();
         *key = Key::Up { since: None };
         return Vec::new();

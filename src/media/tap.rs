@@ -28,23 +28,23 @@ pub(super) enum Heard {
     Digit(char),
 }
 
-/// The negotiated payload types, readable while they are renegotiated.
+/// Payload types, readable while they are renegotiated.
 #[derive(Default)]
-pub(super) struct SharedTypes(AtomicU64);
+struct Packed(AtomicU64);
 
 /// A payload type that is not in use (they have seven bits).
 const NONE: u8 = 0xff;
 
-impl SharedTypes {
-    pub(super) fn set(&self, types: &PayloadTypes) {
-        let pack = [types.opus, types.pcmu, types.pcma, types.telephone_event].map(|t| t.unwrap_or(NONE));
-        let [opus, pcmu, pcma, event] = pack;
-        self.0.store(u64::from_le_bytes([opus, pcmu, pcma, event, NONE, 0, 0, 0]), Ordering::Relaxed);
+impl Packed {
+    fn set(&self, types: &PayloadTypes) {
+        let all = [types.opus, types.pcmu, types.pcma, types.telephone_event];
+        let [opus, pcmu, pcma, event] = all.map(|one| one.unwrap_or(NONE));
+        self.0.store(u64::from_le_bytes([1, opus, pcmu, pcma, event, 0, 0, 0]), Ordering::Relaxed);
     }
 
-    pub(super) fn get(&self) -> PayloadTypes {
-        let [opus, pcmu, pcma, event, ..] = self.0.load(Ordering::Relaxed).to_le_bytes();
-        let unpack = |t: u8| (t != NONE).then_some(t);
+    fn get(&self) -> PayloadTypes {
+        let [set, opus, pcmu, pcma, event, ..] = self.0.load(Ordering::Relaxed).to_le_bytes();
+        let unpack = |one: u8| (set == 1 && one != NONE).then_some(one);
         PayloadTypes {
             opus: unpack(opus),
             pcmu: unpack(pcmu),
@@ -54,12 +54,30 @@ impl SharedTypes {
     }
 }
 
+/// The negotiated payload types: each side names those it wants to receive
+/// (RFC 3264 section 5.1), mostly the same.
+#[derive(Default)]
+pub(super) struct SharedTypes {
+    send: Packed,
+    receive: Packed,
+}
+
+impl SharedTypes {
+    pub(super) fn set(&self, send: &PayloadTypes, receive: &PayloadTypes) {
+        self.send.set(send);
+        self.receive.set(receive);
+    }
+
+    pub(super) fn send(&self) -> PayloadTypes {
+        self.send.get()
+    }
+}
+
 /// See the module's documentation.
 pub(super) struct Tap {
     types: Arc<SharedTypes>,
     shared: Arc<Shared>,
-    /// Never locked, only to be `Sync` as interceptors must be.
-    arrived: Mutex<Producer<Arrived>>,
+    arrived: Arc<Mutex<Producer<Arrived>>>,
     heard: mpsc::Sender<Heard>,
     digits: Receiver,
     any_audio: bool,
@@ -71,13 +89,13 @@ impl Tap {
     pub(super) fn new(
         types: Arc<SharedTypes>,
         shared: Arc<Shared>,
-        arrived: Producer<Arrived>,
+        arrived: Arc<Mutex<Producer<Arrived>>>,
         heard: mpsc::Sender<Heard>,
     ) -> Self {
         Self {
             types,
             shared,
-            arrived: Mutex::new(arrived),
+            arrived,
             heard,
             digits: Receiver::default(),
             any_audio: false,
@@ -88,7 +106,7 @@ impl Tap {
 
     fn take(&mut self, packet: &rtc::rtp::Packet, arrival: Instant) {
         let header = &packet.header;
-        let types = self.types.get();
+        let types = self.types.receive.get();
         let stats = &self.shared.stats;
         if Some(header.payload_type) == types.telephone_event {
             if let Some(digit) = self.digits.take(header.ssrc, header.timestamp, &packet.payload) {
@@ -120,10 +138,11 @@ impl Tap {
             stats.packets_unreadable.add(1);
             return;
         };
-        let ring = self.arrived.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.push(arrived).is_err() {
             stats.receive_ring_overflows.add(1);
         }
+        drop(ring);
         if !self.any_audio {
             self.any_audio = true;
             let _ = self.heard.try_send(Heard::FirstAudio);

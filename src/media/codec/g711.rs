@@ -47,12 +47,10 @@ impl Encoder {
 /// Sound kept for concealment: 20 ms at 8 kHz.
 const KEPT: usize = 160;
 
-/// Concealment halves with every 10 ms at 8 kHz.
-const FADE_STEP: usize = 80;
-
 pub(in crate::media) struct Decoder {
     up: Up,
     kept: [i16; KEPT],
+    /// Where in `kept` the repetition is.
     concealed: usize,
 }
 
@@ -77,13 +75,12 @@ impl Decoder {
         decoded * FACTOR
     }
 
-    /// Repeats the last 20 ms, halving every 10 ms: silent after 100 ms.
+    /// Repeats the last 20 ms.
     pub(super) fn conceal(&mut self, sound: &mut [i16]) {
         let (groups, rest) = sound.as_chunks_mut::<FACTOR>();
         for group in groups {
-            let halvings = (self.concealed / FADE_STEP + 1).min(15);
-            let sample = self.kept[self.concealed % KEPT] >> halvings;
-            self.concealed += 1;
+            let sample = self.kept[self.concealed];
+            self.concealed = (self.concealed + 1) % KEPT;
             self.up.push(sample, group);
         }
         rest.fill(0);

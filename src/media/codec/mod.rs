@@ -67,12 +67,19 @@ pub(super) struct Decoder {
     opus: opus::Decoder,
     g711: g711::Decoder,
     last: Codec,
+    /// Concealed in a row, in samples.
+    concealed: usize,
 }
+
+/// Concealment is whole for 20 ms and gone after 100 ms, linearly in between,
+/// much as in ITU-T G.711 Appendix I: a longer guess is worse than silence.
+const FADE_FROM: usize = 960;
+const FADE_TO: usize = 4800;
 
 impl Decoder {
     /// Makes all decoders.
     pub(super) fn new() -> Result<Self, CodecError> {
-        Ok(Self { opus: opus::Decoder::new()?, g711: g711::Decoder::new(), last: Codec::Opus })
+        Ok(Self { opus: opus::Decoder::new()?, g711: g711::Decoder::new(), last: Codec::Opus, concealed: 0 })
     }
 
     /// Decodes one payload and tells how many samples of `sound` it filled.
@@ -83,6 +90,7 @@ impl Decoder {
         sound: &mut [i16; MAX_SAMPLES],
     ) -> Result<usize, CodecError> {
         self.last = codec;
+        self.concealed = 0;
         match codec {
             Codec::Opus => self.opus.decode(payload, sound),
             Codec::Pcmu => Ok(self.g711.decode(g711::Law::Mu, payload, sound)),
@@ -94,7 +102,11 @@ impl Decoder {
     /// `next` one carries; false if it carries none, with nothing written.
     pub(super) fn recover(&mut self, next: (Codec, &[u8]), sound: &mut [i16]) -> bool {
         match (self.last, next.0) {
-            (Codec::Opus, Codec::Opus) => self.opus.recover(next.1, sound),
+            (Codec::Opus, Codec::Opus) => {
+                let recovered = self.opus.recover(next.1, sound);
+                self.concealed *= usize::from(!recovered);
+                recovered
+            }
             (Codec::Opus | Codec::Pcmu | Codec::Pcma, Codec::Opus | Codec::Pcmu | Codec::Pcma) => false,
         }
     }
@@ -104,6 +116,11 @@ impl Decoder {
         match self.last {
             Codec::Opus => self.opus.conceal(sound),
             Codec::Pcmu | Codec::Pcma => self.g711.conceal(sound),
+        }
+        for sample in sound {
+            let left = FADE_TO.saturating_sub(self.concealed.max(FADE_FROM)) as i32;
+            *sample = (i32::from(*sample) * left / (FADE_TO - FADE_FROM) as i32) as i16;
+            self.concealed += 1;
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_STARVATION: Duration = Duration::from_millis(100);
 
 /// For how long packets must come early before the delay is made shorter.
-const WINDOW: Duration = Duration::from_secs(4);
+const WINDOW: Duration = Duration::from_secs(2);
 
 /// How early they must come, over and above one packet.
 const SLACK: Duration = Duration::from_millis(30);
@@ -329,3 +329,6 @@ impl JitterBuffer {
 fn slot_of(sequence: u64) -> usize {
     (sequence % SLOTS as u64) as usize
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,25 @@
 //! The library's answer, made right for the far end.
 
-use super::{Direction, INNER_MID, OtherSection, Remote};
+use super::{Direction, INNER_MID, OtherSection, Remote, Setup};
 
 /// Our direction in answer to the far end's.
 pub(in crate::media) fn local_direction(remote: &Remote) -> Direction {
     remote.direction.mirrored()
 }
 
+impl Setup {
+    /// What the library says in its first answer.
+    pub(in crate::media) fn in_answer(answer: &str) -> Self {
+        let said = answer.lines().find_map(|line| line.strip_prefix("a=setup:"));
+        Self::of(said.unwrap_or("active"))
+    }
+}
+
 /// Puts back what [`Remote::read`] took away: the direction, the far end's
 /// media id and BUNDLE group, and a rejection (port 0, RFC 3264 section 6)
-/// for every section but the audio.
-pub(in crate::media) fn complete_answer(answer: &str, remote: &Remote) -> String {
+/// for every section but the audio. `setup` is our part in DTLS: the library
+/// would claim another one in a later answer.
+pub(in crate::media) fn complete_answer(answer: &str, remote: &Remote, setup: Setup) -> String {
     let (session, audio) = answer.split_once("m=audio").unwrap_or((answer, ""));
     let mut text = String::new();
     for line in session.lines() {
@@ -25,7 +34,7 @@ pub(in crate::media) fn complete_answer(answer: &str, remote: &Remote) -> String
     let mut others = remote.others.iter();
     for position in 0..=remote.others.len() {
         if position == remote.position {
-            push_audio(&mut text, audio, remote);
+            push_audio(&mut text, audio, remote, setup);
         } else if let Some(other) = others.next() {
             push_rejected(&mut text, other);
         }
@@ -33,7 +42,7 @@ pub(in crate::media) fn complete_answer(answer: &str, remote: &Remote) -> String
     text
 }
 
-fn push_audio(text: &mut String, audio: &str, remote: &Remote) {
+fn push_audio(text: &mut String, audio: &str, remote: &Remote, setup: Setup) {
     let inner_mid = format!("a=mid:{INNER_MID}");
     let directions = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
     for (number, line) in audio.lines().enumerate() {
@@ -45,6 +54,8 @@ fn push_audio(text: &mut String, audio: &str, remote: &Remote) {
             if let Some(mid) = &remote.mid {
                 push(text, &format!("a=mid:{mid}"));
             }
+        } else if line.starts_with("a=setup:") {
+            push(text, &format!("a=setup:{}", setup.as_str()));
         } else if is_direction {
             push(text, &format!("a={}", local_direction(remote).as_str()));
         } else {

@@ -92,6 +92,41 @@ impl Direction {
     }
 }
 
+/// Who begins the DTLS handshake (RFC 4145 section 4, RFC 8842).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setup {
+    Active,
+    Passive,
+    ActPass,
+}
+
+impl Setup {
+    fn of(value: &str) -> Self {
+        match value {
+            "active" => Self::Active,
+            "passive" => Self::Passive,
+            // `holdconn` and nonsense leave the choice to us.
+            _ => Self::ActPass,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::ActPass => "actpass",
+        }
+    }
+
+    /// Our part when the far end's answer says `self`.
+    pub(super) fn answered(self) -> Self {
+        match self {
+            Self::Active => Self::Passive,
+            Self::Passive | Self::ActPass => Self::Active,
+        }
+    }
+}
+
 /// One section of a remote description that is not the call's audio.
 #[derive(Debug)]
 pub(super) struct OtherSection {
@@ -110,6 +145,9 @@ pub(super) struct Remote {
     pub(super) types: PayloadTypes,
     pub(super) direction: Direction,
     pub(super) mid: Option<String>,
+    pub(super) setup: Setup,
+    /// The far end's certificate; another one means another far end.
+    pub(super) fingerprint: String,
     /// Whether the audio section is in a BUNDLE group.
     pub(super) bundled: bool,
     /// Which of the description's sections is the audio.
@@ -158,7 +196,7 @@ impl Remote {
         let mid = value(section, "mid").map(ToOwned::to_owned);
         let group = bundle_group(&session);
         let bundled = mid.as_deref().is_some_and(|mid| group.contains(&mid));
-        let reduced = reduce(&session, section, bundled, &types)?;
+        let transport = Transport::of(&session, section, bundled)?;
         let others = session.media_descriptions.iter().enumerate().filter(|(index, _)| *index != audio);
         Ok(Self {
             codec,
@@ -168,7 +206,9 @@ impl Remote {
             position: audio,
             others: others.map(|(_, other)| OtherSection::of(other)).collect(),
             mid,
-            reduced,
+            setup: transport.setup,
+            fingerprint: transport.fingerprint.to_ascii_lowercase(),
+            reduced: reduce(&session, &transport, &types),
         })
     }
 }
@@ -292,35 +332,76 @@ fn rtpmap(section: &MediaDescription, payload_type: u8) -> Option<String> {
     Some(name.strip_suffix("/1").map(ToOwned::to_owned).unwrap_or(name))
 }
 
-/// Writes the description anew with one audio section.
-fn reduce(
-    session: &SessionDescription,
-    section: &MediaDescription,
-    bundled: bool,
-    types: &PayloadTypes,
-) -> Result<String, MediaError> {
-    // In a BUNDLE group the transport's attributes may stand in the group's
-    // first section only (RFC 8843 section 7.1.3).
-    let tagged = bundle_group(session).first().and_then(|tag| {
-        session.media_descriptions.iter().find(|media| bundled && value(media, "mid") == Some(*tag))
-    });
-    let find = |key: &str| {
-        value(section, key)
-            .or_else(|| tagged.and_then(|tagged| value(tagged, key)))
-            .or_else(|| session.attribute(key).map(|found| found.trim()))
-            .filter(|found| !found.is_empty())
-    };
-    let need = |key: &str| {
-        find(key).ok_or_else(|| refuse(MediaErrorKind::BadSdp, format!("the audio section has no a={key}")))
-    };
-    let (ufrag, password, fingerprint) = (need("ice-ufrag")?, need("ice-pwd")?, need("fingerprint")?);
-    if !matches!(fingerprint.split_once(' '), Some((_, digest)) if digest.contains(':')) {
-        return Err(refuse(MediaErrorKind::BadSdp, "the fingerprint is cut off"));
+/// What a section says of ICE and DTLS.
+struct Transport {
+    ufrag: String,
+    password: String,
+    fingerprint: String,
+    setup: Setup,
+    candidates: Vec<String>,
+}
+
+impl Transport {
+    /// In a BUNDLE group the transport's attributes may stand in the group's
+    /// first section only (RFC 8843 section 7.1.3).
+    fn of(
+        session: &SessionDescription,
+        section: &MediaDescription,
+        bundled: bool,
+    ) -> Result<Self, MediaError> {
+        let tagged = bundle_group(session).first().and_then(|tag| {
+            session.media_descriptions.iter().find(|media| bundled && value(media, "mid") == Some(*tag))
+        });
+        let find = |key: &str| {
+            value(section, key)
+                .or_else(|| tagged.and_then(|tagged| value(tagged, key)))
+                .or_else(|| session.attribute(key).map(|found| found.trim()))
+                .filter(|found| !found.is_empty())
+        };
+        let need = |key: &str| {
+            let found = find(key).map(ToOwned::to_owned);
+            found.ok_or_else(|| refuse(MediaErrorKind::BadSdp, format!("the audio section has no a={key}")))
+        };
+        let fingerprint = need("fingerprint")?;
+        if !is_fingerprint(&fingerprint) {
+            return Err(refuse(MediaErrorKind::BadSdp, "the fingerprint is cut off"));
+        }
+        let inherited = tagged.filter(|_| !section.has_attribute("candidate"));
+        Ok(Self {
+            ufrag: need("ice-ufrag")?,
+            password: need("ice-pwd")?,
+            fingerprint,
+            setup: Setup::of(find("setup").unwrap_or("actpass")),
+            candidates: candidate::usable(session, inherited.unwrap_or(section)),
+        })
     }
-    let setup = find("setup").unwrap_or("actpass");
+}
+
+/// `sha-256 12:34:...` with as many octets as the hash has (RFC 8122 section 5).
+fn is_fingerprint(text: &str) -> bool {
+    let Some((hash, digest)) = text.split_once(' ') else { return false };
+    let octets = match hash.to_ascii_lowercase().as_str() {
+        "sha-1" => 20,
+        "sha-224" => 28,
+        "sha-256" => 32,
+        "sha-384" => 48,
+        "sha-512" => 64,
+        _ => return false,
+    };
+    let mut count = 0;
+    let hexadecimal = digest.split(':').all(|octet| {
+        count += 1;
+        octet.len() == 2 && octet.bytes().all(|digit| digit.is_ascii_hexdigit())
+    });
+    hexadecimal && count == octets
+}
+
+/// Writes the description anew with one audio section.
+fn reduce(session: &SessionDescription, transport: &Transport, types: &PayloadTypes) -> String {
     let lite = if session.has_attribute("ice-lite") { "a=ice-lite\r\n" } else { "" };
     let formats = [types.opus, types.pcmu, types.pcma, types.telephone_event];
     let formats: Vec<String> = formats.into_iter().flatten().map(|number| number.to_string()).collect();
+    let Transport { ufrag, password, fingerprint, setup, candidates } = transport;
     let mut text = format!(
         "v=0\r\no=- {id} {version} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {INNER_MID}\r\n{lite}\
          m=audio 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=mid:{INNER_MID}\r\n\
@@ -329,13 +410,13 @@ fn reduce(
         id = session.origin.session_id,
         version = session.origin.session_version,
         formats = formats.join(" "),
+        setup = setup.as_str(),
     );
     text.push_str(&codec_lines(types));
-    let inherited = tagged.filter(|_| !section.has_attribute("candidate"));
-    for candidate in candidate::usable(session, inherited.unwrap_or(section)) {
+    for candidate in candidates {
         text.push_str(&format!("a=candidate:{candidate}\r\n"));
     }
-    Ok(text)
+    text
 }
 
 fn codec_lines(types: &PayloadTypes) -> String {
