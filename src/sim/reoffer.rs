@@ -31,7 +31,7 @@ pub(super) fn reoffer(sdp: &str, change: Change, newer: u64) -> String {
                 direction.to_owned()
             }
             (line, _, Some(keep)) if line.starts_with("m=audio ") => with_formats(line, keep),
-            (line, _, Some(keep)) if payload_type(line).is_some_and(|pt| !keep.iter().any(|k| k == pt)) => {
+            (line, _, Some(keep)) if payload_type(line).is_some_and(|pt| !keep.contains(&pt)) => {
                 continue;
             }
             (line, _, _) => line.to_owned(),
@@ -39,29 +39,50 @@ pub(super) fn reoffer(sdp: &str, change: Change, newer: u64) -> String {
         offer.push_str(&line);
         offer.push_str("\r\n");
     }
+    if let Change::Codec(codec) = change
+        && let (_, None) = named(sdp, codec)
+    {
+        // An answer names the chosen codec only; ours has one media section, so this is its end.
+        offer.push_str(usual(codec).1);
+    }
     offer
 }
 
-/// The payload types of a codec and of telephone-event.
-fn payload_types(sdp: &str, codec: Codec) -> Vec<String> {
-    let (name, fixed) = match codec {
-        Codec::Opus => ("opus/", None),
-        Codec::Pcmu => ("pcmu/", Some("0")),
-        Codec::Pcma => ("pcma/", Some("8")),
+/// A codec's payload type and rtpmap line where the description has none (RFC 3551, RFC 7587).
+fn usual(codec: Codec) -> (&'static str, &'static str) {
+    match codec {
+        Codec::Opus => ("111", "a=rtpmap:111 opus/48000/2\r\n"),
+        Codec::Pcmu => ("0", "a=rtpmap:0 PCMU/8000\r\n"),
+        Codec::Pcma => ("8", "a=rtpmap:8 PCMA/8000\r\n"),
+    }
+}
+
+/// The payload types of telephone-event and, if it is named, of a codec.
+fn named(sdp: &str, codec: Codec) -> (Vec<&str>, Option<&str>) {
+    let name = match codec {
+        Codec::Opus => "opus/",
+        Codec::Pcmu => "pcmu/",
+        Codec::Pcma => "pcma/",
     };
-    let mut found: Vec<String> = fixed.into_iter().map(str::to_owned).collect();
+    let (mut events, mut found) = (Vec::new(), None);
     for line in sdp.lines() {
         let Some((pt, encoding)) = line.strip_prefix("a=rtpmap:").and_then(|rest| rest.split_once(' ')) else {
             continue;
         };
         let encoding = encoding.to_ascii_lowercase();
-        if (encoding.starts_with(name) || encoding.starts_with("telephone-event/"))
-            && !found.iter().any(|known| known == pt)
-        {
-            found.push(pt.to_owned());
+        if encoding.starts_with("telephone-event/") {
+            events.push(pt);
+        } else if encoding.starts_with(name) {
+            found = found.or(Some(pt));
         }
     }
-    found
+    (events, found)
+}
+
+/// The payload types that are left of a description with one codec.
+fn payload_types(sdp: &str, codec: Codec) -> Vec<&str> {
+    let (events, found) = named(sdp, codec);
+    [vec![found.unwrap_or(usual(codec).0)], events].concat()
 }
 
 /// The payload type that an attribute line is about.
@@ -70,7 +91,7 @@ fn payload_type(line: &str) -> Option<&str> {
     rest.split(' ').next().filter(|pt| *pt != "*")
 }
 
-fn with_formats(line: &str, formats: &[String]) -> String {
+fn with_formats(line: &str, formats: &[&str]) -> String {
     let head: Vec<&str> = line.split(' ').take(3).collect();
     format!("{} {}", head.join(" "), formats.join(" "))
 }
@@ -109,5 +130,13 @@ mod tests {
         assert!(offer.contains("m=audio 9 UDP/TLS/RTP/SAVPF 0 101\r\n"), "{offer}");
         assert!(!offer.contains("opus") && !offer.contains("useinbandfec"), "{offer}");
         assert!(offer.contains("a=rtpmap:101 telephone-event/8000\r\n"), "{offer}");
+    }
+
+    #[test]
+    fn a_codec_that_was_not_named_is_named() {
+        let offer = reoffer(ANSWER, Change::Codec(Codec::Pcma), 2);
+        assert!(offer.contains("SAVPF 8 101\r\n"), "{offer}");
+        assert_eq!(offer.matches("a=rtpmap:8 PCMA/8000\r\n").count(), 1, "{offer}");
+        assert!(!offer.contains("PCMU"), "{offer}");
     }
 }
