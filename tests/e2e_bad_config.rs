@@ -78,7 +78,7 @@ fn ten_kinds_of_wrong_configuration_are_named_with_line_and_column() {
             "core.example",
         ),
         ("a number that is not E.164", "\"+4700000001\"", "\"4700000001\"", "4700000001"),
-        ("a contact that is not there", "to = [\"front\"]", "to = [\"back\"]", "back"),
+        ("a contact that is not there", "to = [\"front\"]", "to = [\"back\"]", "\"back\""),
         ("a button that the board has not", "name = \"call\"", "name = \"bell\"", "bell"),
         ("a board that is not there", "desktop-mock.toml", "no-such-board.toml", "no-such-board"),
         ("a secret in the open", "client-id = ", "client-secret = \"hunter2\"\nclient-id = ", "hunter2"),

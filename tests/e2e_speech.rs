@@ -18,7 +18,7 @@ use support::cable::Cable;
 use support::core::{Core, CoreOptions};
 use support::{one_at_a_time, score::score, speech};
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Outgoing,
     Incoming,
@@ -50,7 +50,9 @@ fn speech_comes_back(way: Way, codec: &'static str, wav: &Path, at_least: f64) {
     });
     // The echo of the last word is still on its way.
     thread::sleep(Duration::from_millis(1500));
-    let heard = recording.finish();
+    // Kept, so that a person can listen to what a score says.
+    let heard = support::cache().join(format!("heard-{way:?}-{codec}.wav"));
+    std::fs::copy(recording.finish(), &heard).expect("a copy of the recording");
 
     let status = appliance.status().expect("a status");
     assert_eq!(status["call"], "in-call", "the call ended by itself: {status}");
