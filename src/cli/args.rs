@@ -98,5 +98,5 @@ pub enum Command {
     Devices,
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]
-    SimCore(crate::sim::SimCoreArgs),
+    SimCore(Box<crate::sim::SimCoreArgs>),
 }

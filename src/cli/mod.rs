@@ -58,7 +58,7 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::Selftest { json } => selftest::selftest(socket, json).await,
         Command::Devices => devices::devices(),
         #[cfg(feature = "sim")]
-        Command::SimCore(arguments) => match crate::sim::run_cli(arguments).await {
+        Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,
             Err(error) => {
                 eprintln!("callbox sim-core: {error}");

@@ -24,7 +24,10 @@ const CLOCK_NOT_BEFORE_S: u64 = 1_735_689_600;
 const PARTS: [(&str, &[&str]); 4] = [
     ("lines", &["line-lost", "stuck-button"]),
     ("sound", &["capture-device", "playback-device"]),
-    ("core", &["core-unreachable", "name-not-resolved", "certificate-refused", "rate-limited", "media-not-ready"]),
+    (
+        "core",
+        &["core-unreachable", "name-not-resolved", "certificate-refused", "rate-limited", "media-not-ready"],
+    ),
     ("token", &["credentials-refused", "token-unavailable", "secret-unreadable"]),
 ];
 

@@ -97,9 +97,8 @@ impl DemoBoard {
         .fold(TEMPLATE.to_owned(), |text, (name, value)| text.replace(name, value));
         let file = folder.join("callbox.toml");
         write(&file, &text)?;
-        Config::load(&file).map_err(|diagnostics| {
-            diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })
+        Config::load(&file)
+            .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
     /// Where the control socket may go: a demo needs no right to /run.

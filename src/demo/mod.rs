@@ -153,7 +153,8 @@ async fn unattended(handle: &Handle) -> Result<(), String> {
     let (past, events) = handle.log().follow();
     let printing = tokio::spawn(print_events(past, events));
     let mut status = handle.watch();
-    let registered = status.wait_for(|status| status.session == crate::appliance::status::SessionStatus::Registered);
+    let registered =
+        status.wait_for(|status| status.session == crate::appliance::status::SessionStatus::Registered);
     in_time(registered).await.map_err(|why| format!("not registered: {why}"))?;
     push(handle).await;
     let answered = in_time(status.wait_for(|status| status.call == CallStatus::InCall)).await;
@@ -161,7 +162,9 @@ async fn unattended(handle: &Handle) -> Result<(), String> {
     tokio::time::sleep(UNATTENDED_CALL).await;
     let audio = handle.snapshot().audio;
     handle.act(Action::HangUp).await.map_err(|why| why.to_string())?;
-    in_time(status.wait_for(|status| status.call == CallStatus::Idle)).await.map_err(|why| format!("not idle: {why}"))?;
+    in_time(status.wait_for(|status| status.call == CallStatus::Idle))
+        .await
+        .map_err(|why| format!("not idle: {why}"))?;
     println!(
         "\nplayout delay {:.0} ms, jitter {:.1} ms, {:.1} % made up, {} xruns",
         audio.playout_delay_ms,

@@ -555,9 +555,7 @@ fn raw_message(RawSend { after: _, call_id, raw }: RawSend) -> WebTerminalMessag
         Raw::Ringing => Some(Message::Ringing(Ringing {})),
         Raw::Bye => Some(Message::Bye(Bye {})),
         Raw::Idle => Some(Message::Idle(Idle {})),
-        Raw::InCall(number) => {
-            Some(Message::InCall(InCall { msisdn: Some(PhoneNumber { e164: number }) }))
-        }
+        Raw::InCall(number) => Some(Message::InCall(InCall { msisdn: Some(PhoneNumber { e164: number }) })),
     };
     WebTerminalMessage { call_id, message }
 }
