@@ -4,6 +4,8 @@
 //!
 //! Each way carries a tone of its own, so that an echo is no proof.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use support::appliance::{Appliance, CALLEE, Config};

@@ -7,6 +7,8 @@
 //! A part that drops, repeats or garbles sound lowers the score, so this is
 //! the test that says "it carries a voice".
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::path::Path;

@@ -20,20 +20,35 @@ def db(power):
 
 
 def score(reference_path, recording_path):
+    """Aligned as a whole, then once more in pieces of 2 s, as ITU-T P.862 aligns
+    each utterance: a delay that changed once is not taken for garbled speech,
+    but the piece in which it changed is."""
     reference, rate = read(reference_path)
     recording, other = read(recording_path)
     if rate != other:
         raise SystemExit(f"{reference_path} has {rate} samples a second, {recording_path} {other}")
-    # Where a steady length of speech must be whole, pad: a recording cut short scores low.
-    recording = np.pad(recording, (0, len(reference)))
-    match = correlate(recording, reference, mode="valid", method="fft")
-    begin = int(np.argmax(np.abs(match)))
-    heard = recording[begin:begin + len(reference)]
+    # Padded, so that a recording that was cut short scores low instead of failing.
+    reach = int(0.3 * rate)
+    recording = np.pad(recording, (reach, len(reference) + reach))
+    begin = best_place(recording, reference)
+    heard, places = [], []
+    for at in range(0, len(reference), 2 * rate):
+        piece = reference[at:at + 2 * rate]
+        first = max(begin + at - reach, 0)
+        place = best_place(recording[first:begin + at + len(piece) + reach], piece) + first
+        heard.append(recording[place:place + len(piece)])
+        places.append(place - at)
+    heard = np.concatenate(heard)
     return {
         "stoi": round(float(stoi(reference, heard, rate)), 4),
-        "delay_ms": round(begin / rate * 1000, 1),
+        "delay_ms": round((begin - reach) / rate * 1000, 1),
+        "delay_change_ms": round((max(places) - min(places)) / rate * 1000, 1),
         "gain_db": db((heard**2).mean() / ((reference**2).mean() + 1e-12)),
     }
+
+
+def best_place(recording, reference):
+    return int(np.argmax(np.abs(correlate(recording, reference, mode="valid", method="fft"))))
 
 
 def tone(hertz, path):

@@ -15,6 +15,8 @@ pub struct Score {
     pub stoi: f64,
     /// Where in the recording the speech begins, milliseconds.
     pub delay_ms: f64,
+    /// By how much that changed between pieces of the speech, milliseconds.
+    pub delay_change_ms: f64,
     /// Level of the recording over that of the reference, dB.
     pub gain_db: f64,
 }
@@ -23,7 +25,12 @@ pub struct Score {
 pub fn score(reference: &Path, recording: &Path) -> Score {
     let json = python(&["score"], &[reference, recording]);
     let number = |name: &str| json[name].as_f64().unwrap_or_else(|| panic!("no {name} in {json}"));
-    Score { stoi: number("stoi"), delay_ms: number("delay_ms"), gain_db: number("gain_db") }
+    Score {
+        stoi: number("stoi"),
+        delay_ms: number("delay_ms"),
+        delay_change_ms: number("delay_change_ms"),
+        gain_db: number("gain_db"),
+    }
 }
 
 /// Level of one frequency in a recording, dB relative to full scale, and the
