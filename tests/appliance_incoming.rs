@@ -182,7 +182,7 @@ fn a_second_offer_replaces_the_first_while_it_rings_and_the_ring_time_goes_on() 
     bench.pass(secs(30));
     let second = bench.call_in("in-1");
     assert_ne!(first, second);
-    assert_eq!(bench.peers[&first], false);
+    assert!(!bench.peers[&first]);
     bench.media(first, MediaEvent::Closed);
     assert_eq!((bench.call(), bench.tone), (CallStatus::Incoming, Some(Tone::Ring)));
     bench.media(second, MediaEvent::Acceptable);

@@ -111,6 +111,7 @@ impl Phone {
                     "error-unknown",
                     format!("the core reports error {number}, which the contract does not name"),
                 );
+                feedback::notice(cx);
             }
             ErrorCode::NotInCall => {
                 cx.counters.count("error-not-in-call");

@@ -72,6 +72,11 @@ impl Timers {
         self.deadlines.contains_key(timer)
     }
 
+    /// When a deadline is, if it is set.
+    pub fn at(&self, timer: &Timer) -> Option<Instant> {
+        self.deadlines.get(timer).copied()
+    }
+
     /// Forgets every deadline.
     pub fn clear(&mut self) {
         self.deadlines.clear();
