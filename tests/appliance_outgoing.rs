@@ -266,6 +266,7 @@ fn whoever_presses_again_right_after_a_call_does_not_wait() {
     assert_eq!(bench.call(), CallStatus::Outgoing, "the old call's end must not touch the new one");
     bench.pass(secs(3));
     assert_eq!((bench.call(), bench.tone), (CallStatus::Outgoing, Some(Tone::Progress)));
+    assert_eq!(bench.counter("media-close-timeout"), 0);
 }
 
 #[test]

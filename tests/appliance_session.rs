@@ -219,6 +219,8 @@ fn refused_credentials_never_cause_more_than_one_token_request_a_minute() {
     }
     assert!((5..=21).contains(&renewals), "{renewals} token requests in 20 minutes");
     assert_eq!(faults(&bench), [Fault::CredentialsRefused]);
+    let flaps = bench.kinds.iter().filter(|kind| kind["kind"] == "fault-cleared").count();
+    assert_eq!(flaps, 0, "a slow refusal must not look like a cure");
 }
 
 #[test]
@@ -364,6 +366,30 @@ fn shutting_down_waits_half_a_second_for_silent_shells() {
     assert!(!bench.commands.contains(&Command::Exit));
     bench.pass(ms(1));
     assert!(bench.commands.contains(&Command::Exit));
+}
+
+#[test]
+fn shutting_down_waits_for_media_too() {
+    let mut bench = Bench::ready(settings());
+    bench.talk();
+    bench.system(SystemEvent::Shutdown);
+    bench.closed(CloseReason::Requested);
+    assert!(!bench.commands.contains(&Command::Exit));
+    bench.close_all();
+    assert!(bench.commands.contains(&Command::Exit));
+}
+
+#[test]
+fn once_shutting_down_nothing_begins_any_more() {
+    let mut with_double = settings();
+    let call = with_double.buttons.get_mut(&"call".into()).expect("configured");
+    call.double_press = call.press.clone();
+    let mut bench = Bench::ready(with_double);
+    bench.down("call");
+    bench.system(SystemEvent::Shutdown);
+    bench.take();
+    bench.pass(secs(600));
+    assert_eq!(bench.commands, [Command::Exit]);
 }
 
 #[test]

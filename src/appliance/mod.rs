@@ -215,7 +215,7 @@ impl Appliance {
                 self.gesture(&name, gesture);
             }
             Timer::Hold(name) => {
-                let gesture = self.buttons.held(cx, &name);
+                let gesture = self.buttons.held(&name);
                 self.gesture(&name, gesture);
             }
             Timer::DoublePress(name) => {

@@ -97,3 +97,28 @@ impl Timers {
         Some(timer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_come_due_in_the_order_of_their_deadlines_and_once() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.set(Timer::Reconnect, start + Duration::from_secs(3));
+        timers.set(Timer::ToneEnd, start + Duration::from_secs(1));
+        timers.set(Timer::RingTimeout, start + Duration::from_secs(9));
+        timers.set(Timer::RingTimeout, start + Duration::from_secs(2));
+        timers.set(Timer::Healthy, start + Duration::from_secs(2));
+        timers.stop(&Timer::Healthy);
+        assert_eq!(timers.next(), Some((start + Duration::from_secs(1), Timer::ToneEnd)));
+        assert_eq!(timers.take_due(start), None);
+        let late = start + Duration::from_secs(5);
+        let due: Vec<Timer> = std::iter::from_fn(|| timers.take_due(late)).collect();
+        assert_eq!(due, [Timer::ToneEnd, Timer::RingTimeout, Timer::Reconnect]);
+        assert_eq!(timers.next(), None);
+    }
+}
