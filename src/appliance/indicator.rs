@@ -131,3 +131,44 @@ fn registered(view: &View) -> bool {
 fn lit_if(lit: bool) -> Pattern {
     if lit { Pattern::On } else { Pattern::Off }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds of light in the first six seconds, and how often it begins.
+    fn light(pattern: Pattern) -> (usize, usize) {
+        let lit: Vec<bool> = (0..6000).map(|ms| pattern.lit_at(Duration::from_millis(ms))).collect();
+        let begins = (0..6000).filter(|&ms| lit[ms] && (ms == 0 || !lit[ms - 1])).count();
+        (lit.iter().filter(|lit| **lit).count(), begins)
+    }
+
+    #[test]
+    fn no_two_patterns_look_alike() {
+        assert_eq!(light(Pattern::Off), (0, 0));
+        assert_eq!(light(Pattern::On), (6000, 1));
+        assert_eq!(light(Pattern::Slow), (3000, 3));
+        assert_eq!(light(Pattern::Fast), (3000, 15));
+        assert_eq!(light(Pattern::Heartbeat), (100, 2));
+        assert_eq!(light(Pattern::DoubleFlash), (600, 6));
+    }
+
+    #[test]
+    fn one_lamp_shows_trouble_before_the_call_and_the_call_before_the_session() {
+        let mut view = View {
+            session: SessionStatus::Registered,
+            call: CallStatus::InCall,
+            busy_elsewhere: false,
+            fault: false,
+            trouble: false,
+        };
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::On);
+        view.session = SessionStatus::Offline;
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::DoubleFlash);
+        view.session = SessionStatus::Registered;
+        view.fault = true;
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::DoubleFlash);
+        view = View { fault: false, call: CallStatus::Idle, ..view };
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::Heartbeat);
+    }
+}

@@ -247,7 +247,9 @@ impl Phone {
 
     /// `Timer::OfferPause`.
     pub fn offers_allowed(&mut self, cx: &mut Context) {
-        cx.clear(Fault::RateLimited);
+        if cx.registered() {
+            cx.clear(Fault::RateLimited);
+        }
     }
 
     /// The number tried last did not answer or rejected: the next one. False: there is none.

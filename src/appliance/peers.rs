@@ -143,7 +143,10 @@ impl Peers {
                 cx.clear(Fault::MediaNotReady);
             }
             MediaEvent::Failed(error) => self.failed(cx, peer, error.detail),
-            MediaEvent::Closed => self.failed(cx, peer, "the peer connection closed by itself".to_owned()),
+            MediaEvent::Closed => {
+                self.failed(cx, peer, "the peer connection closed by itself".to_owned());
+                self.closing.remove(&peer);
+            }
             MediaEvent::Prepared { .. }
             | MediaEvent::Acceptable
             | MediaEvent::Answer { .. }
