@@ -48,6 +48,8 @@ pub(super) struct Peer {
     ends: Option<(Wires, EncoderSwitch)>,
     /// Until it is handed out.
     leg: Option<AudioLeg>,
+    /// Whether ICE has a path at the moment.
+    path: bool,
 }
 
 fn internal(error: impl std::fmt::Display) -> MediaError {
@@ -73,7 +75,7 @@ impl Peer {
         settings: MediaSettings,
         outputs: mpsc::Sender<(PeerId, MediaOutput)>,
     ) -> Self {
-        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None }
+        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None, path: false }
     }
 
     /// Lives until `Close` or the end of `commands`.
@@ -120,6 +122,15 @@ impl Peer {
             MediaCommand::Answer => self.answer().await,
             MediaCommand::Start { sdp } => self.start(&sdp).await,
             MediaCommand::Renegotiate { sdp } => self.renegotiate(&sdp).await,
+            #[cfg(test)]
+            MediaCommand::Digits(digits) if digits == tests::PANIC_HERE => panic!("asked for by a test"),
+            #[cfg(test)]
+            MediaCommand::Digits(digits) if digits == tests::PANIC_BELOW => {
+                if let Stage::Offered(connection) = &self.stage {
+                    connection.panic();
+                }
+                Ok(())
+            }
             MediaCommand::Digits(digits) => {
                 if let Stage::Negotiated(connection, _) = &self.stage {
                     // Full only if somebody sends hundreds of digits at once.
@@ -264,6 +275,10 @@ impl Peer {
                 Ok(())
             }
             Happened::Report(Report::Gathered) => Ok(()),
+            Happened::Report(Report::Path(path)) => {
+                self.path = path;
+                Ok(())
+            }
             Happened::Report(Report::State(state)) => self.follow(state).await,
         }
     }
@@ -294,8 +309,12 @@ impl Peer {
     }
 
     fn why_failed(&self) -> MediaError {
-        let detail = "no network path to the far end's media";
-        MediaError { kind: MediaErrorKind::IceFailed, detail: detail.to_owned() }
+        let (kind, detail) = if self.path {
+            (MediaErrorKind::DtlsFailed, "the far end's media does not prove to be who signalling says")
+        } else {
+            (MediaErrorKind::IceFailed, "no network path to the far end's media")
+        };
+        MediaError { kind, detail: detail.to_owned() }
     }
 
     async fn tell(&mut self, event: MediaEvent) {
@@ -328,5 +347,60 @@ impl Stage {
             }
             stage @ (Self::New | Self::Checked(_)) => stage,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A panic in one peer, whoever's it is, ends that peer and no other.
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::spawn;
+
+    pub(super) const PANIC_HERE: &str = "panic in the peer's task";
+    pub(super) const PANIC_BELOW: &str = "panic in the library's task";
+
+    async fn next(outputs: &mut mpsc::Receiver<(PeerId, MediaOutput)>) -> (PeerId, MediaEvent) {
+        let next = tokio::time::timeout(Duration::from_secs(20), outputs.recv()).await;
+        match next.expect("silence").expect("the engine is gone") {
+            (peer, MediaOutput::Event(event)) => (peer, event),
+            (_, MediaOutput::Leg(_)) => panic!("no leg is due"),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_fails_its_own_peer_only() {
+        for how in [PANIC_HERE, PANIC_BELOW] {
+            let settings = MediaSettings {
+                codecs: vec![Codec::Opus],
+                addresses: vec!["127.0.0.1".parse().unwrap()],
+                loopback: true,
+                opus_bitrate: 32_000,
+                ice_check_interval: Duration::from_millis(10),
+            };
+            let (commands, received) = mpsc::channel(8);
+            let (sent, mut outputs) = mpsc::channel(8);
+            let engine = spawn(settings, received, sent);
+            let (bad, good) = (PeerId(1), PeerId(2));
+            for peer in [bad, good] {
+                commands.send((peer, MediaCommand::Prepare)).await.unwrap();
+                assert!(matches!(next(&mut outputs).await, (p, MediaEvent::Prepared { .. }) if p == peer));
+            }
+            commands.send((bad, MediaCommand::Digits(how.to_owned()))).await.unwrap();
+            let (peer, event) = next(&mut outputs).await;
+            let MediaEvent::Failed(error) = event else { panic!("{how}: {event:?}") };
+            assert_eq!((peer, error.kind), (bad, MediaErrorKind::Internal), "{how}");
+            // The other one does not notice, and new ones can be made.
+            for peer in [bad, good] {
+                commands.send((peer, MediaCommand::Close)).await.unwrap();
+                assert_eq!(next(&mut outputs).await, (peer, MediaEvent::Closed), "{how}");
+            }
+            commands.send((PeerId(3), MediaCommand::Prepare)).await.unwrap();
+            assert!(matches!(next(&mut outputs).await, (_, MediaEvent::Prepared { .. })), "{how}");
+            drop(commands);
+            engine.await.unwrap();
+        }
     }
 }
