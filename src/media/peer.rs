@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::{Connection, Happened, Report};
@@ -18,6 +20,10 @@ use super::{Codec, LegHandle, MediaOutput, MediaSettings};
 use crate::appliance::command::MediaCommand;
 use crate::appliance::event::{MediaError, MediaErrorKind, MediaEvent};
 use crate::appliance::id::PeerId;
+
+/// How long DTLS may take once ICE has a path: three flights lost in a row
+/// (1, 2 and 4 s, RFC 6347 section 4.2.4.1), and less than the appliance waits.
+const HANDSHAKE: Duration = Duration::from_secs(8);
 
 /// Where a peer is.
 enum Stage {
@@ -48,8 +54,8 @@ pub(super) struct Peer {
     ends: Option<(Wires, EncoderSwitch)>,
     /// Until it is handed out.
     leg: Option<AudioLeg>,
-    /// Whether ICE has a path at the moment.
-    path: bool,
+    /// Since when ICE has a path, if it has one.
+    path: Option<Instant>,
 }
 
 fn internal(error: impl std::fmt::Display) -> MediaError {
@@ -75,7 +81,7 @@ impl Peer {
         settings: MediaSettings,
         outputs: mpsc::Sender<(PeerId, MediaOutput)>,
     ) -> Self {
-        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None, path: false }
+        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None, path: None }
     }
 
     /// Lives until `Close` or the end of `commands`.
@@ -87,6 +93,7 @@ impl Peer {
         commands: &mut mpsc::Receiver<MediaCommand>,
     ) -> Result<(), MediaError> {
         loop {
+            let overdue = self.handshake_overdue();
             let connection = match &mut self.stage {
                 Stage::New | Stage::Checked(_) => None,
                 Stage::Offered(connection) | Stage::Negotiated(connection, _) => Some(connection),
@@ -103,7 +110,17 @@ impl Peer {
                     Some(command) => self.obey(command).await?,
                 },
                 happened = next => self.notice(happened).await?,
+                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => return Err(self.why_failed()),
             }
+        }
+    }
+
+    /// When a handshake that has begun will have failed: the library reports
+    /// no failure of DTLS, it just stays silent.
+    fn handshake_overdue(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Negotiated(_, media) if !media.connected => Some(self.path? + HANDSHAKE),
+            Stage::New | Stage::Checked(_) | Stage::Offered(_) | Stage::Negotiated(..) => None,
         }
     }
 
@@ -216,6 +233,7 @@ impl Peer {
     async fn answer_anew(&mut self, remote: &Remote) -> Result<(), MediaError> {
         let connection = self.connect(remote.codec).await?;
         self.close().await;
+        self.path = None;
         self.stage = Stage::Negotiated(connection, Media::of(remote));
         self.answer_here(remote).await
     }
@@ -276,7 +294,7 @@ impl Peer {
             }
             Happened::Report(Report::Gathered) => Ok(()),
             Happened::Report(Report::Path(path)) => {
-                self.path = path;
+                self.path = path.then(|| self.path.unwrap_or_else(Instant::now));
                 Ok(())
             }
             Happened::Report(Report::State(state)) => self.follow(state).await,
@@ -295,7 +313,9 @@ impl Peer {
                 Ok(())
             }
             RTCPeerConnectionState::Disconnected => {
-                self.tell(MediaEvent::Interrupted).await;
+                if matches!(&self.stage, Stage::Negotiated(_, media) if media.connected) {
+                    self.tell(MediaEvent::Interrupted).await;
+                }
                 Ok(())
             }
             RTCPeerConnectionState::Failed => Err(self.why_failed()),
@@ -309,7 +329,7 @@ impl Peer {
     }
 
     fn why_failed(&self) -> MediaError {
-        let (kind, detail) = if self.path {
+        let (kind, detail) = if self.path.is_some() {
             (MediaErrorKind::DtlsFailed, "the far end's media does not prove to be who signalling says")
         } else {
             (MediaErrorKind::IceFailed, "no network path to the far end's media")
@@ -353,8 +373,6 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     //! A panic in one peer, whoever's it is, ends that peer and no other.
-
-    use std::time::Duration;
 
     use super::*;
     use crate::media::spawn;
