@@ -226,6 +226,8 @@ impl Session {
         self.tell(serial, FarCommand::Offered { sdp, from: number });
         match ring_after {
             // A page says by itself that it rings, and a person there picks up.
+            // Two deadlines at the same time come in any order: ringing is to be first.
+            Some(Duration::ZERO) if !page => self.ring(serial).await,
             Some(after) if !page => self.later(after, Due::Ring(serial)),
             Some(_) | None => {}
         }
