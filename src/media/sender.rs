@@ -16,6 +16,7 @@ use super::Codec;
 use super::dtmf;
 use super::leg::Shared;
 use super::packet::{Outgoing, rtp_clock};
+use super::sdp::PayloadTypes;
 use super::tap::SharedTypes;
 
 /// The leg's packets as one RTP stream. Audio and telephone events share its
@@ -151,7 +152,8 @@ const MOST_DIGITS: usize = 64;
 /// One step of sending digits; the sound is left out while a key is down
 /// (RFC 4733 section 2.5.1.2 lets the event replace it).
 fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Packet> {
-    let Some(payload_type) = sender.types.send().telephone_event else {
+    let agreed = sender.types.send().telephone_event.and(PayloadTypes::OFFERED.telephone_event);
+    let Some(payload_type) = agreed else {
         queue.clear();
         *key = Key::Up { since: None };
         return Vec::new();

@@ -3,7 +3,9 @@
 //! The library hands a packet on only when its synchronisation source is the
 //! one it saw first, so a far end that changes its source in mid-call (media
 //! servers do) would fall silent; and it counts nothing. As an interceptor
-//! nearest to the application this sees every authenticated packet.
+//! nearest to the application this sees every authenticated packet. On the
+//! way out it puts the far end's payload types in the place of the fixed ones
+//! that the library knows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -170,7 +172,16 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
         self.read.take()
     }
 
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+    fn handle_write(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(packet) = &mut message.message.packet {
+            let header = &mut packet.header;
+            let send = self.types.send.get();
+            let Some(theirs) = PayloadTypes::OFFERED.translate(header.payload_type, &send) else {
+                // No longer agreed on: it was on its way when the codec changed.
+                return Ok(());
+            };
+            header.payload_type = theirs;
+        }
         self.write.push_back(message);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The library's answer, made right for the far end.
 
-use super::{Direction, INNER_MID, OtherSection, Remote, Setup};
+use super::{Direction, INNER_MID, OtherSection, Remote, Setup, codec_lines};
 
 /// Our direction in answer to the far end's.
 pub(in crate::media) fn local_direction(remote: &Remote) -> Direction {
@@ -49,7 +49,9 @@ fn push_audio(text: &mut String, audio: &str, remote: &Remote, setup: Setup) {
         let is_direction =
             directions.iter().any(|direction| line.strip_prefix("a=") == Some(direction.as_str()));
         if number == 0 {
-            push(text, &format!("m=audio{line}"));
+            push(text, &format!("m=audio 9 UDP/TLS/RTP/SAVPF {}", remote.types.formats()));
+        } else if ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().any(|key| line.starts_with(key)) {
+            // The library's payload types; the far end's follow below.
         } else if line == inner_mid {
             if let Some(mid) = &remote.mid {
                 push(text, &format!("a=mid:{mid}"));
@@ -62,6 +64,7 @@ fn push_audio(text: &mut String, audio: &str, remote: &Remote, setup: Setup) {
             push(text, line);
         }
     }
+    text.push_str(&codec_lines(&remote.types));
 }
 
 fn push_rejected(text: &mut String, other: &OtherSection) {

@@ -2,13 +2,15 @@
 //! library, and the library's answers made right for the far end.
 //!
 //! The parser is the library's. What it parsed is reduced to one audio
-//! section with one codec and one telephone-event, always `sendrecv` and
-//! always with the same media id. That side-steps what the library gets wrong
-//! (each has a test under `tests/`): it answers `sendonly` with `sendrecv`,
-//! stops a transceiver for good at `inactive`, confuses telephone-events of
-//! two clock rates, and would want a transceiver for every video section. The
-//! true direction, the media id and the rejected sections are put back into
-//! the answer here, and the direction is obeyed by the sending task.
+//! section, always with the same codecs, payload types and media id, and
+//! always `sendrecv`. That side-steps what the library gets wrong (each has a
+//! test under `tests/`): it answers `sendonly` with `sendrecv`, stops a
+//! transceiver for good at `inactive`, confuses telephone-events of two clock
+//! rates, knows no codec later that was not in the first offer, and would
+//! want a transceiver for every video section. The true codec, direction and
+//! media id and the rejected sections are put back into the answer here. The
+//! sending task obeys the direction, and the tap (see there) puts the far
+//! end's payload types into the packets.
 
 mod answer;
 mod candidate;
@@ -39,9 +41,24 @@ pub(super) struct PayloadTypes {
 }
 
 impl PayloadTypes {
-    /// What the box offers.
+    /// What the box offers, and all that the library ever sees.
     pub(super) const OFFERED: Self =
         Self { opus: Some(111), pcmu: Some(0), pcma: Some(8), telephone_event: Some(126) };
+
+    /// As an `m=` line lists them.
+    fn formats(&self) -> String {
+        let all = [self.opus, self.pcmu, self.pcma, self.telephone_event];
+        let all: Vec<String> = all.into_iter().flatten().map(|number| number.to_string()).collect();
+        all.join(" ")
+    }
+
+    /// The type that `other` uses for what this one calls `payload_type`.
+    pub(super) fn translate(&self, payload_type: u8, other: &Self) -> Option<u8> {
+        if self.telephone_event == Some(payload_type) {
+            return other.telephone_event;
+        }
+        self.codec_of(payload_type).and_then(|codec| other.of(codec))
+    }
 
     pub(super) fn of(&self, codec: Codec) -> Option<u8> {
         match codec {
@@ -208,7 +225,7 @@ impl Remote {
             mid,
             setup: transport.setup,
             fingerprint: transport.fingerprint.to_ascii_lowercase(),
-            reduced: reduce(&session, &transport, &types),
+            reduced: reduce(&session, &transport),
         })
     }
 }
@@ -397,10 +414,8 @@ fn is_fingerprint(text: &str) -> bool {
 }
 
 /// Writes the description anew with one audio section.
-fn reduce(session: &SessionDescription, transport: &Transport, types: &PayloadTypes) -> String {
+fn reduce(session: &SessionDescription, transport: &Transport) -> String {
     let lite = if session.has_attribute("ice-lite") { "a=ice-lite\r\n" } else { "" };
-    let formats = [types.opus, types.pcmu, types.pcma, types.telephone_event];
-    let formats: Vec<String> = formats.into_iter().flatten().map(|number| number.to_string()).collect();
     let Transport { ufrag, password, fingerprint, setup, candidates } = transport;
     let mut text = format!(
         "v=0\r\no=- {id} {version} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {INNER_MID}\r\n{lite}\
@@ -409,10 +424,10 @@ fn reduce(session: &SessionDescription, transport: &Transport, types: &PayloadTy
          a=rtcp-mux\r\na=sendrecv\r\n",
         id = session.origin.session_id,
         version = session.origin.session_version,
-        formats = formats.join(" "),
+        formats = PayloadTypes::OFFERED.formats(),
         setup = setup.as_str(),
     );
-    text.push_str(&codec_lines(types));
+    text.push_str(&codec_lines(&PayloadTypes::OFFERED));
     for candidate in candidates {
         text.push_str(&format!("a=candidate:{candidate}\r\n"));
     }
