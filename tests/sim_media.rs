@@ -2,6 +2,8 @@
 //! that judge the box's speech quality (STOI) hear it through this echo, so the echo
 //! itself must change nothing but the time.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod sim_support;
 
 use std::time::Duration;
@@ -146,11 +148,9 @@ async fn the_echo_is_faithful_in_pcma() {
 async fn a_phone_that_calls_is_heard_and_hears() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("heard.wav");
-    let core = core(&format!(
-        "default-phone = {{ tone = 700, codecs = ['pcmu'], record = '{}' }}",
-        file.display()
-    ))
-    .await;
+    let core =
+        core(&format!("default-phone = {{ tone = 700, codecs = ['pcmu'], record = '{}' }}", file.display()))
+            .await;
     let mut events = core.events();
     let mut client = Client::registered(&core).await;
     let mut near = Near::new(&ALL, tone(1000.0));

@@ -66,7 +66,8 @@ fn named(sdp: &str, codec: Codec) -> (Vec<&str>, Option<&str>) {
     };
     let (mut events, mut found) = (Vec::new(), None);
     for line in sdp.lines() {
-        let Some((pt, encoding)) = line.strip_prefix("a=rtpmap:").and_then(|rest| rest.split_once(' ')) else {
+        let Some((pt, encoding)) = line.strip_prefix("a=rtpmap:").and_then(|rest| rest.split_once(' '))
+        else {
             continue;
         };
         let encoding = encoding.to_ascii_lowercase();

@@ -313,6 +313,15 @@ enum Media {
     Browser,
 }
 
+/// What a phone can say and a person can hear.
+pub(super) fn check_tone(hz: f64) -> Result<(), String> {
+    if (20.0..=20_000.0).contains(&hz) {
+        Ok(())
+    } else {
+        Err(format!("a tone of {hz} Hz is out of range: 20 to 20000 Hz"))
+    }
+}
+
 /// The one that is given, or none; two contradict each other.
 fn at_most_one<T, const N: usize>(of: [Option<T>; N], names: &str) -> Result<Option<T>, String> {
     let mut given = of.into_iter().flatten();
@@ -337,9 +346,7 @@ impl PhoneTable {
         if once && self.prompt.is_none() {
             return Err("prompt-once needs prompt = FILE".to_owned());
         }
-        if let Some(hz) = self.tone.filter(|hz| !(20.0..=20_000.0).contains(hz)) {
-            return Err(format!("tone = {hz} is out of range: 20 to 20000 Hz"));
-        }
+        self.tone.map(check_tone).transpose()?;
         let sound = at_most_one(
             [
                 self.media.map(|media| match media {

@@ -179,7 +179,7 @@ impl Session {
             Message::Action(action) => match action.message {
                 Some(action::Message::ToPhone(_)) => {
                     self.see(SimEvent::ToPhoneReceived { call_id: call_id.clone() });
-                    self.to_phone(call_id, serial).await;
+                    self.move_to_phone(call_id, serial).await;
                 }
                 None => self.see(SimEvent::Ignored { why: "an Action that asks for nothing".to_owned() }),
             },
@@ -277,7 +277,7 @@ impl Session {
         }
     }
 
-    async fn to_phone(&mut self, call_id: String, serial: Option<u64>) {
+    async fn move_to_phone(&mut self, call_id: String, serial: Option<u64>) {
         let established =
             |call: &Call| matches!(call.state, State::Established { exchange: Exchange::None, .. });
         let Some(serial) = serial.filter(|serial| self.calls.get(serial).is_some_and(established)) else {
@@ -557,9 +557,7 @@ fn raw_message(RawSend { after: _, call_id, raw }: RawSend) -> WebTerminalMessag
         Raw::Ringing => Some(Message::Ringing(Ringing {})),
         Raw::Bye => Some(Message::Bye(Bye {})),
         Raw::Idle => Some(Message::Idle(Idle {})),
-        Raw::InCall(number) => {
-            Some(Message::InCall(InCall { msisdn: Some(PhoneNumber { e164: number }) }))
-        }
+        Raw::InCall(number) => Some(Message::InCall(InCall { msisdn: Some(PhoneNumber { e164: number }) })),
     };
     WebTerminalMessage { call_id, message }
 }

@@ -110,7 +110,8 @@ fn read_prompt(file: &Path) -> Result<Vec<i16>, VoiceError> {
     let mut reader = hound::WavReader::open(file).map_err(wav)?;
     let spec = reader.spec();
     if (spec.channels, spec.bits_per_sample, spec.sample_rate) != (1, 16, SAMPLE_RATE) {
-        let found = format!("{} channels, {} bit, {} Hz", spec.channels, spec.bits_per_sample, spec.sample_rate);
+        let found =
+            format!("{} channels, {} bit, {} Hz", spec.channels, spec.bits_per_sample, spec.sample_rate);
         return Err(VoiceError::Format { file: file.to_owned(), found });
     }
     reader.samples().collect::<Result<_, _>>().map_err(wav)

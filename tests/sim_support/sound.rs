@@ -89,7 +89,8 @@ impl Near {
     }
 
     pub async fn digit(&mut self) -> char {
-        self.event("a digit", |event| if let MediaEvent::Digit(digit) = event { Some(digit) } else { None }).await
+        self.event("a digit", |event| if let MediaEvent::Digit(digit) = event { Some(digit) } else { None })
+            .await
     }
 
     /// What is heard in this time from now on, 48 kHz.
