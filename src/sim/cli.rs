@@ -12,7 +12,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::core::{SimCore, SimError, SimSettings};
 use super::event::Seen;
-use super::script::{self, CallBox, Phone, PickUp, Script, ScriptError, Sound, Time};
+use super::script::{CallBox, Phone, PickUp, Script, ScriptError, Sound, Time};
+use super::script_tables;
 use crate::appliance::id::{NotAPhoneNumber, PhoneNumber};
 use crate::media::Codec;
 
@@ -142,7 +143,7 @@ fn codec(text: &str) -> Result<Codec, String> {
 
 fn tone(text: &str) -> Result<f64, String> {
     let hz: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    script::check_tone(hz).map(|()| hz)
+    script_tables::check_tone(hz).map(|()| hz)
 }
 
 fn number(text: &str) -> Result<PhoneNumber, NotAPhoneNumber> {
