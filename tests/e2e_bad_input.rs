@@ -28,7 +28,7 @@ fn bad_descriptions() -> Vec<(&'static str, &'static str, String)> {
     let many = "a=x-filler:abcdefghijklmnopqrstuvwxyz\r\n".repeat(1500);
     vec![
         ("empty", "media-bad-sdp", String::new()),
-        ("truncated", "media-bad-sdp", audio[..audio.len() / 3].to_owned()),
+        ("cut before the audio", "media-no-audio", audio[..audio.len() / 3].to_owned()),
         ("cut inside a line", "media-bad-sdp", audio[..HEAD.len() + 20].to_owned()),
         (
             "video only",
