@@ -446,3 +446,17 @@ fn the_log_tells_the_whole_time_line() {
     let wanted = "press outgoing offer-sent ringing ringing answer connecting ice in-call press hang-up releasing idle";
     assert_eq!(line.join(" "), wanted);
 }
+
+#[test]
+fn a_hunt_stops_when_the_core_asks_for_fewer_calls() {
+    let mut bench = Bench::ready(settings());
+    bench.press("hunt");
+    let id = bench.sent_offer().unwrap().0;
+    bench.prepare_all();
+    bench.message(id.as_str(), Body::Ringing);
+    bench.message(id.as_str(), Body::Error(ErrorCode::RateLimitHit));
+    assert_eq!(bench.call(), CallStatus::Ringing, "the call that rings is not given up");
+    bench.take();
+    bench.message(id.as_str(), Body::Bye);
+    assert_eq!((bench.sent_offer(), bench.tone), (None, Some(Tone::Busy)));
+}

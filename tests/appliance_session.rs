@@ -149,7 +149,7 @@ fn waits_grow_to_the_ceiling_are_spread_evenly_and_start_afresh_when_healthy() {
         // The mean of 400 even draws lies within 10 % of the half with 3 sigma to spare.
         assert!((mean - limit / 2.0).abs() < limit * 0.06, "attempt {attempt}: mean {mean} of {limit}");
     }
-    for (healthy, limit) in [(secs(59), 60.0), (secs(60), 1.0)] {
+    for (healthy, limit) in [(secs(59), 60.0), (secs(60), 2.0)] {
         let mut longest = 0.0f64;
         for seed in 0..50 {
             let mut bench = Bench::seeded(settings(), seed);
@@ -160,6 +160,10 @@ fn waits_grow_to_the_ceiling_are_spread_evenly_and_start_afresh_when_healthy() {
             bench.session(SessionEvent::Opened);
             bench.pass(healthy);
             bench.closed(CloseReason::Lost);
+            until_connect(&mut bench);
+            // Later than the session would have been healthy, had it lived.
+            bench.pass(secs(2));
+            bench.closed(CloseReason::Unreachable);
             longest = longest.max(until_connect(&mut bench));
         }
         assert!(longest <= limit && longest > limit / 2.0, "after {healthy:?}: {longest} s");

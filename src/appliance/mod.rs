@@ -386,3 +386,14 @@ impl Appliance {
         self.commands.extend(self.cx.take_commands());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Appliance;
+
+    #[test]
+    fn the_driver_may_run_it_on_any_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Appliance>();
+    }
+}

@@ -80,17 +80,11 @@ impl Peers {
     }
 
     /// Hands the peer connection to a call; `prepare` the next one after the Offer.
-    pub fn take(&mut self, cx: &mut Context) -> Taken {
+    pub fn take(&mut self) -> Taken {
         match std::mem::replace(&mut self.ready, Ready::Absent) {
             Ready::Absent => Taken::Nothing,
-            Ready::Preparing(peer) => {
-                cx.timers.stop(&Timer::PeerRetry);
-                Taken::Preparing(peer)
-            }
-            Ready::Prepared { peer, sdp } => {
-                cx.timers.stop(&Timer::PeerRefresh);
-                Taken::Prepared { peer, sdp }
-            }
+            Ready::Preparing(peer) => Taken::Preparing(peer),
+            Ready::Prepared { peer, sdp } => Taken::Prepared { peer, sdp },
         }
     }
 
