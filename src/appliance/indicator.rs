@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{CallStatus, SessionStatus};
 
-/// What a lamp shows. All lamps blink in step: phase zero is a common instant.
+/// What a lamp shows. All lamps blink in step: phase zero is a common instant,
+/// and every blinking pattern is lit at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pattern {
@@ -108,15 +109,17 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
     }
 }
 
-/// One lamp for all: trouble first, then the call, then the session.
+/// One lamp for all: what went wrong just now, then the call, so that a press
+/// is seen on a box with a standing fault, then faults and the session.
 fn status(view: &View) -> Pattern {
-    if view.fault || view.trouble || !registered(view) {
+    if view.trouble {
         return Pattern::DoubleFlash;
     }
     match view.call {
         CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
         CallStatus::Incoming | CallStatus::Connecting => Pattern::Fast,
         CallStatus::InCall => Pattern::On,
+        CallStatus::Idle | CallStatus::Releasing if view.fault || !registered(view) => Pattern::DoubleFlash,
         CallStatus::Idle | CallStatus::Releasing => Pattern::Heartbeat,
     }
 }
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lamp_shows_trouble_before_the_call_and_the_call_before_the_session() {
+    fn one_lamp_shows_trouble_then_the_call_then_faults_and_the_session() {
         let mut view = View {
             session: SessionStatus::Registered,
             call: CallStatus::InCall,
@@ -162,13 +165,17 @@ mod tests {
             fault: false,
             trouble: false,
         };
-        assert_eq!(pattern(LedFunction::Status, &view), Pattern::On);
-        view.session = SessionStatus::Offline;
-        assert_eq!(pattern(LedFunction::Status, &view), Pattern::DoubleFlash);
+        let status = |view: &View| pattern(LedFunction::Status, view);
+        assert_eq!(status(&view), Pattern::On);
+        view = View { fault: true, session: SessionStatus::Offline, ..view };
+        assert_eq!(status(&view), Pattern::On);
+        view.call = CallStatus::Idle;
+        assert_eq!(status(&view), Pattern::DoubleFlash);
         view.session = SessionStatus::Registered;
-        view.fault = true;
-        assert_eq!(pattern(LedFunction::Status, &view), Pattern::DoubleFlash);
-        view = View { fault: false, call: CallStatus::Idle, ..view };
-        assert_eq!(pattern(LedFunction::Status, &view), Pattern::Heartbeat);
+        assert_eq!(status(&view), Pattern::DoubleFlash);
+        view.fault = false;
+        assert_eq!(status(&view), Pattern::Heartbeat);
+        view = View { trouble: true, call: CallStatus::Outgoing, ..view };
+        assert_eq!(status(&view), Pattern::DoubleFlash);
     }
 }
