@@ -180,7 +180,7 @@ impl Raw {
     }
 
     pub async fn offer(&mut self, restart: bool) -> String {
-        let options = restart.then(|| RTCOfferOptions { ice_restart: true });
+        let options = restart.then_some(RTCOfferOptions { ice_restart: true });
         let offer = self.pc.create_offer(options).await.unwrap();
         self.gathered.mark_unchanged();
         self.pc.set_local_description(offer).await.unwrap();
