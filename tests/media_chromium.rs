@@ -1,6 +1,7 @@
 //! Why: two peers of one stack agree with each other's mistakes. Chromium does
 //! not: it must hear the box and be heard, with either side offering, with
 //! Opus and PCMU, on hold and off, after an ICE restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/browser/mod.rs"]
 mod browser;

@@ -1,6 +1,7 @@
 //! Why: a box makes peer connections for years. A prepared one may wait ten
 //! minutes for a press; a closed one must leave nothing behind; and one that
 //! nobody needs any more must not cost a packet.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/media.rs"]
 mod support;
