@@ -1,1 +1,187 @@
-//! To be written.
+//! The only event loop: owns the appliance, hands it events and the time, and
+//! carries its commands to the shells. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+
+use crate::appliance::Appliance;
+use crate::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand};
+use crate::appliance::event::{Event, LineEvent, MediaEvent, SessionEvent, SystemEvent};
+use crate::appliance::id::{PeerId, RequestId};
+use crate::appliance::status::Status;
+use crate::audio::AudioEngine;
+use crate::handle::Ask;
+use crate::media::{LegStats, MediaOutput};
+use crate::system::event_log::EventLog;
+
+/// What comes in, one bounded channel a source.
+pub struct Inputs {
+    /// Edges of buttons.
+    pub lines: mpsc::Receiver<LineEvent>,
+    /// The session to the voice core.
+    pub session: mpsc::Receiver<SessionEvent>,
+    /// Peer connections.
+    pub media: mpsc::Receiver<(PeerId, MediaOutput)>,
+    /// The machine: faults, addresses, shutdown.
+    pub system: mpsc::Receiver<SystemEvent>,
+    /// Requests of the fronts.
+    pub asks: mpsc::Receiver<Ask>,
+}
+
+/// Where commands go.
+pub struct Outputs {
+    /// The session shell.
+    pub session: mpsc::Sender<SessionCommand>,
+    /// The media shell.
+    pub media: mpsc::Sender<(PeerId, MediaCommand)>,
+    /// Microphone and loudspeaker.
+    pub audio: Arc<AudioEngine>,
+    /// Lamps and outputs.
+    pub lines: mpsc::Sender<LineCommand>,
+    /// For people.
+    pub log: Arc<EventLog>,
+    /// For status.
+    pub status: watch::Sender<Status>,
+    /// The live call's measurements, for status.
+    pub call_stats: watch::Sender<Option<Arc<LegStats>>>,
+}
+
+/// Ties the appliance to its shells.
+pub struct Driver {
+    appliance: Appliance,
+    outputs: Outputs,
+    replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refusal>>>,
+    last_request: u64,
+    stats: BTreeMap<PeerId, Arc<LegStats>>,
+    connected: Option<PeerId>,
+    exit: bool,
+}
+
+impl Driver {
+    /// A driver for an appliance that has just been made.
+    pub fn new(appliance: Appliance, outputs: Outputs) -> Self {
+        Self {
+            appliance,
+            outputs,
+            replies: BTreeMap::new(),
+            last_request: 0,
+            stats: BTreeMap::new(),
+            connected: None,
+            exit: false,
+        }
+    }
+
+    /// Runs until the appliance says that the process may end.
+    pub async fn run(mut self, mut inputs: Inputs) {
+        self.drain().await;
+        while !self.exit {
+            let deadline = self.appliance.poll_timeout().map(|(at, _)| at);
+            // Biased: a person's finger goes before everything else.
+            tokio::select! {
+                biased;
+                Some(edge) = inputs.lines.recv() => self.event(Event::Line(edge)),
+                Some(event) = inputs.session.recv() => self.event(Event::Session(event)),
+                Some((peer, output)) = inputs.media.recv() => self.media(peer, output),
+                Some(event) = inputs.system.recv() => self.event(Event::System(event)),
+                Some(ask) = inputs.asks.recv() => self.ask(ask),
+                () = until(deadline) => self.appliance.handle_timeout(Instant::now()),
+            }
+            self.drain().await;
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.appliance.handle_event(event, Instant::now());
+    }
+
+    fn media(&mut self, peer: PeerId, output: MediaOutput) {
+        match output {
+            MediaOutput::Leg(handle) => {
+                self.stats.insert(peer, handle.stats);
+                self.outputs.audio.attach(peer, handle.leg);
+                self.show_call_stats();
+            }
+            MediaOutput::Event(event) => {
+                if event == MediaEvent::Closed {
+                    self.outputs.audio.detach(peer);
+                    self.stats.remove(&peer);
+                }
+                self.event(Event::Media { peer, event });
+            }
+        }
+    }
+
+    fn show_call_stats(&self) {
+        let stats = self.connected.and_then(|peer| self.stats.get(&peer).cloned());
+        self.outputs.call_stats.send_replace(stats);
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        self.replies.insert(request, ask.reply);
+        self.event(Event::Control { request, action: ask.action });
+    }
+
+    /// One mutation, then everything it led to.
+    async fn drain(&mut self) {
+        while let Some(command) = self.appliance.poll_command() {
+            self.obey(command).await;
+        }
+        let status = self.appliance.status();
+        self.outputs.status.send_if_modified(|shown| {
+            let changed = *shown != status;
+            if changed {
+                *shown = status;
+            }
+            changed
+        });
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Session(command) => deliver(&self.outputs.session, command, "session").await,
+            Command::Media { peer, command } => {
+                deliver(&self.outputs.media, (peer, command), "media").await;
+            }
+            Command::Audio(AudioCommand::Tone(tone)) => self.outputs.audio.tone(tone),
+            Command::Audio(AudioCommand::Connect(peer)) => {
+                self.outputs.audio.connect(peer);
+                self.connected = peer;
+                self.show_call_stats();
+            }
+            Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
+            Command::Reply { request, result } => {
+                if let Some(reply) = self.replies.remove(&request) {
+                    // The front may have gone away in the meantime.
+                    let _ = reply.send(result);
+                }
+            }
+            Command::Log(record) => {
+                tracing::info!(target: "callbox::event", kind = ?record.kind, "{}", record.text);
+                self.outputs.log.add(record, Instant::now());
+            }
+            Command::Exit => self.exit = true,
+        }
+    }
+}
+
+/// Waits for room: commands are never dropped. The shells never wait for the
+/// driver with their command queue full, so this cannot lock up.
+async fn deliver<T>(channel: &mpsc::Sender<T>, command: T, shell: &str) {
+    if channel.send(command).await.is_err() {
+        tracing::error!(shell, "shell has ended; command dropped");
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -127,6 +127,9 @@ pub enum Refusal {
     /// The session to the voice core is not registered.
     #[error("not registered with the voice core: see `callbox status`")]
     Offline,
+    /// The voice core asked for fewer calls.
+    #[error("the voice core asked to wait before the next call: try again later")]
+    RateLimited,
     /// Neither a contact's name nor an E.164 number.
     #[error("unknown contact: use a name from [contacts] or a number such as +4722222222")]
     UnknownContact,

@@ -1,6 +1,10 @@
 //! What is broken now, and what that does to lamps and readiness.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use super::status::FaultStatus;
 
 /// A condition that somebody must know of. Raised and cleared, never both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -30,4 +34,37 @@ pub enum Fault {
     StuckButton,
     /// An input or output line cannot be used.
     LineLost,
+}
+
+/// The faults of this moment, each with what a person should know.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    present: BTreeMap<Fault, String>,
+}
+
+impl Faults {
+    /// Raises a fault or renews its detail; true if it is new.
+    pub fn raise(&mut self, fault: Fault, detail: String) -> bool {
+        self.present.insert(fault, detail).is_none()
+    }
+
+    /// Ends a fault; its detail if there was one.
+    pub fn clear(&mut self, fault: Fault) -> Option<String> {
+        self.present.remove(&fault)
+    }
+
+    pub fn is_raised(&self, fault: Fault) -> bool {
+        self.present.contains_key(&fault)
+    }
+
+    pub fn any(&self) -> bool {
+        !self.present.is_empty()
+    }
+
+    pub fn all(&self) -> Vec<FaultStatus> {
+        self.present
+            .iter()
+            .map(|(fault, detail)| FaultStatus { fault: *fault, detail: detail.clone() })
+            .collect()
+    }
 }

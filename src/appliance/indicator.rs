@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::status::{CallStatus, SessionStatus};
+
 /// What a lamp shows. All lamps blink in step: phase zero is a common instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,4 +57,118 @@ pub enum LedFunction {
     BusyElsewhere,
     /// A fault is present.
     Fault,
+}
+
+/// All that decides what the lamps show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub session: SessionStatus,
+    pub call: CallStatus,
+    pub busy_elsewhere: bool,
+    /// A fault is present.
+    pub fault: bool,
+    /// Something was refused or failed a moment ago.
+    pub trouble: bool,
+}
+
+/// What a lamp of this function shows.
+pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
+    match function {
+        LedFunction::Status => status(view),
+        LedFunction::Online => lit_if(registered(view)),
+        LedFunction::Calling if view.trouble => Pattern::DoubleFlash,
+        LedFunction::Calling => match view.call {
+            CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
+            CallStatus::Incoming => Pattern::Fast,
+            CallStatus::Idle | CallStatus::Connecting | CallStatus::InCall | CallStatus::Releasing => {
+                Pattern::Off
+            }
+        },
+        LedFunction::Ringing => match view.call {
+            CallStatus::Ringing => Pattern::Slow,
+            CallStatus::Idle
+            | CallStatus::Outgoing
+            | CallStatus::Incoming
+            | CallStatus::Connecting
+            | CallStatus::InCall
+            | CallStatus::Releasing => Pattern::Off,
+        },
+        LedFunction::Answered => match view.call {
+            CallStatus::InCall => Pattern::On,
+            CallStatus::Connecting => Pattern::Fast,
+            CallStatus::Idle
+            | CallStatus::Outgoing
+            | CallStatus::Ringing
+            | CallStatus::Incoming
+            | CallStatus::Releasing => Pattern::Off,
+        },
+        LedFunction::BusyElsewhere => lit_if(view.busy_elsewhere),
+        LedFunction::Fault if view.fault || view.trouble => Pattern::DoubleFlash,
+        LedFunction::Fault => Pattern::Off,
+    }
+}
+
+/// One lamp for all: trouble first, then the call, then the session.
+fn status(view: &View) -> Pattern {
+    if view.fault || view.trouble || !registered(view) {
+        return Pattern::DoubleFlash;
+    }
+    match view.call {
+        CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
+        CallStatus::Incoming | CallStatus::Connecting => Pattern::Fast,
+        CallStatus::InCall => Pattern::On,
+        CallStatus::Idle | CallStatus::Releasing => Pattern::Heartbeat,
+    }
+}
+
+fn registered(view: &View) -> bool {
+    match view.session {
+        SessionStatus::Registered => true,
+        SessionStatus::Offline | SessionStatus::Connecting => false,
+    }
+}
+
+fn lit_if(lit: bool) -> Pattern {
+    if lit { Pattern::On } else { Pattern::Off }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds of light in the first six seconds, and how often it begins.
+    fn light(pattern: Pattern) -> (usize, usize) {
+        let lit: Vec<bool> = (0..6000).map(|ms| pattern.lit_at(Duration::from_millis(ms))).collect();
+        let begins = (0..6000).filter(|&ms| lit[ms] && (ms == 0 || !lit[ms - 1])).count();
+        (lit.iter().filter(|lit| **lit).count(), begins)
+    }
+
+    #[test]
+    fn no_two_patterns_look_alike() {
+        assert_eq!(light(Pattern::Off), (0, 0));
+        assert_eq!(light(Pattern::On), (6000, 1));
+        assert_eq!(light(Pattern::Slow), (3000, 3));
+        assert_eq!(light(Pattern::Fast), (3000, 15));
+        assert_eq!(light(Pattern::Heartbeat), (100, 2));
+        assert_eq!(light(Pattern::DoubleFlash), (600, 6));
+    }
+
+    #[test]
+    fn one_lamp_shows_trouble_before_the_call_and_the_call_before_the_session() {
+        let mut view = View {
+            session: SessionStatus::Registered,
+            call: CallStatus::InCall,
+            busy_elsewhere: false,
+            fault: false,
+            trouble: false,
+        };
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::On);
+        view.session = SessionStatus::Offline;
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::DoubleFlash);
+        view.session = SessionStatus::Registered;
+        view.fault = true;
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::DoubleFlash);
+        view = View { fault: false, call: CallStatus::Idle, ..view };
+        assert_eq!(pattern(LedFunction::Status, &view), Pattern::Heartbeat);
+    }
 }

@@ -3,24 +3,52 @@
 //! Pure: no clock, no I/O, no threads. Events and the time go in, commands
 //! and the next deadline come out, so a week of a thousand boxes runs in
 //! seconds in a test.
+//!
+//! The session (`session.rs`), the call (`call.rs` and its steps), the peer
+//! connection that stands ready (`peers.rs`) and the buttons (`button.rs`) are
+//! state machines of their own; this file hands events and deadlines to them.
 
 pub mod action;
+mod button;
+mod call;
 pub mod command;
+mod context;
+mod counters;
+mod dial;
+mod elsewhere;
+mod ending;
 pub mod event;
 pub mod fault;
+mod feedback;
 pub mod id;
+mod incoming;
 pub mod indicator;
 pub mod log;
+mod message;
+mod outgoing;
+mod peers;
+mod session;
 pub mod settings;
 pub mod status;
+mod talking;
 pub mod timer;
 pub mod tone;
 
-use std::collections::VecDeque;
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use command::Command;
-use event::Event;
+use action::Action;
+use button::{Buttons, Gesture};
+use call::{By, Phone};
+use command::{Command, LineCommand, Refusal};
+use context::Context;
+use ending::Cause;
+use event::{Event, LineEvent, SystemEvent};
+use fault::Fault;
+use id::{ButtonName, LedName, RequestId};
+use indicator::{Pattern, View};
+use log::Kind;
 use settings::Settings;
 use status::Status;
 use timer::Timer;
@@ -28,26 +56,68 @@ use timer::Timer;
 /// A source of random 64-bit numbers; injected, as the time is.
 pub type Entropy = Box<dyn FnMut() -> u64 + Send>;
 
+/// Shells get this long to say that they have let go.
+const EXIT: Duration = Duration::from_millis(500);
+
 /// The box's behaviour as one state machine.
 ///
 /// After every `handle_*`, drain [`Appliance::poll_command`] fully, then sleep
 /// until [`Appliance::poll_timeout`].
 pub struct Appliance {
+    cx: Context,
+    phone: Phone,
+    buttons: Buttons,
+    shown: BTreeMap<LedName, Pattern>,
+    life: Life,
     commands: VecDeque<Command>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Running,
+    /// Everything is told to let go; `Timer::Exit` bounds the wait.
+    Stopping,
+    Stopped,
 }
 
 impl Appliance {
     /// A box that has just been switched on. Its first commands (connect,
     /// prepare a peer connection, lamps) are ready to be polled.
-    pub fn new(_settings: Settings, _entropy: Entropy, _now: Instant) -> Self {
-        Self { commands: VecDeque::new() }
+    pub fn new(settings: Settings, entropy: Entropy, now: Instant) -> Self {
+        let buttons = Buttons::new(settings.buttons.keys().cloned());
+        let mut appliance = Self {
+            cx: Context::new(settings, entropy, now),
+            phone: Phone::new(),
+            buttons,
+            shown: BTreeMap::new(),
+            life: Life::Running,
+            commands: VecDeque::new(),
+        };
+        appliance.outputs_off();
+        session::connect(&mut appliance.cx);
+        appliance.phone.peers.prepare(&mut appliance.cx);
+        appliance.flush();
+        appliance
     }
 
     /// Takes note of something that happened.
-    pub fn handle_event(&mut self, _event: Event, _now: Instant) {}
+    pub fn handle_event(&mut self, event: Event, now: Instant) {
+        self.cx.now = now;
+        match self.life {
+            Life::Running => self.obey(event),
+            Life::Stopping | Life::Stopped => self.wind_down(event),
+        }
+        self.flush();
+    }
 
     /// Acts on every deadline that `now` has reached.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.cx.now = now;
+        while let Some(timer) = self.cx.timers.take_due(now) {
+            self.timeout(timer);
+            self.flush();
+        }
+    }
 
     /// The next command for the shells, in order.
     pub fn poll_command(&mut self) -> Option<Command> {
@@ -56,11 +126,263 @@ impl Appliance {
 
     /// When to call [`Appliance::handle_timeout`] next, and for which timer.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        self.cx.timers.next()
     }
 
     /// A snapshot for people and programs.
     pub fn status(&self) -> Status {
-        unimplemented!()
+        let leg = self.phone.call.leg();
+        Status {
+            session: self.cx.session.status(),
+            session_detail: self.cx.session.detail().to_owned(),
+            call: self.phone.call.status(),
+            peer: leg.and_then(|leg| leg.number.clone()),
+            call_id: leg.map(|leg| leg.id.clone()),
+            muted: self.phone.muted,
+            busy_elsewhere: self.phone.elsewhere.busy(),
+            leds: self.shown.clone(),
+            // Nothing switches an output on yet.
+            outputs: self.cx.settings.outputs.iter().map(|output| (output.clone(), false)).collect(),
+            faults: self.cx.faults.all(),
+            counters: self.cx.counters.all().clone(),
+        }
+    }
+
+    fn obey(&mut self, event: Event) {
+        let cx = &mut self.cx;
+        match event {
+            Event::Line(LineEvent::Pressed(name)) => {
+                let gesture = self.buttons.edge(cx, &name, true);
+                self.gesture(&name, gesture);
+            }
+            Event::Line(LineEvent::Released(name)) => {
+                let gesture = self.buttons.edge(cx, &name, false);
+                self.gesture(&name, gesture);
+            }
+            Event::Session(event) => {
+                let (change, message) = session::handle(cx, event);
+                if let Some(change) = change {
+                    self.phone.session_changed(cx, change);
+                }
+                if let Some(message) = message {
+                    self.phone.message(cx, message);
+                }
+            }
+            Event::Media { peer, event } => self.phone.media(cx, peer, event),
+            Event::Control { request, action } => {
+                let result = self.phone.act(cx, &action, By::Control);
+                if let Err(refusal) = &result {
+                    cx.log(Kind::Refused, refusal.to_string());
+                }
+                cx.emit(Command::Reply { request, result });
+            }
+            Event::System(SystemEvent::FaultRaised { fault, detail }) => cx.raise(fault, detail),
+            Event::System(SystemEvent::FaultCleared(fault)) => cx.clear(fault),
+            Event::System(SystemEvent::AddressesChanged) => {
+                self.phone.peers.renew(cx);
+                session::addresses_changed(cx);
+            }
+            Event::System(SystemEvent::Shutdown) => self.shut_down(),
+        }
+    }
+
+    fn timeout(&mut self, timer: Timer) {
+        let cx = &mut self.cx;
+        match timer {
+            Timer::Reconnect => session::reconnect(cx),
+            Timer::Connecting => session::connecting_too_long(cx),
+            Timer::Registration => {
+                if let Some(change) = session::registration_due(cx) {
+                    self.phone.session_changed(cx, change);
+                }
+            }
+            Timer::Healthy => session::healthy(cx),
+            Timer::PeerRefresh
+            | Timer::PeerRetry
+            | Timer::PeerWait
+            | Timer::OfferRetry
+            | Timer::OfferPause
+            | Timer::RingTimeout
+            | Timer::MediaTimeout
+            | Timer::MediaLost
+            | Timer::Releasing => self.phone.timeout(cx, &timer),
+            Timer::ToneEnd => feedback::tone_ended(cx),
+            // The timer itself is what lamps show; `flush` sees that it is gone.
+            Timer::Notice => {}
+            Timer::Exit => self.exit(),
+            Timer::Debounce(name) => {
+                let gesture = self.buttons.debounced(cx, &name);
+                self.gesture(&name, gesture);
+            }
+            Timer::Hold(name) => {
+                let gesture = self.buttons.held(&name);
+                self.gesture(&name, gesture);
+            }
+            Timer::DoublePress(name) => {
+                let gesture = self.buttons.no_second_press(&name);
+                self.gesture(&name, gesture);
+            }
+            Timer::Stuck(name) => {
+                let gesture = self.buttons.stuck(&name);
+                self.gesture(&name, gesture);
+            }
+        }
+    }
+
+    /// Does what a button means now.
+    fn gesture(&mut self, name: &ButtonName, gesture: Option<Gesture>) {
+        let settings = Arc::clone(&self.cx.settings);
+        let (Some(gesture), Some(button)) = (gesture, settings.buttons.get(name)) else { return };
+        let cx = &mut self.cx;
+        let pushed = |gesture| Kind::Button { button: name.clone(), gesture };
+        match gesture {
+            Gesture::Press => {
+                cx.log(pushed("press"), format!("button {name} pressed"));
+                match (&button.press, &button.hold) {
+                    (Some(action), _) => self.act(action),
+                    // It may become a hold: the finger hears that it is felt.
+                    (None, Some(_)) => feedback::press(cx),
+                    (None, None) => cx.counters.count("button-without-action"),
+                }
+            }
+            Gesture::FirstPush => {
+                cx.log(pushed("press"), format!("button {name} pressed"));
+                feedback::press(cx);
+            }
+            Gesture::PressDecided => {
+                if let Some(action) = &button.press {
+                    self.act(action);
+                }
+            }
+            Gesture::Hold => {
+                cx.log(pushed("hold"), format!("button {name} held"));
+                if let Some(action) = &button.hold {
+                    self.act(action);
+                }
+            }
+            Gesture::DoublePress => {
+                cx.log(pushed("double-press"), format!("button {name} pressed twice"));
+                if let Some(action) = &button.double_press {
+                    self.act(action);
+                }
+            }
+            Gesture::Stuck | Gesture::Free => match self.buttons.all_stuck().as_slice() {
+                [] => cx.clear(Fault::StuckButton),
+                names => {
+                    let detail =
+                        format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
+                    cx.raise(Fault::StuckButton, detail);
+                }
+            },
+        }
+    }
+
+    /// Does what a person at the box asks for, and lets the person hear so.
+    fn act(&mut self, action: &Action) {
+        let cx = &mut self.cx;
+        match self.phone.act(cx, action, By::Button) {
+            Ok(()) => match action {
+                // A call has its own tone; an answered one must not blip.
+                Action::Call { .. } | Action::TakeOver if self.phone.is_calling() => {}
+                Action::Call { .. }
+                | Action::TakeOver
+                | Action::Answer
+                | Action::HangUp
+                | Action::ToPhone
+                | Action::Dtmf { .. }
+                | Action::Mute { .. } => feedback::press(cx),
+            },
+            // Somebody who presses once more is only impatient, and who hangs
+            // up when all is over has what was wanted.
+            Err(refusal)
+                if refusal == Refusal::Busy || (refusal, action) == (Refusal::NoCall, &Action::HangUp) =>
+            {
+                feedback::press(cx);
+                cx.ignored("press-ignored", "a press that changes nothing now");
+            }
+            Err(refusal) => {
+                feedback::end_tone(cx, tone::Tone::Error);
+                feedback::notice(cx);
+                cx.counters.count("press-refused");
+                cx.log(Kind::Refused, refusal.to_string());
+            }
+        }
+    }
+
+    fn shut_down(&mut self) {
+        let cx = &mut self.cx;
+        self.life = Life::Stopping;
+        self.phone.end(cx, Cause::ShuttingDown);
+        self.phone.peers.shut_down(cx);
+        session::shut_down(cx);
+        feedback::silence(cx);
+        cx.timers.clear();
+        cx.after(Timer::Exit, EXIT);
+        self.outputs_off();
+        self.exit_when_done();
+    }
+
+    /// While stopping only the shells' last words matter; whoever asks for
+    /// something still gets an answer.
+    fn wind_down(&mut self, event: Event) {
+        let cx = &mut self.cx;
+        match event {
+            Event::Session(event) => {
+                session::handle(cx, event);
+            }
+            Event::Media { peer, event } => self.phone.media(cx, peer, event),
+            Event::Control { request, action: _ } => self.refuse(request),
+            Event::Line(_) | Event::System(_) => {}
+        }
+        self.exit_when_done();
+    }
+
+    fn refuse(&mut self, request: RequestId) {
+        self.cx.emit(Command::Reply { request, result: Err(Refusal::ShuttingDown) });
+    }
+
+    fn exit_when_done(&mut self) {
+        if self.cx.session.ended() && self.phone.peers.all_closed() {
+            self.exit();
+        }
+    }
+
+    fn exit(&mut self) {
+        if self.life == Life::Stopping {
+            self.life = Life::Stopped;
+            self.cx.timers.clear();
+            self.cx.emit(Command::Exit);
+        }
+    }
+
+    fn outputs_off(&mut self) {
+        let settings = Arc::clone(&self.cx.settings);
+        for output in &settings.outputs {
+            let output = output.clone();
+            self.cx.emit(Command::Line(LineCommand::Output { output, on: false, longest: None }));
+        }
+    }
+
+    /// Makes the commands of one event ready to be polled, changed lamps
+    /// first: a person sees before the network does.
+    fn flush(&mut self) {
+        let view = View {
+            session: self.cx.session.status(),
+            call: self.phone.call.status(),
+            busy_elsewhere: self.phone.elsewhere.busy(),
+            fault: self.cx.faults.any(),
+            trouble: self.cx.timers.is_set(&Timer::Notice),
+        };
+        for (led, function) in &self.cx.settings.leds {
+            let pattern = match self.life {
+                Life::Running => indicator::pattern(*function, &view),
+                Life::Stopping | Life::Stopped => Pattern::Off,
+            };
+            if self.shown.get(led) != Some(&pattern) {
+                self.shown.insert(led.clone(), pattern);
+                self.commands.push_back(Command::Line(LineCommand::Led { led: led.clone(), pattern }));
+            }
+        }
+        self.commands.extend(self.cx.take_commands());
     }
 }

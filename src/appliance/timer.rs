@@ -20,6 +20,12 @@ pub enum Timer {
     PeerRefresh,
     /// No peer connection could be made: try again.
     PeerRetry,
+    /// A call waited for long enough for its peer connection.
+    PeerWait,
+    /// The voice core said TRY_AGAIN: send the Offer again.
+    OfferRetry,
+    /// The voice core said RATE_LIMIT_HIT: no new Offer until then.
+    OfferPause,
     /// The far end, or the box, rang for long enough.
     RingTimeout,
     /// Media did not come up after the answer.
@@ -30,6 +36,10 @@ pub enum Timer {
     Releasing,
     /// The tone at a call's end has been heard.
     ToneEnd,
+    /// Lamps have shown long enough that something was refused or failed.
+    Notice,
+    /// Shutting down: do not wait for the shells any longer.
+    Exit,
     /// A button's bounces are over.
     Debounce(ButtonName),
     /// A button is held for a long press.
@@ -62,6 +72,16 @@ impl Timers {
         self.deadlines.contains_key(timer)
     }
 
+    /// When a deadline is, if it is set.
+    pub fn at(&self, timer: &Timer) -> Option<Instant> {
+        self.deadlines.get(timer).copied()
+    }
+
+    /// Forgets every deadline.
+    pub fn clear(&mut self) {
+        self.deadlines.clear();
+    }
+
     /// The next deadline; of equal ones the first in the enum's order.
     pub fn next(&self) -> Option<(Instant, Timer)> {
         self.deadlines.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*at, timer.clone()))
@@ -75,5 +95,30 @@ impl Timers {
         }
         self.deadlines.remove(&timer);
         Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_come_due_in_the_order_of_their_deadlines_and_once() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.set(Timer::Reconnect, start + Duration::from_secs(3));
+        timers.set(Timer::ToneEnd, start + Duration::from_secs(1));
+        timers.set(Timer::RingTimeout, start + Duration::from_secs(9));
+        timers.set(Timer::RingTimeout, start + Duration::from_secs(2));
+        timers.set(Timer::Healthy, start + Duration::from_secs(2));
+        timers.stop(&Timer::Healthy);
+        assert_eq!(timers.next(), Some((start + Duration::from_secs(1), Timer::ToneEnd)));
+        assert_eq!(timers.take_due(start), None);
+        let late = start + Duration::from_secs(5);
+        let due: Vec<Timer> = std::iter::from_fn(|| timers.take_due(late)).collect();
+        assert_eq!(due, [Timer::ToneEnd, Timer::RingTimeout, Timer::Reconnect]);
+        assert_eq!(timers.next(), None);
     }
 }

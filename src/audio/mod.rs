@@ -3,6 +3,29 @@
 //! One owner of capture and playback for the life of the process. A call's
 //! codec and jitter buffer live in `media` and are plugged in as a [`Leg`].
 
-pub mod leg;
+use std::time::Duration;
 
+pub mod alsa;
+pub mod device;
+mod dsp;
+pub mod engine;
+mod keeper;
+pub mod leg;
+mod level;
+pub mod meters;
+mod mixer;
+mod realtime;
+pub mod settings;
+pub mod synth;
+mod tones;
+pub mod wav;
+mod worker;
+
+pub use alsa::{DeviceInfo, devices};
+pub use engine::{AudioEngine, start};
 pub use leg::{FRAME_SAMPLES, Frame, Leg, SAMPLE_RATE};
+pub use meters::{DeviceMeters, Meters};
+pub use settings::{AudioSettings, DeviceName, Region, Synth};
+
+/// The time of one [`Frame`], and of one period of a device.
+pub const PERIOD: Duration = Duration::from_millis(10);

@@ -1,1 +1,69 @@
-//! To be written.
+//! The command line: arguments, exit codes, what people read.
+
+mod args;
+mod check;
+mod devices;
+mod remote;
+mod run;
+mod selftest;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// Done.
+const DONE: u8 = 0;
+/// Failed at run time.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const USAGE: u8 = 2;
+
+/// The whole program. Exit code 0 done, 1 failed at run time, 2 wrong usage
+/// or configuration.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("callbox: cannot start: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = runtime.block_on(perform(arguments));
+    // A thread that waits for the keyboard must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ExitCode::from(code)
+}
+
+async fn perform(arguments: Arguments) -> u8 {
+    let socket = arguments.socket;
+    match arguments.command {
+        Command::Run { config } => run::run(&config, socket).await,
+        #[cfg(feature = "sim")]
+        Command::Demo(demo) => crate::demo::run(demo, socket).await,
+        Command::Check { config } => check::check(&config),
+        Command::Status { json } => remote::status(socket, json).await,
+        Command::Press { button, for_ms } => remote::press(socket, button, for_ms).await,
+        Command::Release { button } => remote::release(socket, button).await,
+        Command::Call { who } => remote::call(socket, who).await,
+        Command::Answer => remote::answer(socket).await,
+        Command::Hangup => remote::hang_up(socket).await,
+        Command::Mute { off } => remote::mute(socket, !off).await,
+        Command::ToPhone => remote::to_phone(socket).await,
+        Command::TakeOver => remote::take_over(socket).await,
+        Command::Dtmf { digits } => remote::dtmf(socket, digits).await,
+        Command::Events { follow, json } => remote::events(socket, follow, json).await,
+        Command::Selftest { json } => selftest::selftest(socket, json).await,
+        Command::Devices => devices::devices(),
+        #[cfg(feature = "sim")]
+        Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
+            Ok(()) => DONE,
+            Err(error) => {
+                eprintln!("callbox sim-core: {error}");
+                if error.is_usage() { USAGE } else { FAILED }
+            }
+        },
+    }
+}

@@ -1,1 +1,280 @@
 //! callbox.toml and board files: strict, with errors that name file, line and cure.
+//!
+//! Everything here is plain data that the driver hands to the other modules.
+//! An unknown key is an error, and all errors are reported, not the first.
+
+pub mod audio;
+mod behaviour;
+pub mod board;
+mod board_draft;
+mod board_file;
+pub mod core;
+mod diagnostic;
+mod document;
+pub mod media;
+pub mod secret;
+mod section;
+mod server;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::appliance::settings::{Mode, Settings};
+
+pub use audio::{AudioConfig, AudioDevice};
+pub use board::{Backend, Board};
+pub use board_file::BoardLoader;
+pub use core::{AuthConfig, CoreConfig, NamedFile};
+pub use diagnostic::{Diagnostic, Place, Problem};
+pub use media::{Codec, MediaConfig};
+pub use secret::{SecretError, SecretSource};
+
+use diagnostic::Report;
+use section::{Located, Section};
+
+/// Where the appliance looks when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/callbox/callbox.toml";
+
+/// A whole configuration with its board.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the box does.
+    pub appliance: Settings,
+    /// Where the voice core is.
+    pub core: CoreConfig,
+    /// How to be let in.
+    pub auth: AuthConfig,
+    /// The board.
+    pub board: Board,
+    /// Which driver moves the lines.
+    pub backend: Backend,
+    /// Microphone and loudspeaker.
+    pub audio: AudioConfig,
+    /// Codecs and addresses.
+    pub media: MediaConfig,
+    /// Checked and kept; the door release that uses it comes in a later version.
+    pub door: DoorConfig,
+    /// Checked and kept; the panel that uses it comes in a later version.
+    pub panel: PanelConfig,
+    /// The control socket.
+    pub control: ControlConfig,
+    /// The program's own log.
+    pub log: LogConfig,
+}
+
+/// `[door]`.
+#[derive(Clone, Debug)]
+pub struct DoorConfig {
+    /// DTMF codes that open the door; none by default. They do not print.
+    pub codes: Vec<SecretString>,
+    /// How long to open it, 100 ms to 60 s. Default 3 s.
+    pub pulse: Duration,
+}
+
+/// `[panel]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanelConfig {
+    /// Where the web panel listens; `None` for no panel.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[control]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlConfig {
+    /// The control socket's path; `None` for the usual places.
+    pub socket: Option<PathBuf>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How much to say. Default info.
+    pub level: LogLevel,
+}
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what is odd.
+    Warn,
+    /// And what happens.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// And every step.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word that stands in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file and its board. Opens neither the secret nor
+    /// any other file that it names: see [`Config::check_files`].
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the file.
+    pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
+        let cure = "write one (examples are in board/examples), or name another with --config";
+        let text = document::read(path, cure).map_err(|found| vec![found])?;
+        Self::parse(&text, &path.display().to_string(), &BoardLoader::beside(path))
+    }
+
+    /// Reads a configuration from a text. Relative paths in it count from the
+    /// folder of `file_name`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file_name: &str, boards: &BoardLoader) -> Result<Self, Vec<Diagnostic>> {
+        let report = Report::new(file_name, text);
+        let table = document::parse(text, &report);
+        let config = table.as_ref().and_then(|table| {
+            let mut root = Section::new(&report, table.get_ref(), 0, String::new());
+            let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
+            let config = read_root(&mut root, base, boards);
+            root.finish();
+            config
+        });
+        let found = report.into_found();
+        match config {
+            Some(config) if found.is_empty() => Ok(config),
+            Some(_) | None => Err(found),
+        }
+    }
+
+    /// Looks at the files that the configuration names: the secret and its
+    /// mode, the certificates. For `callbox check`; the appliance itself runs
+    /// on without them and says what is missing.
+    pub fn check_files(&self) -> Vec<Diagnostic> {
+        core::check_files(&self.core, &self.auth)
+    }
+}
+
+fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Option<Config> {
+    let mode = read_mode(root.section("terminal"));
+    let core = core::read_core(root.section("core"), base);
+    let auth = root.section("auth");
+    let auth = core::read_auth(auth, root, base);
+    let (board, backend) = read_board(root, base, boards);
+    let board = board.as_ref();
+    let contacts = behaviour::read_contacts(root.section("contacts"));
+    let buttons = behaviour::read_buttons(root.sections("button"), &contacts, board);
+    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts);
+    let call = behaviour::read_call(root.section("call"));
+    let backoff = behaviour::read_backoff(root.section("backoff"));
+    let audio = audio::read(root.section("audio"), board, base);
+    let media = media::read(root.section("media"));
+    let door = read_door(root.section("door"));
+    let panel = read_panel(root.section("panel"));
+    let control = read_control(root.section("control"), base);
+    let log = read_log(root.section("log"));
+    let board = board?.clone();
+    let leds = board.leds.iter().map(|(name, led)| (name.clone(), led.function)).collect();
+    let outputs = board.outputs.keys().cloned().collect();
+    Some(Config {
+        appliance: Settings { mode, contacts, buttons, leds, outputs, incoming, call, backoff },
+        core,
+        auth,
+        backend: backend?,
+        board,
+        audio,
+        media,
+        door,
+        panel,
+        control,
+        log,
+    })
+}
+
+fn read_mode(section: Option<Section<'_>>) -> Mode {
+    let Some(mut section) = section else { return Mode::Pipe };
+    let mode = section.choice("mode", &[("pipe", Mode::Pipe), ("multi-pipe", Mode::MultiPipe)]);
+    section.finish();
+    mode.unwrap_or(Mode::Pipe)
+}
+
+fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Option<Board>, Option<Backend>) {
+    let Some(mut section) = root.section("board") else {
+        let cure = format!("add [board] with file = one of {}", boards.names().join(", "));
+        root.note(root.at, Problem::new("there is no [board]", cure));
+        return (None, None);
+    };
+    let file = section.required_text("file", "\"rpi4-doorstation\", or another board or the path of one");
+    let chosen = section.choice("backend", &board_draft::BACKENDS);
+    let board = file.and_then(|Located { value, at }| {
+        match boards.load_from(value, &section.report.place(at), base) {
+            Ok(board) => Some(board),
+            Err(found) => {
+                found.into_iter().for_each(|diagnostic| section.report.add(diagnostic));
+                None
+            }
+        }
+    });
+    let backend = chosen.or_else(|| board.as_ref().and_then(|board| board.backend));
+    if let (Some(board), None, false) = (&board, backend, section.has("backend")) {
+        let what = format!("neither [board] nor the board {} names a backend", board.name);
+        section.note(section.at, Problem::new(what, "add backend = \"gpiocdev\", \"rppal\" or \"mock\""));
+    }
+    section.finish();
+    (board, backend)
+}
+
+fn read_door(section: Option<Section<'_>>) -> DoorConfig {
+    let mut door = DoorConfig { codes: Vec::new(), pulse: Duration::from_secs(3) };
+    let Some(mut section) = section else { return door };
+    for code in section.texts("codes").unwrap_or_default() {
+        match behaviour::digits(code.value) {
+            Ok(digits) => door.codes.push(SecretString::from(digits)),
+            Err(problem) => section.note(code.at, problem),
+        }
+    }
+    let range = Duration::from_millis(100)..=Duration::from_secs(60);
+    door.pulse = section.duration("pulse", range).unwrap_or(door.pulse);
+    section.finish();
+    door
+}
+
+fn read_panel(section: Option<Section<'_>>) -> PanelConfig {
+    let Some(mut section) = section else { return PanelConfig { listen: None } };
+    let listen = section.parsed("listen", |text| {
+        text.parse::<SocketAddr>().map_err(|_| {
+            let what = format!("{} is no address to listen on", diagnostic::quoted(text));
+            Problem::new(what, "write an IP address and a port such as \"127.0.0.1:8080\"")
+        })
+    });
+    section.finish();
+    PanelConfig { listen: listen.map(|listen| listen.value) }
+}
+
+fn read_control(section: Option<Section<'_>>, base: &Path) -> ControlConfig {
+    let Some(mut section) = section else { return ControlConfig { socket: None } };
+    let socket = section.path("socket", base).map(|path| path.value);
+    section.finish();
+    ControlConfig { socket }
+}
+
+fn read_log(section: Option<Section<'_>>) -> LogConfig {
+    let Some(mut section) = section else { return LogConfig { level: LogLevel::Info } };
+    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]
+        .map(|level| (level.as_str(), level));
+    let level = section.choice("level", &levels).unwrap_or_default();
+    section.finish();
+    LogConfig { level }
+}

@@ -2,6 +2,7 @@
 
 use crate::appliance::id::{LedName, OutputName};
 
+pub mod lamps;
 #[cfg(feature = "mock-gpio")]
 pub mod mock;
 

@@ -1,7 +1,14 @@
 //! The session to the voice core: one gRPC stream, prost to appliance types,
 //! and the token that opens it.
 
+mod connect;
+mod convert;
+mod error;
+mod link;
 pub mod proto;
+mod session;
+mod tls;
+mod token;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,15 +16,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use crate::appliance::command::SessionCommand;
+use crate::appliance::event::SessionEvent;
 use crate::appliance::settings::Mode;
+
+/// The largest message either way, in bytes. SDP with all its candidates is
+/// a few KiB; more than this is no call but an attempt to fill the memory.
+pub const MESSAGE_LIMIT: usize = 64 * 1024;
+
+/// Runs the session shell until `commands` or `events` is let go of at the
+/// other end. It connects when told and never by itself: when to try again is
+/// the appliance's decision.
+///
+/// Every `Connect` is answered by exactly one `Closed`. A `Connect` while a
+/// session is open ends that one first, as `Close` does. On `Close`, messages sent before it
+/// still leave, for at most a second.
+pub fn spawn(
+    settings: PipeSettings,
+    commands: mpsc::Receiver<SessionCommand>,
+    events: mpsc::Sender<SessionEvent>,
+) -> JoinHandle<()> {
+    tokio::spawn(session::run(settings, commands, events))
+}
 
 /// What the session shell must know; made by `config`.
 #[derive(Clone, Debug)]
 pub struct PipeSettings {
     /// `https://HOST:PORT` or `http://HOST:PORT`.
     pub endpoint: String,
-    /// Extra roots instead of the public ones, PEM.
+    /// Roots to trust instead of the public ones, PEM.
     pub ca_file: Option<PathBuf>,
     /// `Pipe` or `MultiPipe`.
     pub mode: Mode,
@@ -47,7 +77,7 @@ pub enum AuthSettings {
         secret: SecretSource,
         /// The scope asked for; empty for none.
         scope: String,
-        /// Extra roots instead of the public ones for the token endpoint, PEM.
+        /// Roots to trust instead of the public ones for the token endpoint, PEM.
         ca_file: Option<PathBuf>,
     },
 }

@@ -1,0 +1,51 @@
+# Everything a newcomer needs. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+SETUP := tests/support/setup.sh
+CARGO := cargo
+
+.PHONY: help setup build demo test bench lint fmt
+
+help: ## this list
+	@echo "callbox: make TARGET"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## install what building, testing and linting need, only what is missing
+	@$(SETUP) build test lint
+
+build: ## the binary: target/debug/callbox
+	@$(SETUP) build
+	$(CARGO) build --locked
+
+demo: ## box and simulated voice core in one go; needs no sound card, no Pi, no account
+	@$(SETUP) build
+	$(CARGO) run --locked -- demo
+
+# Everything is compiled before the first test runs: tests that measure sound
+# must not compete with the compiler. One test binary runs at a time.
+test: ## every test that a machine without a Pi can run
+	@$(SETUP) build test
+	@echo "== the pure core, without any heavy dependency"
+	$(CARGO) test --locked --no-default-features --lib
+	@echo "== compiling all tests"
+	$(CARGO) test --locked --no-run
+	@echo "== all tests; those with real servers, sound and a browser take minutes"
+	$(CARGO) test --locked --no-fail-fast
+
+bench: ## the figures that README quotes
+	@$(SETUP) build test bench
+	$(CARGO) build --locked --release
+	$(CARGO) bench --locked
+	benches/cost.sh
+
+lint: ## format, clippy, licences and advisories
+	@$(SETUP) build lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@tests/support/deny.sh
+
+fmt: ## format the source
+	$(CARGO) fmt

@@ -1,0 +1,158 @@
+//! What every part of the appliance shares: the time it was told, settings,
+//! timers, faults, counters, chance, and the commands of the event at hand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Entropy;
+use super::command::{AudioCommand, Command, MediaCommand, SessionCommand};
+use super::counters::Counters;
+use super::event::{Body, Message};
+use super::fault::{Fault, Faults};
+use super::feedback::Feedback;
+use super::id::{CallId, PeerId};
+use super::log::{Kind, Record};
+use super::session::Session;
+use super::settings::Settings;
+use super::status::{CallStatus, SessionStatus};
+use super::timer::{Timer, Timers};
+
+pub(super) struct Context {
+    /// The time of the event at hand.
+    pub now: Instant,
+    pub settings: Arc<Settings>,
+    pub timers: Timers,
+    pub session: Session,
+    pub faults: Faults,
+    pub counters: Counters,
+    pub feedback: Feedback,
+    entropy: Entropy,
+    fresh: Vec<Command>,
+}
+
+impl Context {
+    pub fn new(settings: Settings, entropy: Entropy, now: Instant) -> Self {
+        Self {
+            now,
+            settings: Arc::new(settings),
+            timers: Timers::default(),
+            session: Session::default(),
+            faults: Faults::default(),
+            counters: Counters::default(),
+            feedback: Feedback::default(),
+            entropy,
+            fresh: Vec::new(),
+        }
+    }
+
+    pub fn emit(&mut self, command: Command) {
+        self.fresh.push(command);
+    }
+
+    /// The commands since the last call, in order.
+    pub fn take_commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    pub fn tell_session(&mut self, command: SessionCommand) {
+        self.emit(Command::Session(command));
+    }
+
+    /// Sends a message; only where the session is known to be registered.
+    pub fn send(&mut self, call_id: CallId, body: Body) {
+        self.tell_session(SessionCommand::Send(Message { call_id, body }));
+    }
+
+    pub fn media(&mut self, peer: PeerId, command: MediaCommand) {
+        self.emit(Command::Media { peer, command });
+    }
+
+    pub fn audio(&mut self, command: AudioCommand) {
+        self.emit(Command::Audio(command));
+    }
+
+    pub fn log(&mut self, kind: Kind, text: impl Into<String>) {
+        self.emit(Command::Log(Record { kind, text: text.into() }));
+    }
+
+    pub fn step(&mut self, step: &'static str, call_id: &CallId, text: impl Into<String>) {
+        self.log(Kind::Step { step, call_id: call_id.clone() }, text);
+    }
+
+    pub fn call_state(&mut self, status: CallStatus, call_id: &CallId, text: impl Into<String>) {
+        let state = match status {
+            CallStatus::Idle => "idle",
+            CallStatus::Outgoing => "outgoing",
+            CallStatus::Ringing => "ringing",
+            CallStatus::Incoming => "incoming",
+            CallStatus::Connecting => "connecting",
+            CallStatus::InCall => "in-call",
+            CallStatus::Releasing => "releasing",
+        };
+        self.log(Kind::Call { state, call_id: call_id.clone() }, text);
+    }
+
+    /// Something came that does not fit: counted and logged, otherwise nothing.
+    pub fn ignored(&mut self, counter: &'static str, text: impl Into<String>) {
+        self.counters.count(counter);
+        self.log(Kind::Ignored { counter }, text);
+    }
+
+    /// Sets a timer. A time beyond what the clock can hold means never.
+    pub fn after(&mut self, timer: Timer, wait: Duration) {
+        match self.now.checked_add(wait) {
+            Some(at) => self.timers.set(timer, at),
+            None => self.timers.stop(&timer),
+        }
+    }
+
+    /// Moves a timer to this wait from now unless it is due sooner.
+    pub fn hasten(&mut self, timer: Timer, wait: Duration) {
+        if let Some(at) = self.now.checked_add(wait)
+            && self.timers.at(&timer).is_none_or(|due| at < due)
+        {
+            self.timers.set(timer, at);
+        }
+    }
+
+    pub fn raise(&mut self, fault: Fault, detail: impl Into<String>) {
+        let detail = detail.into();
+        if self.faults.raise(fault, detail.clone()) {
+            self.log(Kind::FaultRaised { fault }, detail);
+        }
+    }
+
+    pub fn clear(&mut self, fault: Fault) {
+        if let Some(detail) = self.faults.clear(fault) {
+            self.log(Kind::FaultCleared { fault }, format!("over: {detail}"));
+        }
+    }
+
+    pub fn registered(&self) -> bool {
+        match self.session.status() {
+            SessionStatus::Registered => true,
+            SessionStatus::Offline | SessionStatus::Connecting => false,
+        }
+    }
+
+    /// A random time from zero up to `limit`, evenly spread.
+    pub fn random_up_to(&mut self, limit: Duration) -> Duration {
+        // The upper 53 bits are what a double holds exactly.
+        let unit = ((self.entropy)() >> 11) as f64 / (1u64 << 53) as f64;
+        limit.mul_f64(unit)
+    }
+
+    /// A random UUID in lower-case text form (RFC 9562 section 5.4, version 4).
+    pub fn new_call_id(&mut self) -> CallId {
+        let high = ((self.entropy)() & !0xf000) | 0x4000;
+        let low = ((self.entropy)() & !(0b11 << 62)) | (0b10 << 62);
+        CallId(format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xffff,
+            low >> 48,
+            low & 0xffff_ffff_ffff
+        ))
+    }
+}

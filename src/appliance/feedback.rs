@@ -1,0 +1,75 @@
+//! What a person at the box hears: one tone at a time.
+//!
+//! A call has a tone of its own while its state lasts (progress, ringback,
+//! ring). A passing tone (the press, the call's end, a refusal) plays over it
+//! until `Timer::ToneEnd`; then the call's tone goes on.
+//!
+//! Inputs: calls of the methods below; timers `ToneEnd`, `Notice`.
+//! Outputs: audio `Tone`; the timers themselves (a set `Notice` is what the
+//! lamps show as trouble).
+
+use std::time::Duration;
+
+use super::command::AudioCommand;
+use super::context::Context;
+use super::timer::Timer;
+use super::tone::Tone;
+
+/// Longer than the blip of [`Tone::Press`], short enough that the call's own
+/// tone seems not to stop.
+const PRESS: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feedback {
+    /// The tone of the call's state.
+    of_call: Option<Tone>,
+}
+
+/// The tone that belongs to the call's state from now on.
+pub(super) fn tone_of_call(cx: &mut Context, tone: Option<Tone>) {
+    let before = std::mem::replace(&mut cx.feedback.of_call, tone);
+    let passing = cx.timers.is_set(&Timer::ToneEnd);
+    match tone {
+        Some(_) if passing || before != tone => {
+            cx.timers.stop(&Timer::ToneEnd);
+            cx.audio(AudioCommand::Tone(tone));
+        }
+        None if !passing && before.is_some() => cx.audio(AudioCommand::Tone(None)),
+        Some(_) | None => {}
+    }
+}
+
+/// The blip of a press that did something.
+pub(super) fn press(cx: &mut Context) {
+    passing(cx, Tone::Press, PRESS);
+}
+
+/// A tone that tells how something ended.
+pub(super) fn end_tone(cx: &mut Context, tone: Tone) {
+    let wait = cx.settings.call.end_tone;
+    passing(cx, tone, wait);
+}
+
+/// Lamps show for a while that something was refused or failed.
+pub(super) fn notice(cx: &mut Context) {
+    let wait = cx.settings.call.end_tone;
+    cx.after(Timer::Notice, wait);
+}
+
+/// `Timer::ToneEnd`: back to the call's tone, or silence.
+pub(super) fn tone_ended(cx: &mut Context) {
+    let tone = cx.feedback.of_call;
+    cx.audio(AudioCommand::Tone(tone));
+}
+
+/// No tone at all, at once.
+pub(super) fn silence(cx: &mut Context) {
+    cx.feedback.of_call = None;
+    cx.timers.stop(&Timer::ToneEnd);
+    cx.audio(AudioCommand::Tone(None));
+}
+
+fn passing(cx: &mut Context, tone: Tone, wait: Duration) {
+    cx.audio(AudioCommand::Tone(Some(tone)));
+    cx.after(Timer::ToneEnd, wait);
+}

@@ -1,0 +1,378 @@
+//! The session to the voice core: connect, registered or not, when to try again.
+//!
+//! Inputs: session `Sent`, `Opened`, `Message`, `Unknown`, `Closed`; timers
+//! `Registration`, `Connecting`, `Reconnect`, `Healthy`; system `AddressesChanged`.
+//! Outputs: session `Connect`, `Close`; faults of the session; log; the
+//! [`Change`] that the call must know of.
+
+use std::time::{Duration, Instant};
+
+use super::command::SessionCommand;
+use super::context::Context;
+use super::event::{CloseReason, Closed, Message, SessionEvent};
+use super::fault::Fault;
+use super::log::Kind;
+use super::status::SessionStatus;
+use super::timer::Timer;
+
+/// A request that is on its way this long and not refused is accepted: some
+/// servers send no header before their first message.
+const REGISTRATION: Duration = Duration::from_secs(1);
+/// The same while the credentials are in doubt: a slow refusal must not pass
+/// for an acceptance.
+const REGISTRATION_IN_DOUBT: Duration = Duration::from_secs(10);
+const CONNECTING: Duration = Duration::from_secs(20);
+/// Refused credentials are not tried more often than this.
+const TOKEN_PAUSE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    state: State,
+    /// Failures in a row; decides how long the next wait may be.
+    attempt: u32,
+    token: Token,
+    /// When a new token was last asked for explicitly.
+    renewed: Option<Instant>,
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// No stream; `Reconnect` ends the wait.
+    #[default]
+    Waiting,
+    /// Asked for a stream.
+    Connecting,
+    /// The request is on its way; `Registration` or a sign of life accepts it.
+    Sent,
+    /// The voice core knows this terminal.
+    Registered,
+    /// `Close` was sent because nothing moved; `Closed` is awaited.
+    Closing,
+    /// Shutting down, `Closed` is awaited.
+    Ending,
+    /// Shut down.
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Token {
+    /// Not refused since the last registration.
+    #[default]
+    Fine,
+    /// Refused by the core: the next connect asks for a new one.
+    Refused,
+}
+
+/// What the call must know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Registered,
+    Lost,
+}
+
+impl Session {
+    pub fn status(&self) -> SessionStatus {
+        match self.state {
+            State::Waiting | State::Closing | State::Ending | State::Ended => SessionStatus::Offline,
+            State::Connecting | State::Sent => SessionStatus::Connecting,
+            State::Registered => SessionStatus::Registered,
+        }
+    }
+
+    /// Why the session is not registered.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether the session is shut down and its shell has said so.
+    pub fn ended(&self) -> bool {
+        self.state == State::Ended
+    }
+}
+
+/// Opens the stream.
+pub(super) fn connect(cx: &mut Context) {
+    let renew_token = cx.session.token == Token::Refused;
+    if renew_token {
+        cx.session.renewed = Some(cx.now);
+    }
+    cx.session.state = State::Connecting;
+    if cx.session.detail.is_empty() {
+        cx.session.detail = "connecting for the first time".to_owned();
+    }
+    cx.after(Timer::Connecting, CONNECTING);
+    cx.log(Kind::Session { state: "connecting" }, "connecting to the voice core");
+    cx.tell_session(SessionCommand::Connect { renew_token });
+}
+
+/// Takes note of the shell's news. A message is handed back if it is to be obeyed.
+pub(super) fn handle(cx: &mut Context, event: SessionEvent) -> (Option<Change>, Option<Message>) {
+    match event {
+        SessionEvent::Sent => (sent(cx), None),
+        SessionEvent::Opened => (alive(cx), None),
+        SessionEvent::Message(message) => {
+            let change = alive(cx);
+            if cx.registered() {
+                (change, Some(message))
+            } else {
+                cx.ignored("message-without-session", "a message came on a stream that is being closed");
+                (change, None)
+            }
+        }
+        SessionEvent::Unknown => {
+            let change = alive(cx);
+            cx.ignored("message-unknown", "a message that the contract does not know was skipped");
+            (change, None)
+        }
+        SessionEvent::Closed(closed) => (self::closed(cx, closed), None),
+    }
+}
+
+/// `Timer::Registration`.
+pub(super) fn registration_due(cx: &mut Context) -> Option<Change> {
+    match cx.session.state {
+        State::Sent => Some(registered(cx)),
+        State::Waiting
+        | State::Connecting
+        | State::Registered
+        | State::Closing
+        | State::Ending
+        | State::Ended => None,
+    }
+}
+
+/// `Timer::Connecting`.
+pub(super) fn connecting_too_long(cx: &mut Context) {
+    match cx.session.state {
+        State::Connecting | State::Sent => {
+            cx.session.state = State::Closing;
+            cx.timers.stop(&Timer::Registration);
+            cx.after(Timer::Connecting, CONNECTING);
+            cx.counters.count("connect-timeout");
+            cx.tell_session(SessionCommand::Close);
+        }
+        // The shell owes a Closed and does not give it: go on without.
+        State::Closing => wait(cx, CloseReason::Unreachable, "the session part does not answer".to_owned()),
+        State::Waiting | State::Registered | State::Ending | State::Ended => {}
+    }
+}
+
+/// `Timer::Reconnect`.
+pub(super) fn reconnect(cx: &mut Context) {
+    match cx.session.state {
+        State::Waiting => connect(cx),
+        State::Connecting
+        | State::Sent
+        | State::Registered
+        | State::Closing
+        | State::Ending
+        | State::Ended => {}
+    }
+}
+
+/// `Timer::Healthy`.
+pub(super) fn healthy(cx: &mut Context) {
+    cx.session.attempt = 0;
+}
+
+/// The network changed, perhaps for the better: waiting for a core that could
+/// not be reached is cut short.
+pub(super) fn addresses_changed(cx: &mut Context) {
+    let asked_to_wait =
+        cx.faults.is_raised(Fault::CredentialsRefused) || cx.faults.is_raised(Fault::RateLimited);
+    match cx.session.state {
+        State::Waiting if !asked_to_wait => {
+            let base = cx.settings.backoff.base;
+            let wait = cx.random_up_to(base);
+            cx.hasten(Timer::Reconnect, wait);
+        }
+        State::Waiting
+        | State::Connecting
+        | State::Sent
+        | State::Registered
+        | State::Closing
+        | State::Ending
+        | State::Ended => {}
+    }
+}
+
+/// Ends the session for good.
+pub(super) fn shut_down(cx: &mut Context) {
+    match cx.session.state {
+        State::Waiting => cx.session.state = State::Ended,
+        State::Connecting | State::Sent | State::Registered | State::Closing => {
+            cx.session.state = State::Ending;
+            cx.tell_session(SessionCommand::Close);
+        }
+        State::Ending | State::Ended => {}
+    }
+    cx.session.detail = "shutting down".to_owned();
+}
+
+fn sent(cx: &mut Context) -> Option<Change> {
+    match cx.session.state {
+        State::Connecting => {
+            cx.session.state = State::Sent;
+            let in_doubt = cx.faults.is_raised(Fault::CredentialsRefused);
+            cx.after(Timer::Registration, if in_doubt { REGISTRATION_IN_DOUBT } else { REGISTRATION });
+        }
+        State::Waiting | State::Sent | State::Registered | State::Closing | State::Ending | State::Ended => {
+            cx.counters.count("session-unexpected")
+        }
+    }
+    None
+}
+
+/// The core has shown that it accepted the stream.
+fn alive(cx: &mut Context) -> Option<Change> {
+    match cx.session.state {
+        State::Connecting | State::Sent => Some(registered(cx)),
+        State::Registered => None,
+        State::Waiting | State::Closing | State::Ending | State::Ended => {
+            cx.counters.count("session-unexpected");
+            None
+        }
+    }
+}
+
+fn registered(cx: &mut Context) -> Change {
+    cx.session.state = State::Registered;
+    cx.session.token = Token::Fine;
+    cx.session.detail.clear();
+    cx.timers.stop(&Timer::Connecting);
+    cx.timers.stop(&Timer::Registration);
+    let healthy_after = cx.settings.backoff.healthy_after;
+    cx.after(Timer::Healthy, healthy_after);
+    cx.log(Kind::Session { state: "registered" }, "registered with the voice core");
+    for fault in SESSION_FAULTS {
+        over(cx, fault);
+    }
+    cx.clear(Fault::CredentialsRefused);
+    Change::Registered
+}
+
+/// Faults that the next end of a session replaces. `CredentialsRefused` is not
+/// among them: it stands, with its longer waits, until a registration.
+const SESSION_FAULTS: [Fault; 6] = [
+    Fault::CoreUnreachable,
+    Fault::NameNotResolved,
+    Fault::CertificateRefused,
+    Fault::TokenUnavailable,
+    Fault::SecretUnreadable,
+    Fault::RateLimited,
+];
+
+/// Clears a fault of the session. While new Offers wait for RATE_LIMIT_HIT to
+/// be over, that fault is not the session's.
+fn over(cx: &mut Context, fault: Fault) {
+    if fault != Fault::RateLimited || !cx.timers.is_set(&Timer::OfferPause) {
+        cx.clear(fault);
+    }
+}
+
+fn closed(cx: &mut Context, closed: Closed) -> Option<Change> {
+    let Closed { reason, detail } = closed;
+    match cx.session.state {
+        State::Connecting | State::Sent => {
+            renew_or_wait(cx, reason, detail);
+            None
+        }
+        State::Registered => {
+            renew_or_wait(cx, reason, detail);
+            Some(Change::Lost)
+        }
+        State::Closing => {
+            wait(cx, CloseReason::Unreachable, "no answer from the voice core in time".to_owned());
+            None
+        }
+        State::Ending => {
+            cx.session.state = State::Ended;
+            None
+        }
+        State::Waiting | State::Ended => {
+            cx.counters.count("session-unexpected");
+            None
+        }
+    }
+}
+
+fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
+    // A token may have been revoked or outlived: one new one is tried at once.
+    // Not twice a minute, though, even if something between looked like a
+    // registration.
+    let recently = cx.session.renewed.is_some_and(|at| cx.now.saturating_duration_since(at) < TOKEN_PAUSE);
+    let first = cx.session.token == Token::Fine && !recently;
+    match reason {
+        CloseReason::Unauthenticated if first => {
+            cx.session.token = Token::Refused;
+            cx.session.detail = detail;
+            stop_timers(cx);
+            connect(cx);
+        }
+        CloseReason::Unauthenticated => {
+            cx.session.token = Token::Refused;
+            wait(cx, reason, detail);
+        }
+        CloseReason::NameNotResolved
+        | CloseReason::Unreachable
+        | CloseReason::CertificateRefused
+        | CloseReason::PermissionDenied
+        | CloseReason::TokenRefused
+        | CloseReason::TokenUnavailable
+        | CloseReason::SecretUnreadable
+        | CloseReason::RateLimited
+        | CloseReason::EndedByCore
+        | CloseReason::Lost
+        | CloseReason::Requested => wait(cx, reason, detail),
+    }
+}
+
+/// Goes offline and connects again after a while.
+fn wait(cx: &mut Context, reason: CloseReason, detail: String) {
+    cx.session.state = State::Waiting;
+    cx.session.detail = detail.clone();
+    stop_timers(cx);
+    let fault = fault_of(reason);
+    for other in SESSION_FAULTS {
+        if other != fault {
+            over(cx, other);
+        }
+    }
+    cx.log(Kind::Session { state: "offline" }, detail.clone());
+    cx.raise(fault, detail);
+    let backoff = cx.settings.backoff.clone();
+    let doubled = backoff.base.saturating_mul(2u32.saturating_pow(cx.session.attempt));
+    cx.session.attempt = cx.session.attempt.saturating_add(1);
+    let jitter = cx.random_up_to(doubled.min(backoff.ceiling));
+    let least = if cx.faults.is_raised(Fault::CredentialsRefused) {
+        TOKEN_PAUSE
+    } else if fault == Fault::RateLimited {
+        backoff.rate_limit
+    } else {
+        Duration::ZERO
+    };
+    cx.after(Timer::Reconnect, least.saturating_add(jitter));
+}
+
+fn stop_timers(cx: &mut Context) {
+    for timer in [Timer::Connecting, Timer::Registration, Timer::Healthy] {
+        cx.timers.stop(&timer);
+    }
+}
+
+fn fault_of(reason: CloseReason) -> Fault {
+    match reason {
+        CloseReason::NameNotResolved => Fault::NameNotResolved,
+        CloseReason::Unreachable | CloseReason::EndedByCore | CloseReason::Lost | CloseReason::Requested => {
+            Fault::CoreUnreachable
+        }
+        CloseReason::CertificateRefused => Fault::CertificateRefused,
+        CloseReason::Unauthenticated | CloseReason::PermissionDenied | CloseReason::TokenRefused => {
+            Fault::CredentialsRefused
+        }
+        CloseReason::TokenUnavailable => Fault::TokenUnavailable,
+        CloseReason::SecretUnreadable => Fault::SecretUnreadable,
+        CloseReason::RateLimited => Fault::RateLimited,
+    }
+}

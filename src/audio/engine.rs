@@ -1,0 +1,214 @@
+//! The audio threads' start and end, and the handle that the rest of the program holds.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
+
+use super::device::{open_capture, open_playback};
+use super::dsp::Dsp;
+use super::keeper::Keeper;
+use super::leg::Leg;
+use super::meters::{Counters, Meters};
+use super::mixer::{MOST_LEGS, Mixer, Order};
+use super::settings::AudioSettings;
+use super::worker::{CaptureWorker, PlaybackWorker};
+use crate::appliance::event::SystemEvent;
+use crate::appliance::fault::Fault;
+use crate::appliance::id::PeerId;
+use crate::appliance::tone::Tone;
+
+/// Orders that wait for the `audio-dsp` thread, which looks every 10 ms.
+const ORDERS: usize = 64;
+
+/// How long an order waits for room.
+const PATIENCE_MS: u32 = 500;
+
+/// Faults that wait for their reader.
+const FAULTS: usize = 16;
+
+/// Frames between the microphone's thread and `audio-dsp`, and from there to
+/// the loudspeaker's: room for a stall, kept nearly empty.
+const CAPTURED: usize = 16;
+const RENDERED: usize = 4;
+
+/// A thread may hang in alsa-lib, which waits without end for a sound server
+/// that does not answer. The process must end all the same.
+const LONGEST_STOP: Duration = Duration::from_secs(4);
+
+/// How soon a leg that was taken out is dropped.
+const TIDY_EVERY: Duration = Duration::from_millis(100);
+
+/// Starts the audio threads.
+///
+/// Never fails: a device that cannot be used is told to `faults` as
+/// [`SystemEvent::FaultRaised`] with the cure in words, tried again with
+/// growing pauses (1 s to 10 s), and told as [`SystemEvent::FaultCleared`]
+/// when it works. `faults` is called from one thread of its own and may block.
+pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'static) -> AudioEngine {
+    let counters = Arc::new(Counters::new());
+    let (orders, orders_out) = RingBuffer::new(ORDERS);
+    let (report, reports) = mpsc::sync_channel(FAULTS);
+    let mut threads = Vec::new();
+    if let Err(error) = spawn_all(settings, &counters, orders_out, (&report, reports), faults, &mut threads) {
+        for fault in [Fault::CaptureDevice, Fault::PlaybackDevice] {
+            let detail =
+                format!("the audio threads could not be started: {error}; raise the limit of threads");
+            tracing::error!("{detail}");
+            drop(report.try_send(SystemEvent::FaultRaised { fault, detail }));
+        }
+    }
+    AudioEngine { orders: Mutex::new(orders), counters, threads }
+}
+
+fn spawn_all(
+    settings: AudioSettings,
+    counters: &Arc<Counters>,
+    orders: Consumer<Order>,
+    (report, reports): (&SyncSender<SystemEvent>, Receiver<SystemEvent>),
+    faults: impl Fn(SystemEvent) + Send + 'static,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> io::Result<()> {
+    let (captured, captured_out) = RingBuffer::new(CAPTURED);
+    let (rendered, rendered_out) = RingBuffer::new(RENDERED);
+    let (bin, bin_out) = RingBuffer::new(2 * MOST_LEGS);
+    let mut spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
+        let handle = thread.thread().clone();
+        threads.push(thread);
+        io::Result::Ok(handle)
+    };
+    spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, faults)))?;
+    let mixer = Mixer::new(&settings, bin);
+    let dsp = Dsp { counters: counters.clone(), mixer, orders, captured: captured_out, rendered };
+    let dsp = spawn("audio-dsp", Box::new(move || dsp.run()))?;
+
+    let worker = CaptureWorker { counters: counters.clone(), captured, dsp: dsp.clone() };
+    let keeper = Keeper {
+        name: "alsa-capture",
+        fault: Fault::CaptureDevice,
+        faults: report.clone(),
+        open: Box::new(move || open_capture(&settings.capture)),
+        counters: counters.clone(),
+        side: |counters| &counters.capture,
+    };
+    spawn("capture-keeper", Box::new(move || keeper.run(worker)))?;
+
+    let worker = PlaybackWorker { counters: counters.clone(), rendered: rendered_out, dsp };
+    let keeper = Keeper {
+        name: "alsa-playback",
+        fault: Fault::PlaybackDevice,
+        faults: report.clone(),
+        open: Box::new(move || open_playback(&settings.playback)),
+        counters: counters.clone(),
+        side: |counters| &counters.playback,
+    };
+    spawn("playback-keeper", Box::new(move || keeper.run(worker)))?;
+    Ok(())
+}
+
+/// Passes faults on and drops legs, since either may take time.
+fn tidy(reports: &Receiver<SystemEvent>, mut bin: Consumer<Box<dyn Leg>>, faults: impl Fn(SystemEvent)) {
+    loop {
+        match reports.recv_timeout(TIDY_EVERY) {
+            Ok(event) => faults(event),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        while let Ok(leg) = bin.pop() {
+            if catch_unwind(AssertUnwindSafe(|| drop(leg))).is_err() {
+                tracing::error!("a call's audio leg panicked when it was dropped");
+            }
+        }
+    }
+}
+
+/// The audio shell: one owner of microphone and loudspeaker. Dropping it stops it, too.
+pub struct AudioEngine {
+    orders: Mutex<Producer<Order>>,
+    counters: Arc<Counters>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl AudioEngine {
+    /// Plays a tone, by itself or over the call, until the next `tone`; `None`
+    /// is silence. [`Tone::Press`] always plays to its end, which is 50 ms.
+    pub fn tone(&self, tone: Option<Tone>) {
+        self.order(Order::Tone(tone));
+    }
+
+    /// Plugs a call's audio in. The engine keeps the leg until [`Self::detach`]
+    /// and drops it on a thread where that may take time. A second leg for a
+    /// peer takes the first one's place. There is room for 32.
+    pub fn attach(&self, peer: PeerId, leg: Box<dyn Leg>) {
+        self.order(Order::Attach(peer, leg));
+    }
+
+    /// Gives microphone and loudspeaker to this peer's leg, or to nobody. The
+    /// leg may be attached later.
+    pub fn connect(&self, peer: Option<PeerId>) {
+        self.order(Order::Connect(peer));
+    }
+
+    /// Takes a call's audio out.
+    pub fn detach(&self, peer: PeerId) {
+        self.order(Order::Detach(peer));
+    }
+
+    /// Sends silence instead of the microphone.
+    pub fn mute(&self, muted: bool) {
+        self.order(Order::Mute(muted));
+    }
+
+    /// What the audio threads have counted so far.
+    pub fn meters(&self) -> Meters {
+        self.counters.snapshot()
+    }
+
+    /// Ends all audio threads and closes the devices: at once, or after four
+    /// seconds where a device hangs.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    /// Waits for room, which the reader makes every 10 ms. Gives up only where
+    /// that thread hangs: buttons and doors must go on without sound.
+    fn order(&self, mut order: Order) {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..PATIENCE_MS {
+            match orders.push(order) {
+                Ok(()) => return,
+                Err(PushError::Full(back)) => order = back,
+            }
+            if orders.is_abandoned() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        tracing::error!("the thread audio-dsp hangs: an order is lost");
+    }
+}
+
+impl Drop for AudioEngine {
+    fn drop(&mut self) {
+        self.counters.stop.store(true, Relaxed);
+        let end = Instant::now() + LONGEST_STOP;
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            while !thread.is_finished() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(2));
+            }
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if !thread.is_finished() {
+                tracing::warn!("the thread {name} hangs in its device and is left behind");
+            } else if thread.join().is_err() {
+                tracing::error!("the thread {name} had panicked");
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the audio shell must know; made by `config`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Devices, tone plan and levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AudioSettings {
+    /// The microphone. Default: ALSA `default`.
+    pub capture: DeviceName,
+    /// The loudspeaker. Default: ALSA `default`.
+    pub playback: DeviceName,
+    /// Whose tones people here know. Default [`Region::Eu`].
+    pub region: Region,
+    /// Level of all tones but the ringer, dBFS (a full-scale sine is 0). -60 to 0, default -18.
+    pub tone_level_db: f32,
+    /// Level of the ringer, dBFS. -60 to 0, default -9.
+    pub ring_level_db: f32,
+}
+
+impl Default for AudioSettings {
+    fn default() -> Self {
+        Self {
+            capture: DeviceName::Alsa("default".to_owned()),
+            playback: DeviceName::Alsa("default".to_owned()),
+            region: Region::Eu,
+            tone_level_db: -18.0,
+            ring_level_db: -9.0,
+        }
+    }
+}
+
+/// Where sound comes from or goes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeviceName {
+    /// An ALSA PCM name, such as `plughw:CARD=Device,DEV=0`.
+    Alsa(String),
+    /// A WAV file, paced by the machine's clock.
+    Wav(PathBuf),
+    /// No device at all, paced by the machine's clock. As playback every kind only meters what it gets.
+    Synth(Synth),
+}
+
+/// What a [`DeviceName::Synth`] microphone hears.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Synth {
+    /// Digital silence.
+    Silence,
+    /// A sine of this many hertz at -18 dBFS.
+    Tone(f32),
+    /// White noise at -18 dBFS.
+    Noise,
+}
+
+/// Why a text names no device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadDeviceName {
+    /// Nothing there, or `wav:` with no path.
+    #[error("{0:?} names no device: write an ALSA name such as plughw:CARD=Device, or wav:PATH")]
+    Empty(String),
+    /// An unknown kind of synth, or a frequency that cannot be played.
+    #[error("{0:?} is unknown: write synth:silence, synth:noise or synth:tone=HZ with 20 to 20000 Hz")]
+    Synth(String),
+}
+
+impl FromStr for DeviceName {
+    type Err = BadDeviceName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("wav:") {
+            return if path.is_empty() {
+                Err(BadDeviceName::Empty(text.to_owned()))
+            } else {
+                Ok(Self::Wav(path.into()))
+            };
+        }
+        let Some(kind) = text.strip_prefix("synth:") else {
+            return if text.trim().is_empty() || text.contains('\0') {
+                Err(BadDeviceName::Empty(text.to_owned()))
+            } else {
+                Ok(Self::Alsa(text.to_owned()))
+            };
+        };
+        let hertz = || kind.strip_prefix("tone=")?.parse().ok().filter(|hz| (20.0..=20_000.0).contains(hz));
+        match kind {
+            "silence" => Ok(Self::Synth(Synth::Silence)),
+            "noise" => Ok(Self::Synth(Synth::Noise)),
+            _ => hertz()
+                .map(|hz| Self::Synth(Synth::Tone(hz)))
+                .ok_or_else(|| BadDeviceName::Synth(text.to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Alsa(name) => f.write_str(name),
+            Self::Wav(path) => write!(f, "wav:{}", path.display()),
+            Self::Synth(Synth::Silence) => f.write_str("synth:silence"),
+            Self::Synth(Synth::Noise) => f.write_str("synth:noise"),
+            Self::Synth(Synth::Tone(hz)) => write!(f, "synth:tone={hz}"),
+        }
+    }
+}
+
+/// A tone plan (ITU-T E.180 Supplement 2, "Various tones used in national networks").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Region {
+    /// 425 Hz, most of Europe (ETSI TR 101 041).
+    #[default]
+    Eu,
+    /// North America's precise tone plan.
+    Us,
+    /// The United Kingdom (BT SIN 350).
+    Uk,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written_back() {
+        for text in [
+            "default",
+            "plughw:CARD=Device,DEV=0",
+            "wav:/tmp/a b.wav",
+            "synth:silence",
+            "synth:noise",
+            "synth:tone=440",
+        ] {
+            assert_eq!(text.parse::<DeviceName>().unwrap().to_string(), text);
+        }
+        assert_eq!("synth:tone=440".parse(), Ok(DeviceName::Synth(Synth::Tone(440.0))));
+        for wrong in [
+            "",
+            " ",
+            "wav:",
+            "synth:",
+            "synth:tone=",
+            "synth:tone=NaN",
+            "synth:tone=-1",
+            "synth:drum",
+            "a\0b",
+        ] {
+            assert!(wrong.parse::<DeviceName>().is_err(), "{wrong:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Builds the shells from the configuration and sets them going.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::appliance::Appliance;
+use crate::appliance::event::SystemEvent;
+use crate::appliance::fault::Fault;
+use crate::audio::{self, AudioEngine};
+use crate::config::Config;
+use crate::driver::{Driver, Inputs, Outputs};
+use crate::gpio::Lines;
+use crate::gpio::lamps::{self, LineHealth};
+use crate::handle::{AudioStatus, Handle};
+use crate::media::{self, LegStats};
+use crate::pipe;
+use crate::settings;
+use crate::system::addresses;
+use crate::system::event_log::EventLog;
+
+/// Room for commands and events between the driver and each shell. A call
+/// makes a handful; a queue this full means that a shell is stuck.
+const QUEUE: usize = 256;
+
+/// How long lamps and outputs get to reach their safe state at the end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// An appliance at work.
+pub struct Running {
+    /// To ask it.
+    pub handle: Handle,
+    system: mpsc::Sender<SystemEvent>,
+    driver: JoinHandle<()>,
+}
+
+/// The board's back-end cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// Not compiled in, or not on this machine.
+    #[error("[board] backend = {backend:?}: {reason}")]
+    Backend {
+        /// The back-end asked for.
+        backend: String,
+        /// Why not, and what there is.
+        reason: String,
+    },
+}
+
+impl Running {
+    /// Asks the appliance to end in good order: hang up, lamps dark, outputs off.
+    pub async fn end(self) {
+        if self.system.send(SystemEvent::Shutdown).await.is_err() {
+            tracing::debug!("the appliance has ended already");
+        }
+        self.ended().await;
+    }
+
+    /// Waits until the appliance has ended.
+    pub async fn ended(self) {
+        if let Err(error) = self.driver.await {
+            tracing::error!(%error, "driver");
+        }
+    }
+
+    /// A way to ask for the end from elsewhere.
+    pub fn shutdown(&self) -> mpsc::Sender<SystemEvent> {
+        self.system.clone()
+    }
+}
+
+/// Sets an appliance going. `start` is the time the process started.
+///
+/// # Errors
+/// [`BootError`] if the configuration asks for what this build or machine
+/// does not have. Devices and networks that are missing now are not errors:
+/// they are faults of the running appliance.
+pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
+    let audio_settings = settings::audio(config);
+    let (edges, line_events) = mpsc::channel(QUEUE);
+    let board = settings::board(config, edges)?;
+
+    let (session_commands, commands) = mpsc::channel(QUEUE);
+    let (events, session_events) = mpsc::channel(QUEUE);
+    pipe::spawn(settings::pipe(config), commands, events);
+
+    let (media_commands, commands) = mpsc::channel(QUEUE);
+    let (outputs, media_outputs) = mpsc::channel(QUEUE);
+    media::spawn(settings::media(config), commands, outputs);
+
+    let (system, system_events) = mpsc::channel(QUEUE);
+    let audio = Arc::new(start_audio(audio_settings, system.clone()));
+
+    let (line_commands, commands) = mpsc::channel(QUEUE);
+    let (health, line_health) = mpsc::channel(QUEUE);
+    let lamps = tokio::spawn(lamps::run(board.lines, commands, health));
+    tokio::spawn(report_lines(line_health, system.clone()));
+    tokio::spawn(report_addresses(system.clone()));
+
+    let mut random = StdRng::from_os_rng();
+    let entropy = Box::new(move || random.random());
+    let appliance = Appliance::new(config.appliance.clone(), entropy, Instant::now());
+    let log = Arc::new(EventLog::new(start));
+    let (asks, asked) = mpsc::channel(QUEUE);
+    let (status, shown) = watch::channel(appliance.status());
+    let (call_stats, stats) = watch::channel(None);
+    let handle = Handle {
+        asks,
+        status: shown,
+        audio: audio_status(Arc::clone(&audio), stats),
+        log: Arc::clone(&log),
+        start,
+        #[cfg(feature = "mock-gpio")]
+        buttons: board.buttons,
+    };
+    let driver = Driver::new(
+        appliance,
+        Outputs {
+            session: session_commands,
+            media: media_commands,
+            audio,
+            lines: line_commands,
+            log,
+            status,
+            call_stats,
+        },
+    );
+    let inputs = Inputs {
+        lines: line_events,
+        session: session_events,
+        media: media_outputs,
+        system: system_events,
+        asks: asked,
+    };
+    let driver = tokio::spawn(async move {
+        driver.run(inputs).await;
+        // The driver's end closes the lines' channel: lamps go dark, outputs off.
+        if tokio::time::timeout(LAST_WORDS, lamps).await.is_err() {
+            tracing::error!("lines did not reach their safe state in time");
+        }
+    });
+    Ok(Running { handle, system, driver })
+}
+
+/// A board's two sides.
+pub struct BoardShell {
+    /// Lamps and outputs.
+    pub lines: Box<dyn Lines>,
+    /// Only on the mock board.
+    #[cfg(feature = "mock-gpio")]
+    pub buttons: Option<crate::gpio::mock::MockButtons>,
+}
+
+fn start_audio(settings: audio::AudioSettings, system: mpsc::Sender<SystemEvent>) -> AudioEngine {
+    audio::start(settings, move |fault| {
+        // Called from the audio supervisor's own thread, which may wait.
+        if system.blocking_send(fault).is_err() {
+            tracing::debug!("sound device fault not reported: the appliance has ended");
+        }
+    })
+}
+
+async fn report_lines(mut health: mpsc::Receiver<LineHealth>, system: mpsc::Sender<SystemEvent>) {
+    while let Some(news) = health.recv().await {
+        let event = match news {
+            LineHealth::Lost(error) => {
+                SystemEvent::FaultRaised { fault: Fault::LineLost, detail: error.to_string() }
+            }
+            LineHealth::Back => SystemEvent::FaultCleared(Fault::LineLost),
+        };
+        if system.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn report_addresses(system: mpsc::Sender<SystemEvent>) {
+    let (changed, mut changes) = mpsc::channel(1);
+    tokio::spawn(addresses::watch(changed));
+    while changes.recv().await.is_some() {
+        if system.send(SystemEvent::AddressesChanged).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn audio_status(
+    audio: Arc<AudioEngine>,
+    call: watch::Receiver<Option<Arc<LegStats>>>,
+) -> Arc<dyn Fn() -> AudioStatus + Send + Sync> {
+    Arc::new(move || settings::audio_status(&audio.meters(), call.borrow().as_deref()))
+}

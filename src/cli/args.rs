@@ -1,0 +1,102 @@
+//! The arguments, as `callbox help` shows them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Firmware for a door intercom, a push-to-call box or a headless field device.
+#[derive(Debug, Parser)]
+#[command(name = "callbox", version, about, propagate_version = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The appliance's control socket [default: $CALLBOX_SOCKET, else
+    /// /run/callbox/control.sock, else $XDG_RUNTIME_DIR/callbox.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the appliance until SIGTERM or ctrl-c.
+    Run {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
+        config: PathBuf,
+    },
+    /// Try it without hardware: a box and a voice core in one go.
+    #[cfg(feature = "sim")]
+    Demo(crate::demo::DemoArguments),
+    /// Read configuration and board, open nothing.
+    Check {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
+        config: PathBuf,
+    },
+    /// Show what the running appliance is doing.
+    Status {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Push a button of the mock board in.
+    Press {
+        /// The button's name from the board file.
+        button: String,
+        /// Let it go after this many milliseconds; without it, it stays in until `release`.
+        #[arg(long = "for", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+        for_ms: Option<u64>,
+    },
+    /// Let a button of the mock board go.
+    Release {
+        /// The button's name from the board file.
+        button: String,
+    },
+    /// Call a contact or a number.
+    Call {
+        /// A name from [contacts], or a number such as +4722222222.
+        who: String,
+    },
+    /// Answer the call that rings.
+    Answer,
+    /// Hang up, cancel or reject.
+    Hangup,
+    /// Mute the microphone.
+    Mute {
+        /// Open it again.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Move the call to the mobile phone.
+    ToPhone,
+    /// Take over the call that the number has elsewhere.
+    TakeOver,
+    /// Send DTMF digits in the call.
+    Dtmf {
+        /// 0 to 9, *, #, A to D.
+        digits: String,
+    },
+    /// Show the event log.
+    Events {
+        /// Go on with new entries until ctrl-c.
+        #[arg(long)]
+        follow: bool,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what works and what does not: lines, sound, core, token, clock.
+    Selftest {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List GPIO chips, sound devices and network addresses of this machine.
+    Devices,
+    /// Run the simulated voice core alone.
+    #[cfg(feature = "sim")]
+    SimCore(Box<crate::sim::SimCoreArgs>),
+}

@@ -1,0 +1,163 @@
+//! Commands that ask a running appliance over its control socket.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{DONE, FAILED};
+use crate::appliance::action::Action;
+use crate::control::client::{Client, ClientError};
+use crate::control::path::candidates;
+use crate::control::protocol::{Answer, Request};
+
+/// `callbox status`.
+pub async fn status(socket: Option<PathBuf>, json: bool) -> u8 {
+    match fetch_status(socket).await {
+        Ok(status) if json => {
+            println!("{status:#}");
+            DONE
+        }
+        Ok(status) => {
+            print!("{}", readable(&status));
+            DONE
+        }
+        Err(why) => fail(&why),
+    }
+}
+
+/// The running appliance's status.
+pub async fn fetch_status(socket: Option<PathBuf>) -> Result<Value, String> {
+    match ask(socket, &Request::Status).await? {
+        Answer::Status { status } => Ok(status),
+        Answer::Refused { why } => Err(why),
+        Answer::Done | Answer::Event { .. } => Err("the appliance answered something else".to_owned()),
+    }
+}
+
+/// `callbox press BUTTON [--for MS]`.
+pub async fn press(socket: Option<PathBuf>, button: String, for_ms: Option<u64>) -> u8 {
+    perform(socket, Request::Press { button, for_ms }).await
+}
+
+/// `callbox release BUTTON`.
+pub async fn release(socket: Option<PathBuf>, button: String) -> u8 {
+    perform(socket, Request::Release { button }).await
+}
+
+/// `callbox call WHO`.
+pub async fn call(socket: Option<PathBuf>, who: String) -> u8 {
+    act(socket, Action::Call { to: vec![who] }).await
+}
+
+/// `callbox answer`.
+pub async fn answer(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::Answer).await
+}
+
+/// `callbox hangup`.
+pub async fn hang_up(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::HangUp).await
+}
+
+/// `callbox mute [--off]`.
+pub async fn mute(socket: Option<PathBuf>, on: bool) -> u8 {
+    act(socket, Action::Mute { on: Some(on) }).await
+}
+
+/// `callbox to-phone`.
+pub async fn to_phone(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::ToPhone).await
+}
+
+/// `callbox take-over`.
+pub async fn take_over(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::TakeOver).await
+}
+
+/// `callbox dtmf DIGITS`.
+pub async fn dtmf(socket: Option<PathBuf>, digits: String) -> u8 {
+    act(socket, Action::Dtmf { digits }).await
+}
+
+/// `callbox events [--follow] [--json]`.
+pub async fn events(socket: Option<PathBuf>, follow: bool, json: bool) -> u8 {
+    let mut client = match Client::send(&candidates(socket), &Request::Events { follow }).await {
+        Ok(client) => client,
+        Err(error) => return fail(&error.to_string()),
+    };
+    loop {
+        match client.next().await {
+            Ok(Some(Answer::Event { event })) if json => println!("{event}"),
+            Ok(Some(Answer::Event { event })) => {
+                println!("{}  {}", text(&event["time"]), text(&event["text"]));
+            }
+            Ok(Some(Answer::Done) | None) => return DONE,
+            Ok(Some(Answer::Refused { why })) => return fail(&why),
+            Ok(Some(Answer::Status { .. })) => return fail("the appliance answered something else"),
+            Err(error) => return fail(&error.to_string()),
+        }
+    }
+}
+
+async fn act(socket: Option<PathBuf>, action: Action) -> u8 {
+    perform(socket, Request::Do { action }).await
+}
+
+async fn perform(socket: Option<PathBuf>, request: Request) -> u8 {
+    match ask(socket, &request).await {
+        Ok(Answer::Done) => DONE,
+        Ok(Answer::Refused { why }) | Err(why) => fail(&why),
+        Ok(Answer::Status { .. } | Answer::Event { .. }) => fail("the appliance answered something else"),
+    }
+}
+
+async fn ask(socket: Option<PathBuf>, request: &Request) -> Result<Answer, String> {
+    let answer = async { Client::send(&candidates(socket), request).await?.next().await };
+    match answer.await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err("the appliance ended the connection without an answer".to_owned()),
+        Err(error @ (ClientError::NotRunning(_) | ClientError::Io(_) | ClientError::Garbled(_))) => {
+            Err(error.to_string())
+        }
+    }
+}
+
+fn fail(why: &str) -> u8 {
+    eprintln!("callbox: {why}");
+    FAILED
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+/// Status for people: one fact a line.
+fn readable(status: &Value) -> String {
+    let mut lines = vec![
+        format!("session  {} {}", text(&status["session"]), text(&status["session_detail"])),
+        format!("call     {} {}", text(&status["call"]), text(&status["peer"])),
+        format!(
+            "sound    microphone {:.0} dB, loudspeaker {:.0} dB, {} xruns",
+            status["audio"]["capture_level_db"].as_f64().unwrap_or(f64::NAN),
+            status["audio"]["playback_level_db"].as_f64().unwrap_or(f64::NAN),
+            status["audio"]["xruns"],
+        ),
+        format!("lamps    {}", pairs(&status["leds"])),
+        format!("outputs  {}", pairs(&status["outputs"])),
+    ];
+    for fault in status["faults"].as_array().into_iter().flatten() {
+        lines.push(format!("FAULT    {}: {}", text(&fault["fault"]), text(&fault["detail"])));
+    }
+    lines.push(format!("version  {}, up {} s", text(&status["version"]), status["uptime_s"]));
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn pairs(map: &Value) -> String {
+    let shown = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    };
+    let entries = map.as_object().into_iter().flatten();
+    entries.map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,95 @@
+//! `[audio]`: microphone and loudspeaker.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::board::Board;
+use super::diagnostic::{Problem, quoted};
+use super::section::Section;
+
+/// Microphone and loudspeaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioConfig {
+    /// The microphone. Default: the board's, else ALSA's `default`.
+    pub capture: AudioDevice,
+    /// The loudspeaker. Default: the board's, else ALSA's `default`.
+    pub playback: AudioDevice,
+}
+
+/// A sound device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioDevice {
+    /// An ALSA PCM's name, such as `default` or `plughw:CARD=Device`.
+    Alsa(String),
+    /// A WAV file, read or written at the pace of a sound card.
+    Wav(PathBuf),
+    /// Made up: silence. As a loudspeaker it throws the sound away.
+    Silence,
+    /// Made up: a sine of this many hertz, 20 to 20000. Only as a microphone.
+    Tone(u32),
+}
+
+impl fmt::Display for AudioDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AudioDevice::Alsa(name) => f.write_str(name),
+            AudioDevice::Wav(path) => write!(f, "wav:{}", path.display()),
+            AudioDevice::Silence => f.write_str("synth:silence"),
+            AudioDevice::Tone(hertz) => write!(f, "synth:tone={hertz}"),
+        }
+    }
+}
+
+/// Which way the sound goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Capture,
+    Playback,
+}
+
+/// Reads a device's name; a relative WAV path counts from `base`.
+pub(super) fn device(text: &str, way: Way, base: &Path) -> Result<AudioDevice, Problem> {
+    const CURE: &str =
+        "write an ALSA name such as \"default\" or \"plughw:CARD=Device\", \"wav:FILE\" or \"synth:silence\"";
+    if let Some(path) = text.strip_prefix("wav:") {
+        return if path.is_empty() || path.contains('\0') {
+            Err(Problem::new(format!("{} names no file", quoted(text)), "write \"wav:FILE\""))
+        } else {
+            Ok(AudioDevice::Wav(base.join(path)))
+        };
+    }
+    if let Some(synth) = text.strip_prefix("synth:") {
+        let tone = synth.strip_prefix("tone=").and_then(|hertz| hertz.parse().ok());
+        return match (synth, tone, way) {
+            ("silence", ..) => Ok(AudioDevice::Silence),
+            (_, Some(_), Way::Playback) => Err(Problem::new(
+                format!("{} cannot be a loudspeaker", quoted(text)),
+                "write \"synth:silence\" to throw the sound away",
+            )),
+            (_, Some(hertz @ 20..=20_000), Way::Capture) => Ok(AudioDevice::Tone(hertz)),
+            (_, Some(_) | None, _) => Err(Problem::new(
+                format!("{} is no synthetic sound", quoted(text)),
+                "write \"synth:silence\", or \"synth:tone=440\" with 20 to 20000 hertz",
+            )),
+        };
+    }
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(Problem::new(format!("{} is no sound device", quoted(text)), CURE));
+    }
+    Ok(AudioDevice::Alsa(text.to_owned()))
+}
+
+pub(super) fn read(section: Option<Section<'_>>, board: Option<&Board>, base: &Path) -> AudioConfig {
+    let (mut capture, mut playback) = (None, None);
+    if let Some(mut section) = section {
+        capture = section.parsed("capture", |text| device(text, Way::Capture, base));
+        playback = section.parsed("playback", |text| device(text, Way::Playback, base));
+        section.finish();
+    }
+    let usual = || AudioDevice::Alsa("default".to_owned());
+    let of_board = |pick: fn(&Board) -> &Option<AudioDevice>| board.and_then(|board| pick(board).clone());
+    AudioConfig {
+        capture: capture.map(|d| d.value).or_else(|| of_board(|b| &b.capture)).unwrap_or_else(usual),
+        playback: playback.map(|d| d.value).or_else(|| of_board(|b| &b.playback)).unwrap_or_else(usual),
+    }
+}

@@ -1,0 +1,235 @@
+//! Shows patterns on lamps, all blinking in step, and switches outputs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::{LineError, Lines};
+use crate::appliance::command::LineCommand;
+use crate::appliance::id::{LedName, OutputName};
+use crate::appliance::indicator::Pattern;
+
+/// The finest step of a pattern.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A line that failed, or works again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineHealth {
+    /// It cannot be used.
+    Lost(LineError),
+    /// All lines that were lost work again.
+    Back,
+}
+
+/// Obeys line commands until their channel closes; then lamps are dark and
+/// outputs off.
+pub async fn run(
+    mut lines: Box<dyn Lines>,
+    mut commands: mpsc::Receiver<LineCommand>,
+    health: mpsc::Sender<LineHealth>,
+) {
+    let phase_zero = Instant::now();
+    let mut tick = interval_at(phase_zero + TICK, TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut shown = Shown::default();
+    loop {
+        let blinking = shown.leds.values().any(|lamp| !matches!(lamp.pattern, Pattern::On | Pattern::Off));
+        let retry = !shown.lost.is_empty();
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(LineCommand::Led { led, pattern }) => {
+                    shown.leds.entry(led).or_insert(Lamp { pattern, lit: None }).pattern = pattern;
+                }
+                Some(LineCommand::Output { output, on, longest }) => {
+                    let off_at = longest.filter(|_| on).map(|longest| Instant::now() + longest);
+                    shown.outputs.insert(output, Output { on, off_at, set: None });
+                }
+                None => break,
+            },
+            _ = tick.tick(), if blinking || retry => {}
+            () = sleep_until_off(shown.next_off()) => {}
+        }
+        shown.apply(lines.as_mut(), Instant::now(), phase_zero, &health);
+    }
+    for lamp in shown.leds.values_mut() {
+        lamp.pattern = Pattern::Off;
+    }
+    for output in shown.outputs.values_mut() {
+        output.on = false;
+    }
+    shown.apply(lines.as_mut(), Instant::now(), phase_zero, &health);
+}
+
+async fn sleep_until_off(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Lamp {
+    pattern: Pattern,
+    lit: Option<bool>,
+}
+
+struct Output {
+    on: bool,
+    off_at: Option<Instant>,
+    set: Option<bool>,
+}
+
+#[derive(Default)]
+struct Shown {
+    leds: BTreeMap<LedName, Lamp>,
+    outputs: BTreeMap<OutputName, Output>,
+    lost: BTreeMap<String, LineError>,
+}
+
+impl Shown {
+    fn next_off(&self) -> Option<Instant> {
+        self.outputs.values().filter(|output| output.on).filter_map(|output| output.off_at).min()
+    }
+
+    /// Brings the lines to what should be shown; only changes reach the back-end.
+    fn apply(
+        &mut self,
+        lines: &mut dyn Lines,
+        now: Instant,
+        phase_zero: Instant,
+        health: &mpsc::Sender<LineHealth>,
+    ) {
+        for (name, output) in &mut self.outputs {
+            if output.off_at.is_some_and(|at| at <= now) {
+                output.on = false;
+            }
+            if output.set != Some(output.on) {
+                let result = lines.set_output(name, output.on);
+                output.set = note(&mut self.lost, name.as_str(), result, health).then_some(output.on);
+            }
+        }
+        for (name, lamp) in &mut self.leds {
+            let lit = lamp.pattern.lit_at(now - phase_zero);
+            if lamp.lit != Some(lit) {
+                let result = lines.set_led(name, lit);
+                lamp.lit = note(&mut self.lost, name.as_str(), result, health).then_some(lit);
+            }
+        }
+    }
+}
+
+/// Keeps account of lost lines; reports the first loss of each and the return of the last.
+fn note(
+    lost: &mut BTreeMap<String, LineError>,
+    name: &str,
+    result: Result<(), LineError>,
+    health: &mpsc::Sender<LineHealth>,
+) -> bool {
+    match result {
+        Ok(()) => {
+            if lost.remove(name).is_some() && lost.is_empty() {
+                report(health, LineHealth::Back);
+            }
+            true
+        }
+        Err(error) => {
+            if lost.insert(name.to_owned(), error.clone()).is_none() {
+                report(health, LineHealth::Lost(error));
+            }
+            false
+        }
+    }
+}
+
+/// A full channel means that the driver has this news already, or will ask for status.
+fn report(health: &mpsc::Sender<LineHealth>, news: LineHealth) {
+    if health.try_send(news).is_err() {
+        tracing::debug!("line health not reported: the driver is busy or has ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mock::MockLines;
+    use super::*;
+
+    async fn settle() {
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lamp_shows_its_pattern_at_once_and_blinks_from_then_on() {
+        let lines = MockLines::default();
+        let (send, commands) = mpsc::channel(8);
+        let (health, _news) = mpsc::channel(8);
+        tokio::spawn(run(Box::new(lines.clone()), commands, health));
+        let led = LedName::from("status");
+        send.send(LineCommand::Led { led: led.clone(), pattern: Pattern::On }).await.unwrap();
+        settle().await;
+        assert_eq!(lines.levels().leds.get(&led), Some(&true));
+        send.send(LineCommand::Led { led: led.clone(), pattern: Pattern::Fast }).await.unwrap();
+        let mut changes = 0;
+        let mut last = lines.levels();
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let levels = lines.levels();
+            changes += u32::from(levels != last);
+            last = levels;
+        }
+        assert!((9..=11).contains(&changes), "200 ms on, 200 ms off for 2 s changed {changes} times");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_goes_off_by_itself_and_at_the_end() {
+        let lines = MockLines::default();
+        let (send, commands) = mpsc::channel(8);
+        let (health, _news) = mpsc::channel(8);
+        let task = tokio::spawn(run(Box::new(lines.clone()), commands, health));
+        let strike = OutputName::from("strike");
+        let on = |longest| LineCommand::Output { output: strike.clone(), on: true, longest };
+        send.send(on(Some(Duration::from_secs(5)))).await.unwrap();
+        settle().await;
+        assert_eq!(lines.levels().outputs.get(&strike), Some(&true));
+        tokio::time::sleep(Duration::from_millis(5001)).await;
+        assert_eq!(lines.levels().outputs.get(&strike), Some(&false));
+        send.send(on(None)).await.unwrap();
+        settle().await;
+        assert_eq!(lines.levels().outputs.get(&strike), Some(&true));
+        drop(send);
+        task.await.unwrap();
+        assert_eq!(lines.levels().outputs.get(&strike), Some(&false));
+    }
+
+    struct Broken {
+        works: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    }
+
+    impl Lines for Broken {
+        fn set_led(&mut self, led: &LedName, _lit: bool) -> Result<(), LineError> {
+            let works = self.works.load(std::sync::atomic::Ordering::Relaxed);
+            if works { Ok(()) } else { Err(LineError { name: led.0.clone(), reason: "gone".into() }) }
+        }
+
+        fn set_output(&mut self, _output: &OutputName, _on: bool) -> Result<(), LineError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_line_is_reported_once_and_tried_again() {
+        let works = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (send, commands) = mpsc::channel(8);
+        let (health, mut news) = mpsc::channel(8);
+        tokio::spawn(run(Box::new(Broken { works: works.clone() }), commands, health));
+        send.send(LineCommand::Led { led: "status".into(), pattern: Pattern::On }).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(matches!(news.try_recv(), Ok(LineHealth::Lost(_))));
+        assert!(news.try_recv().is_err(), "one loss was reported twice");
+        works.store(true, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(news.try_recv(), Ok(LineHealth::Back));
+    }
+}

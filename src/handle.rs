@@ -1,0 +1,107 @@
+//! What the fronts of a running appliance (control socket, panel, demo) may
+//! ask of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::appliance::action::Action;
+use crate::appliance::command::Refusal;
+use crate::appliance::status::Status;
+#[cfg(feature = "mock-gpio")]
+use crate::gpio::mock::MockButtons;
+use crate::system::event_log::EventLog;
+
+/// A request to act, with the way back for its answer.
+#[derive(Debug)]
+pub struct Ask {
+    /// What is asked for.
+    pub action: Action,
+    /// Where the answer goes; dropped if the appliance ends before.
+    pub reply: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Measurements of sound, for status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AudioStatus {
+    /// RMS level of the microphone, dB relative to full scale.
+    pub capture_level_db: f32,
+    /// RMS level of the loudspeaker, dB relative to full scale.
+    pub playback_level_db: f32,
+    /// Under-runs and over-runs of both devices since the start.
+    pub xruns: u64,
+    /// Inter-arrival jitter of the call's packets in ms (RFC 3550, section 6.4.1).
+    pub jitter_ms: f32,
+    /// Time from a packet's arrival to its sound, in ms.
+    pub playout_delay_ms: f32,
+    /// Share of the call's sound that had to be made up, 0 to 1.
+    pub concealed_ratio: f32,
+    /// Echo return loss in dB; none until echo is measured.
+    pub echo_return_loss_db: Option<f32>,
+}
+
+/// All of `callbox status --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// The appliance's part.
+    #[serde(flatten)]
+    pub appliance: Status,
+    /// Sound.
+    pub audio: AudioStatus,
+    /// Seconds since the process started.
+    pub uptime_s: u64,
+    /// The program's version.
+    pub version: &'static str,
+}
+
+/// A handle on a running appliance. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
+    pub(crate) log: Arc<EventLog>,
+    pub(crate) start: Instant,
+    #[cfg(feature = "mock-gpio")]
+    pub(crate) buttons: Option<MockButtons>,
+}
+
+impl Handle {
+    /// Asks for an action and waits for the appliance's word.
+    ///
+    /// # Errors
+    /// The appliance's [`Refusal`].
+    pub async fn act(&self, action: Action) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask { action, reply }).await.map_err(|_| Refusal::ShuttingDown)?;
+        answer.await.unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// What the box is doing now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            appliance: self.status.borrow().clone(),
+            audio: (self.audio)(),
+            uptime_s: self.start.elapsed().as_secs(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// The appliance's part of the status, as it changes.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// The event log.
+    pub fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// The mock board's buttons; `None` on real hardware.
+    #[cfg(feature = "mock-gpio")]
+    pub fn buttons(&self) -> Option<&MockButtons> {
+        self.buttons.as_ref()
+    }
+}

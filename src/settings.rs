@@ -1,0 +1,122 @@
+//! From the configuration to each shell's settings, and from the shells'
+//! measurements to status. Plain copying: the modules may not know each other.
+
+use tokio::sync::mpsc;
+
+use crate::appliance::event::LineEvent;
+use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
+use crate::boot::{BoardShell, BootError};
+use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
+#[cfg(feature = "mock-gpio")]
+use crate::gpio::mock::{MockButtons, MockLines};
+use crate::handle::AudioStatus;
+use crate::media::{Codec, LegStats, MediaSettings};
+use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
+
+/// The session shell's settings.
+pub fn pipe(config: &Config) -> PipeSettings {
+    PipeSettings {
+        endpoint: config.core.endpoint.clone(),
+        ca_file: config.core.ca_file.as_ref().map(|file| file.path.clone()),
+        mode: config.appliance.mode,
+        auth: auth(&config.auth),
+        keep_alive_interval: config.core.keep_alive_interval,
+        keep_alive_timeout: config.core.keep_alive_timeout,
+        connect_timeout: config.core.connect_timeout,
+    }
+}
+
+fn auth(auth: &AuthConfig) -> AuthSettings {
+    match auth {
+        AuthConfig::None => AuthSettings::None,
+        AuthConfig::ClientCredentials { token_url, client_id, secret, scope, ca_file, .. } => {
+            let source = secret.clone();
+            AuthSettings::ClientCredentials {
+                token_url: token_url.clone(),
+                client_id: client_id.clone(),
+                secret: SecretSource::new(move || secret::read(&source).map_err(|error| error.to_string())),
+                scope: scope.clone(),
+                ca_file: ca_file.as_ref().map(|file| file.path.clone()),
+            }
+        }
+    }
+}
+
+/// The media shell's settings.
+pub fn media(config: &Config) -> MediaSettings {
+    let media = &config.media;
+    MediaSettings {
+        codecs: media.codecs.iter().map(|codec| self::codec(*codec)).collect(),
+        addresses: media.addresses.clone(),
+        loopback: media.loopback,
+        opus_bitrate: media.opus_bitrate,
+        ice_check_interval: media.ice_check_interval,
+    }
+}
+
+fn codec(codec: config::Codec) -> Codec {
+    match codec {
+        config::Codec::Opus => Codec::Opus,
+        config::Codec::Pcmu => Codec::Pcmu,
+        config::Codec::Pcma => Codec::Pcma,
+    }
+}
+
+/// The audio shell's settings.
+pub fn audio(config: &Config) -> AudioSettings {
+    AudioSettings {
+        capture: device(&config.audio.capture),
+        playback: device(&config.audio.playback),
+        ..AudioSettings::default()
+    }
+}
+
+fn device(device: &AudioDevice) -> DeviceName {
+    match device {
+        AudioDevice::Alsa(name) => DeviceName::Alsa(name.clone()),
+        AudioDevice::Wav(path) => DeviceName::Wav(path.clone()),
+        AudioDevice::Silence => DeviceName::Synth(Synth::Silence),
+        AudioDevice::Tone(hertz) => DeviceName::Synth(Synth::Tone(*hertz as f32)),
+    }
+}
+
+/// Opens the board with the back-end that the configuration asks for.
+///
+/// # Errors
+/// [`BootError::Backend`] if this build does not have it.
+pub fn board(config: &Config, edges: mpsc::Sender<LineEvent>) -> Result<BoardShell, BootError> {
+    match config.backend {
+        #[cfg(feature = "mock-gpio")]
+        Backend::Mock => Ok(BoardShell {
+            lines: Box::new(MockLines::default()),
+            buttons: Some(MockButtons::new(config.board.buttons.keys().cloned(), edges)),
+        }),
+        #[cfg(not(feature = "mock-gpio"))]
+        Backend::Mock => Err(not_built_in("mock", edges)),
+        Backend::Rppal => Err(not_built_in("rppal", edges)),
+        Backend::Gpiocdev => Err(not_built_in("gpiocdev", edges)),
+    }
+}
+
+fn not_built_in(backend: &str, _edges: mpsc::Sender<LineEvent>) -> BootError {
+    let has = if cfg!(feature = "mock-gpio") { "mock" } else { "none" };
+    BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
+}
+
+/// Measurements for `callbox status`.
+pub fn audio_status(meters: &Meters, call: Option<&LegStats>) -> AudioStatus {
+    let concealed = |stats: &LegStats| {
+        let made_up = stats.frames_concealed.get() as f32;
+        let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
+        if all > 0.0 { made_up / all } else { 0.0 }
+    };
+    AudioStatus {
+        capture_level_db: meters.capture.level_db,
+        playback_level_db: meters.playback.level_db,
+        xruns: meters.capture.xruns + meters.playback.xruns,
+        jitter_ms: call.map_or(0.0, |stats| stats.jitter_us.get() as f32 / 1000.0),
+        playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
+        concealed_ratio: call.map_or(0.0, concealed),
+        echo_return_loss_db: None,
+    }
+}

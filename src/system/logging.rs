@@ -1,0 +1,19 @@
+//! Logs for the operator: one line an event on standard error, which journald keeps.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace` or a
+/// filter as in `RUST_LOG`, which goes before it). The second call does nothing.
+pub fn start(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet(level)));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if subscriber.try_init().is_err() {
+        tracing::debug!("logging runs already");
+    }
+}
+
+/// The libraries below talk a lot, and some of it holds SDP: only their warnings, and of webrtc, which warns of
+/// every early ICE packet, only its errors.
+fn quiet(level: &str) -> String {
+    format!("warn,callbox={level},rtc=error,rtc_ice=error,rtc_dtls=error,rtc_srtp=error,webrtc=error")
+}

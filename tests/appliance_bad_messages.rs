@@ -1,0 +1,326 @@
+//! Every message in every state, with every kind of call id: a core that errs,
+//! or an attacker who speaks its protocol, must not be able to stop the box.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which the lint does not see")]
+
+mod appliance_support;
+
+use appliance_support::{ANSWER, Bench, FAMILY, OFFER, ms, number, secs, settings};
+use callbox::appliance::action::Action;
+use callbox::appliance::command::{Command, MediaCommand};
+use callbox::appliance::event::{
+    Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, SessionEvent, SystemEvent,
+};
+use callbox::appliance::settings::{AnswerPolicy, IncomingSettings, Mode, Settings};
+use callbox::appliance::status::CallStatus;
+
+type Reach = fn(&mut Bench) -> String;
+
+/// Ways into every state of the call; each gives the call's id.
+const STATES: [(&str, Reach, CallStatus); 11] = [
+    ("idle", |_| String::new(), CallStatus::Idle),
+    (
+        "preparing",
+        |bench| {
+            bench.system(SystemEvent::AddressesChanged);
+            bench.down("call");
+            bench.box_.status().call_id.unwrap().0
+        },
+        CallStatus::Outgoing,
+    ),
+    ("outgoing", |bench| bench.call_out().1, CallStatus::Outgoing),
+    (
+        "ringing",
+        |bench| {
+            let (_, id) = bench.call_out();
+            bench.message(&id, Body::Ringing);
+            id
+        },
+        CallStatus::Ringing,
+    ),
+    (
+        "checking",
+        |bench| {
+            bench.call_in("in-1");
+            "in-1".to_owned()
+        },
+        CallStatus::Incoming,
+    ),
+    (
+        "incoming",
+        |bench| {
+            bench.ring("in-1");
+            "in-1".to_owned()
+        },
+        CallStatus::Incoming,
+    ),
+    (
+        "answering",
+        |bench| {
+            bench.ring("in-1");
+            bench.ask(Action::Answer).unwrap();
+            "in-1".to_owned()
+        },
+        CallStatus::Incoming,
+    ),
+    (
+        "connecting",
+        |bench| {
+            let (_, id) = bench.call_out();
+            bench.message(&id, Body::Answer { sdp: ANSWER.to_owned() });
+            id
+        },
+        CallStatus::Connecting,
+    ),
+    ("in-call", |bench| bench.talk().1, CallStatus::InCall),
+    (
+        "moving",
+        |bench| {
+            let (_, id) = bench.talk();
+            bench.ask(Action::ToPhone).unwrap();
+            id
+        },
+        CallStatus::InCall,
+    ),
+    (
+        "releasing",
+        |bench| {
+            let (_, id) = bench.talk();
+            bench.press("hangup");
+            id
+        },
+        CallStatus::Releasing,
+    ),
+];
+
+fn bodies() -> Vec<Body> {
+    vec![
+        Body::Offer { sdp: OFFER.to_owned(), msisdn: Some(number(FAMILY)) },
+        Body::Offer { sdp: String::new(), msisdn: None },
+        Body::Answer { sdp: ANSWER.to_owned() },
+        Body::Answer { sdp: String::new() },
+        Body::Ringing,
+        Body::Bye,
+        Body::Idle,
+        Body::InCall { msisdn: Some(number(FAMILY)) },
+        Body::InCall { msisdn: None },
+        Body::Error(ErrorCode::Unknown(0)),
+        Body::Error(ErrorCode::Unknown(-7)),
+        Body::Error(ErrorCode::NotInCall),
+        Body::Error(ErrorCode::TryAgain),
+        Body::Error(ErrorCode::InvalidCallId),
+        Body::Error(ErrorCode::RateLimitHit),
+        Body::ToPhone,
+    ]
+}
+
+fn media_events() -> Vec<MediaEvent> {
+    vec![
+        MediaEvent::Prepared { sdp: "again".to_owned() },
+        MediaEvent::Acceptable,
+        MediaEvent::Answer { sdp: "unasked".to_owned() },
+        MediaEvent::Connected { codec: String::new() },
+        MediaEvent::FirstAudio,
+        MediaEvent::Interrupted,
+        MediaEvent::Digit('#'),
+        MediaEvent::Closed,
+    ]
+}
+
+fn modes() -> [Settings; 3] {
+    let auto = IncomingSettings { allow: None, answer: AnswerPolicy::Auto };
+    [settings(), Settings { mode: Mode::MultiPipe, ..settings() }, Settings { incoming: auto, ..settings() }]
+}
+
+/// Reaches a state if these settings have it.
+fn reach(settings: &Settings, name: &str, reach: Reach, status: CallStatus) -> Option<(Bench, String)> {
+    if settings.incoming.answer == AnswerPolicy::Auto && matches!(name, "incoming" | "answering") {
+        return None;
+    }
+    let mut bench = Bench::ready(settings.clone());
+    let id = reach(&mut bench);
+    assert_eq!(bench.call(), status, "{name}");
+    Some((bench, id))
+}
+
+/// With nothing more from outside, timers must lead out of every state but an
+/// established call.
+fn leaves_by_itself(bench: &mut Bench, what: &str) {
+    bench.pass(secs(60));
+    let status = bench.call();
+    assert!(matches!(status, CallStatus::Idle | CallStatus::InCall), "{what}: stuck in {status:?}");
+}
+
+#[test]
+fn every_message_in_every_state() {
+    for settings in modes() {
+        for (name, way, status) in STATES {
+            for body in bodies() {
+                for foreign in [false, true] {
+                    let Some((mut bench, id)) = reach(&settings, name, way, status) else { continue };
+                    let what = format!("{:?} {name} {body:?} foreign {foreign}", settings.mode);
+                    let id = if foreign { "foreign".to_owned() } else { id };
+                    let logged = bench.logs.len();
+                    bench.take();
+                    bench.message(&id, body.clone());
+                    let reacted = !bench.commands.is_empty() || bench.logs.len() > logged;
+                    let silent = matches!(body, Body::Idle);
+                    assert!(reacted || silent, "{what}: neither done nor logged");
+                    // The same twice more, then nothing at all.
+                    bench.message(&id, body.clone());
+                    bench.pass(ms(700));
+                    bench.message(&id, body.clone());
+                    leaves_by_itself(&mut bench, &what);
+                    bench.still_works();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_foreign_call_id_on_multi_pipe_never_touches_the_call() {
+    let settings = Settings { mode: Mode::MultiPipe, ..settings() };
+    for (name, way, status) in STATES {
+        for body in bodies() {
+            let rate_limit = body == Body::Error(ErrorCode::RateLimitHit);
+            let begins = matches!(body, Body::Offer { .. }) && matches!(name, "idle" | "releasing");
+            if rate_limit || begins {
+                continue;
+            }
+            let Some((mut bench, _)) = reach(&settings, name, way, status) else { continue };
+            let before = (bench.box_.status().call_id, bench.tone);
+            bench.message("foreign", body.clone());
+            assert_eq!(bench.call(), status, "{name} {body:?}");
+            assert_eq!((bench.box_.status().call_id, bench.tone), before, "{name} {body:?}");
+        }
+    }
+}
+
+#[test]
+fn unknown_messages_are_counted_and_change_nothing() {
+    for (name, way, status) in STATES {
+        let Some((mut bench, _)) = reach(&settings(), name, way, status) else { continue };
+        bench.take();
+        bench.session(SessionEvent::Unknown);
+        assert_eq!((bench.call(), bench.counter("message-unknown")), (status, 1), "{name}");
+        assert_eq!(bench.commands, []);
+    }
+}
+
+#[test]
+fn every_media_event_and_failure_in_every_state_from_every_peer() {
+    for (name, way, status) in STATES {
+        let Some((probe, _)) = reach(&settings(), name, way, status) else { continue };
+        for peer in probe.peers.keys().copied().chain([callbox::appliance::id::PeerId(999)]) {
+            let mut failures =
+                vec![MediaErrorKind::BadSdp, MediaErrorKind::IceFailed, MediaErrorKind::Internal];
+            failures.push(MediaErrorKind::NoAddress);
+            for kind in failures {
+                let (mut bench, _) = reach(&settings(), name, way, status).unwrap();
+                bench.media_failed(peer, kind);
+                bench.media(peer, MediaEvent::Closed);
+                leaves_by_itself(&mut bench, &format!("{name} {peer:?} {kind:?}"));
+                bench.still_works();
+            }
+            for event in media_events() {
+                let (mut bench, _) = reach(&settings(), name, way, status).unwrap();
+                bench.media(peer, event.clone());
+                bench.media(peer, event.clone());
+                leaves_by_itself(&mut bench, &format!("{name} {peer:?} {event:?}"));
+                bench.still_works();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_end_of_the_session_in_every_state() {
+    let reasons = [
+        CloseReason::NameNotResolved,
+        CloseReason::Unreachable,
+        CloseReason::CertificateRefused,
+        CloseReason::Unauthenticated,
+        CloseReason::PermissionDenied,
+        CloseReason::TokenRefused,
+        CloseReason::TokenUnavailable,
+        CloseReason::SecretUnreadable,
+        CloseReason::RateLimited,
+        CloseReason::EndedByCore,
+        CloseReason::Lost,
+        CloseReason::Requested,
+    ];
+    for settings in modes() {
+        for (name, way, status) in STATES {
+            for reason in reasons {
+                let Some((mut bench, _)) = reach(&settings, name, way, status) else { continue };
+                bench.closed(reason);
+                bench.closed(reason);
+                leaves_by_itself(&mut bench, &format!("{name} {reason:?}"));
+                bench.still_works();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_action_in_every_state_gets_one_reply_and_every_press_a_sound() {
+    let actions = [
+        appliance_support::call_to(&["family"]),
+        appliance_support::call_to(&[]),
+        Action::Answer,
+        Action::HangUp,
+        Action::ToPhone,
+        Action::TakeOver,
+        Action::Dtmf { digits: "1".to_owned() },
+        Action::Dtmf { digits: "?".to_owned() },
+        Action::Mute { on: Some(true) },
+        Action::Mute { on: None },
+    ];
+    for settings in modes() {
+        for (name, way, status) in STATES {
+            for action in &actions {
+                let Some((mut bench, _)) = reach(&settings, name, way, status) else { continue };
+                // `ask` insists on exactly one reply.
+                _ = bench.ask(action.clone());
+                leaves_by_itself(&mut bench, &format!("{name} {action:?}"));
+                bench.still_works();
+            }
+            for button in ["call", "hunt", "nobody", "hangup", "phone", "take"] {
+                let Some((mut bench, _)) = reach(&settings, name, way, status) else { continue };
+                bench.up("call");
+                bench.pass(ms(60));
+                bench.take();
+                bench.down(button);
+                assert!(bench.tones().iter().any(Option::is_some), "{name} {button}: no sound");
+                leaves_by_itself(&mut bench, &format!("{name} {button}"));
+                bench.still_works();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_calls_elsewhere_does_not_fill_the_memory() {
+    let mut bench = Bench::ready(Settings { mode: Mode::MultiPipe, ..settings() });
+    for n in 0..1000 {
+        bench.message(&format!("call-{n}"), Body::InCall { msisdn: None });
+    }
+    assert_eq!(bench.counter("in-call-too-many"), 984);
+    for n in 0..1000 {
+        bench.message(&format!("call-{n}"), Body::Idle);
+    }
+    assert!(!bench.box_.status().busy_elsewhere);
+    bench.still_works();
+}
+
+#[test]
+fn a_call_of_64_kib_of_sdp_passes_through_untouched() {
+    let mut bench = Bench::ready(settings());
+    let sdp = "a=x\r\n".repeat(13_000);
+    bench.message("in-1", Body::Offer { sdp: sdp.clone(), msisdn: None });
+    let checked = bench.commands.iter().any(
+        |c| matches!(c, Command::Media { command: MediaCommand::Check { sdp: got }, .. } if *got == sdp),
+    );
+    assert!(checked);
+    bench.still_works();
+}

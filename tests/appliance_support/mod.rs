@@ -1,0 +1,479 @@
+//! A bench for the appliance: virtual time, and shells that do as the test says.
+#![allow(dead_code, reason = "each test file uses a part of the bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which the lint does not see"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use callbox::appliance::Appliance;
+use callbox::appliance::action::Action;
+use callbox::appliance::command::{
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+};
+use callbox::appliance::event::{
+    Body, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
+    SessionEvent, SystemEvent,
+};
+use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
+use callbox::appliance::indicator::{LedFunction, Pattern};
+use callbox::appliance::settings::{
+    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings,
+};
+use callbox::appliance::status::{CallStatus, SessionStatus};
+use callbox::appliance::tone::Tone;
+
+pub const FAMILY: &str = "+4722222222";
+pub const NEIGHBOUR: &str = "+4733333333";
+pub const OFFER: &str = "v=0 remote offer";
+pub const ANSWER: &str = "v=0 remote answer";
+
+pub fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to draw events.
+#[derive(Clone)]
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len() as u64) as usize]
+    }
+}
+
+pub fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::parse(text).unwrap()
+}
+
+pub fn call_to(names: &[&str]) -> Action {
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+fn button(press: Action) -> ButtonSettings {
+    ButtonSettings { press: Some(press), ..ButtonSettings::default() }
+}
+
+pub fn settings() -> Settings {
+    let buttons = [
+        ("call", button(call_to(&["family"]))),
+        ("hunt", button(call_to(&["family", "neighbour"]))),
+        ("nobody", button(call_to(&["stranger"]))),
+        ("hangup", button(Action::HangUp)),
+        ("phone", button(Action::ToPhone)),
+        ("take", button(Action::TakeOver)),
+    ];
+    let leds = [
+        ("status", LedFunction::Status),
+        ("online", LedFunction::Online),
+        ("calling", LedFunction::Calling),
+        ("ringing", LedFunction::Ringing),
+        ("answered", LedFunction::Answered),
+        ("busy", LedFunction::BusyElsewhere),
+        ("fault", LedFunction::Fault),
+    ];
+    Settings {
+        mode: Mode::Pipe,
+        contacts: BTreeMap::from([
+            ("family".to_owned(), number(FAMILY)),
+            ("neighbour".to_owned(), number(NEIGHBOUR)),
+        ]),
+        buttons: buttons.into_iter().map(|(name, button)| (name.into(), button)).collect(),
+        leds: leds.into_iter().map(|(name, function)| (name.into(), function)).collect(),
+        outputs: vec!["strike".into()],
+        incoming: IncomingSettings::default(),
+        call: CallSettings::default(),
+        backoff: BackoffSettings::default(),
+    }
+}
+
+pub struct Bench {
+    pub box_: Appliance,
+    pub now: Instant,
+    /// Commands since the last `take`, without log entries.
+    pub commands: Vec<Command>,
+    pub logs: Vec<String>,
+    /// The log's kinds as JSON.
+    pub kinds: Vec<serde_json::Value>,
+    /// What the lamps were last told.
+    pub lamps: BTreeMap<String, Pattern>,
+    /// The tone that plays.
+    pub tone: Option<Tone>,
+    /// Whose audio meets microphone and loudspeaker.
+    pub connected: Option<PeerId>,
+    /// A stream was asked for and has not ended.
+    pub stream: bool,
+    /// Every peer there ever was, with whether it is open.
+    pub peers: BTreeMap<PeerId, bool>,
+    /// Peers whose `Prepare` and whose `Close` is not answered yet.
+    pub preparing: BTreeSet<PeerId>,
+    pub closing: BTreeSet<PeerId>,
+    /// Which peer made an Offer.
+    offers: BTreeMap<String, PeerId>,
+    next_request: u64,
+}
+
+impl Bench {
+    pub fn new(settings: Settings) -> Self {
+        Self::seeded(settings, 1)
+    }
+
+    pub fn seeded(settings: Settings, seed: u64) -> Self {
+        let now = Instant::now();
+        let mut rng = Rng(seed);
+        let mut bench = Self {
+            box_: Appliance::new(settings, Box::new(move || rng.next()), now),
+            now,
+            commands: Vec::new(),
+            logs: Vec::new(),
+            kinds: Vec::new(),
+            lamps: BTreeMap::new(),
+            tone: None,
+            connected: None,
+            stream: false,
+            peers: BTreeMap::new(),
+            preparing: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            offers: BTreeMap::new(),
+            next_request: 0,
+        };
+        bench.drain();
+        bench
+    }
+
+    /// Registered, with a prepared peer connection, nothing in `commands`.
+    pub fn ready(settings: Settings) -> Self {
+        Self::ready_seeded(settings, 1)
+    }
+
+    pub fn ready_seeded(settings: Settings, seed: u64) -> Self {
+        let mut bench = Self::seeded(settings, seed);
+        bench.session(SessionEvent::Sent);
+        bench.session(SessionEvent::Opened);
+        bench.prepare_all();
+        bench.take();
+        bench
+    }
+
+    fn drain(&mut self) {
+        while let Some(command) = self.box_.poll_command() {
+            match &command {
+                Command::Line(LineCommand::Led { led, pattern }) => {
+                    let before = self.lamps.insert(led.to_string(), *pattern);
+                    assert_ne!(before, Some(*pattern), "lamp {led} was told {pattern:?} twice");
+                }
+                Command::Session(SessionCommand::Connect { .. }) => self.stream = true,
+                Command::Session(SessionCommand::Send(message)) => {
+                    assert!(self.stream, "{message:?} was sent without a stream");
+                }
+                Command::Audio(AudioCommand::Connect(peer)) => self.connected = *peer,
+                Command::Audio(AudioCommand::Tone(tone)) => self.tone = *tone,
+                Command::Media {
+                    peer,
+                    command: what @ (MediaCommand::Prepare | MediaCommand::Check { .. }),
+                } => {
+                    let before = self.peers.insert(*peer, true);
+                    assert_eq!(before, None, "{peer:?} was used twice");
+                    if *what == MediaCommand::Prepare {
+                        self.preparing.insert(*peer);
+                    }
+                }
+                Command::Media { peer, command: MediaCommand::Close } => {
+                    let before = self.peers.insert(*peer, false);
+                    assert_eq!(before, Some(true), "{peer:?} was closed, but was not open");
+                    self.preparing.remove(peer);
+                    self.closing.insert(*peer);
+                }
+                Command::Media { peer, command } => {
+                    assert_eq!(self.peers.get(peer), Some(&true), "{command:?} to {peer:?} that is not open");
+                }
+                Command::Log(record) => {
+                    self.logs.push(record.text.clone());
+                    self.kinds.push(serde_json::to_value(record).unwrap());
+                }
+                _ => {}
+            }
+            if !matches!(command, Command::Log(_)) {
+                self.commands.push(command);
+            }
+        }
+    }
+
+    pub fn event(&mut self, event: Event) {
+        self.box_.handle_event(event, self.now);
+        self.drain();
+    }
+
+    /// Lets time pass, with every deadline at its instant.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((at, _)) = self.box_.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.box_.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    pub fn take(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    pub fn session(&mut self, event: SessionEvent) {
+        self.event(Event::Session(event));
+    }
+
+    pub fn closed(&mut self, reason: CloseReason) {
+        self.stream = false;
+        self.session(SessionEvent::Closed(Closed { reason, detail: format!("{reason:?}") }));
+    }
+
+    pub fn message(&mut self, call_id: &str, body: Body) {
+        self.session(SessionEvent::Message(Message { call_id: call_id.into(), body }));
+    }
+
+    pub fn offer(&mut self, call_id: &str, from: Option<&str>) {
+        let msisdn = from.map(number);
+        self.message(call_id, Body::Offer { sdp: OFFER.to_owned(), msisdn });
+    }
+
+    pub fn media(&mut self, peer: PeerId, event: MediaEvent) {
+        self.preparing.remove(&peer);
+        if let MediaEvent::Prepared { sdp } = &event {
+            self.offers.insert(sdp.clone(), peer);
+        }
+        if event == MediaEvent::Closed {
+            self.closing.remove(&peer);
+        }
+        self.event(Event::Media { peer, event });
+    }
+
+    pub fn media_failed(&mut self, peer: PeerId, kind: MediaErrorKind) {
+        self.media(peer, MediaEvent::Failed(MediaError { kind, detail: format!("{kind:?}") }));
+    }
+
+    pub fn system(&mut self, event: SystemEvent) {
+        self.event(Event::System(event));
+    }
+
+    /// A clean push: down now, up 100 ms later.
+    pub fn press(&mut self, name: &str) {
+        self.down(name);
+        self.pass(ms(100));
+        self.up(name);
+        self.pass(ms(50));
+    }
+
+    pub fn down(&mut self, name: &str) {
+        self.event(Event::Line(LineEvent::Pressed(ButtonName::from(name))));
+    }
+
+    pub fn up(&mut self, name: &str) {
+        self.event(Event::Line(LineEvent::Released(ButtonName::from(name))));
+    }
+
+    /// Asks over the control socket; there must be exactly one reply.
+    pub fn ask(&mut self, action: Action) -> Result<(), Refusal> {
+        self.next_request += 1;
+        let asked = RequestId(self.next_request);
+        let from = self.commands.len();
+        self.event(Event::Control { request: asked, action });
+        let mut replies = self.commands[from..].iter().filter_map(|command| match command {
+            Command::Reply { request, result } => Some((*request, *result)),
+            _ => None,
+        });
+        let (request, result) = replies.next().expect("no reply");
+        assert_eq!((request, replies.next()), (asked, None));
+        result
+    }
+
+    /// Answers every `Prepare` that is open and not answered yet.
+    pub fn prepare_all(&mut self) {
+        for peer in self.preparing.clone() {
+            self.media(peer, MediaEvent::Prepared { sdp: format!("v=0 offer of peer {}", peer.0) });
+        }
+    }
+
+    /// Answers every `Close`.
+    pub fn close_all(&mut self) {
+        for peer in self.closing.clone() {
+            self.media(peer, MediaEvent::Closed);
+        }
+    }
+
+    /// Messages sent since the last `take`.
+    pub fn sent(&self) -> Vec<Message> {
+        self.commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::Session(SessionCommand::Send(message)) => Some(message.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn sent_offer(&self) -> Option<(CallId, Option<PhoneNumber>, String)> {
+        self.sent().into_iter().find_map(|message| match message.body {
+            Body::Offer { sdp, msisdn } => Some((message.call_id, msisdn, sdp)),
+            _ => None,
+        })
+    }
+
+    pub fn sent_byes(&self) -> Vec<String> {
+        let byes = self.sent().into_iter().filter(|message| message.body == Body::Bye);
+        byes.map(|message| message.call_id.0).collect()
+    }
+
+    pub fn connects(&self) -> Vec<bool> {
+        self.commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::Session(SessionCommand::Connect { renew_token }) => Some(*renew_token),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn tones(&self) -> Vec<Option<Tone>> {
+        self.commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::Audio(AudioCommand::Tone(tone)) => Some(*tone),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The peer that got the last command for which `wanted` is true.
+    pub fn peer_told(&self, wanted: fn(&MediaCommand) -> bool) -> Option<PeerId> {
+        self.commands.iter().rev().find_map(|command| match command {
+            Command::Media { peer, command } if wanted(command) => Some(*peer),
+            _ => None,
+        })
+    }
+
+    pub fn call(&self) -> CallStatus {
+        self.box_.status().call
+    }
+
+    pub fn session_status(&self) -> SessionStatus {
+        self.box_.status().session
+    }
+
+    pub fn counter(&self, name: &str) -> u64 {
+        self.box_.status().counters.get(name).copied().unwrap_or(0)
+    }
+
+    pub fn lamp(&self, name: &str) -> Pattern {
+        self.lamps[name]
+    }
+
+    /// The `step`s of the log, in order.
+    pub fn steps(&self) -> Vec<String> {
+        let steps = self.kinds.iter().filter_map(|kind| kind.get("step"));
+        steps.map(|step| step.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Presses `call`; the peer and the id of the Offer that goes out.
+    pub fn call_out(&mut self) -> (PeerId, String) {
+        self.take();
+        self.press("call");
+        let (id, _, sdp) = self.sent_offer().unwrap_or_else(|| {
+            panic!(
+                "no Offer: {:?}\n{:#?}",
+                self.logs.iter().rev().take(8).collect::<Vec<_>>(),
+                self.box_.status()
+            )
+        });
+        self.prepare_all();
+        (self.offers[&sdp], id.0)
+    }
+
+    /// Calls out until both can talk.
+    pub fn talk(&mut self) -> (PeerId, String) {
+        let (peer, id) = self.call_out();
+        self.message(&id, Body::Ringing);
+        self.message(&id, Body::Answer { sdp: ANSWER.to_owned() });
+        self.media(peer, MediaEvent::Connected { codec: "opus".to_owned() });
+        assert_eq!(self.call(), CallStatus::InCall);
+        self.take();
+        (peer, id)
+    }
+
+    /// A call comes in; the peer that checks its Offer.
+    pub fn call_in(&mut self, id: &str) -> PeerId {
+        self.take();
+        self.offer(id, Some(FAMILY));
+        self.peer_told(|command| matches!(command, MediaCommand::Check { .. })).expect("no Check")
+    }
+
+    /// A call comes in and rings.
+    pub fn ring(&mut self, id: &str) -> PeerId {
+        let peer = self.call_in(id);
+        self.media(peer, MediaEvent::Acceptable);
+        assert_eq!(self.call(), CallStatus::Incoming);
+        peer
+    }
+
+    /// After whatever happened: media closes, tones end, the session comes
+    /// back, and a press makes a whole call. This is what a person needs.
+    pub fn still_works(&mut self) {
+        self.take();
+        for button in ["call", "hunt", "nobody", "hangup", "phone", "take"] {
+            self.up(button);
+        }
+        self.pass(ms(500));
+        if !matches!(self.call(), CallStatus::Idle | CallStatus::Releasing) {
+            self.press("hangup");
+        }
+        self.close_all_open_releases();
+        // Longer than any back-off, any rate limit and any end tone.
+        for _ in 0..40 {
+            if self.session_status() == SessionStatus::Registered {
+                break;
+            }
+            self.pass(secs(10));
+            if !self.connects().is_empty() {
+                self.session(SessionEvent::Sent);
+                self.session(SessionEvent::Opened);
+            }
+        }
+        assert_eq!(self.session_status(), SessionStatus::Registered, "never registered again");
+        for _ in 0..45 {
+            self.pass(secs(1));
+            self.prepare_all();
+        }
+        assert_eq!(self.call(), CallStatus::Idle);
+        assert_eq!(self.tone, None, "a tone plays in an idle box");
+        self.talk();
+        self.press("hangup");
+        assert_eq!(self.sent_byes().len(), 1);
+        self.close_all_open_releases();
+        assert_eq!(self.call(), CallStatus::Idle);
+    }
+
+    fn close_all_open_releases(&mut self) {
+        self.close_all();
+        self.pass(secs(3));
+    }
+}

@@ -1,0 +1,154 @@
+//! The real-time threads must not allocate: an allocator takes locks and may
+//! ask the kernel for memory, and then the sound stops for as long as that takes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unsafe_code, reason = "a global allocator is an unsafe trait; this one counts and passes on")]
+
+mod audio_support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use audio_support::{engine, settings, wait_meters, with_cable};
+use callbox::appliance::id::PeerId;
+use callbox::appliance::tone::Tone;
+use callbox::audio::{AudioSettings, Frame, Leg, PERIOD};
+
+const LONG: Duration = Duration::from_secs(20);
+const MOST_THREADS: usize = 512;
+
+/// Allocations and releases of each thread, and the thread's number.
+static COUNTS: [(AtomicU64, AtomicU64); MOST_THREADS] =
+    [const { (AtomicU64::new(0), AtomicU64::new(0)) }; MOST_THREADS];
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+fn count() {
+    let mine = MINE.get();
+    if mine == usize::MAX {
+        let mine = THREADS.fetch_add(1, Relaxed);
+        MINE.set(mine);
+        // SAFETY: gettid takes nothing, touches no memory and cannot fail.
+        let thread = unsafe { libc::gettid() };
+        COUNTS[mine].1.store(thread as u64, Relaxed);
+        COUNTS[mine].0.fetch_add(1, Relaxed);
+    } else {
+        COUNTS[mine].0.fetch_add(1, Relaxed);
+    }
+}
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Counts so far, by name, of the real-time threads alive now. One that has
+/// never allocated is there with 0.
+fn counts() -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let task = task.unwrap();
+        let Ok(name) = std::fs::read_to_string(task.path().join("comm")) else { continue };
+        let number: u64 = task.file_name().to_str().unwrap().parse().unwrap();
+        let mine = COUNTS.iter().find(|(_, thread)| thread.load(Relaxed) == number);
+        counts.insert(name.trim().to_owned(), mine.map_or(0, |(count, _)| count.load(Relaxed)));
+    }
+    counts.retain(|name, _| ["alsa-capture", "alsa-playback", "audio-dsp"].contains(&name.as_str()));
+    counts
+}
+
+struct Echo {
+    frame: Frame,
+    /// For the test of the test: a leg that breaks the rule.
+    allocates: bool,
+}
+
+impl Leg for Echo {
+    fn near_end(&mut self, frame: &Frame, _now: Instant) {
+        self.frame = *frame;
+        if self.allocates {
+            std::hint::black_box(vec![1_u8; 100]);
+        }
+    }
+
+    fn far_end(&mut self, frame: &mut Frame, _now: Instant) {
+        *frame = self.frame;
+    }
+}
+
+/// Runs a call with tones, mute and changes of legs, and tells what each
+/// real-time thread allocated or released over at least 200 periods.
+fn allocations(settings: AudioSettings, allocates: bool) -> BTreeMap<String, u64> {
+    let (engine, _faults) = engine(settings);
+    let leg = |allocates| Box::new(Echo { frame: [0; 480], allocates });
+    engine.attach(PeerId(1), leg(allocates));
+    engine.connect(Some(PeerId(1)));
+    wait_meters(&engine, LONG, "both run", |m| m.capture.periods > 50 && m.playback.periods > 50);
+    let before = counts();
+    let began = engine.meters();
+    let mut round = 0;
+    while engine.meters().capture.periods < began.capture.periods + 200
+        || engine.meters().playback.periods < began.playback.periods + 200
+    {
+        round += 1;
+        let peer = PeerId(round + 1);
+        engine.attach(peer, leg(allocates));
+        for tone in [Tone::Press, Tone::Progress, Tone::Ringback, Tone::Busy, Tone::Ring, Tone::Error] {
+            engine.tone(Some(tone));
+            std::thread::sleep(PERIOD * 3);
+        }
+        engine.mute(round % 2 == 0);
+        engine.connect(Some(peer));
+        engine.detach(PeerId(round));
+        engine.tone(None);
+        std::thread::sleep(PERIOD * 3);
+    }
+    let after = counts();
+    let xruns = engine.meters();
+    engine.stop();
+    assert_eq!(before.len(), 3, "{before:?}");
+    assert_eq!((xruns.capture.opened, xruns.playback.opened), (1, 1), "a device was opened anew: {xruns:?}");
+    before.into_iter().map(|(name, count)| (name.clone(), after[&name] - count)).collect()
+}
+
+/// One test, since threads are told apart by their names.
+#[test]
+fn the_real_time_threads_do_not_allocate() {
+    with_cable("the_real_time_threads_do_not_allocate", |mut cable| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("wav:{}", folder.path().join("heard.wav").display());
+        cable.up();
+        for (capture, playback) in
+            [("dut_mic", "dut_spk"), ("synth:noise", "synth:silence"), ("synth:tone=440", file.as_str())]
+        {
+            let counts = allocations(settings(capture, playback), false);
+            assert!(counts.values().all(|&count| count == 0), "{capture}, {playback}: {counts:?}");
+        }
+        let counts = allocations(settings("synth:noise", "synth:silence"), true);
+        assert!(counts["audio-dsp"] >= 100, "the count counts nothing: {counts:?}");
+        assert_eq!(counts["alsa-capture"], 0, "counts of threads are mixed up");
+    });
+}

@@ -1,0 +1,530 @@
+//! Who may use whom, as ARCHITECTURE.md has it. The pure core stays testable
+//! in virtual time, and each library stays replaceable, only as long as nobody
+//! takes a short cut; this test reads every source file and finds the short cut.
+//!
+//! It reads tokens, not text: comments and strings do not count, the inside of
+//! macros does. What stands under `#[cfg(test)]` is free, but for `unsafe`.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// What each top-level module may use of the others. `*` is everything.
+const LOCAL: [(&str, &[&str]); 18] = [
+    ("appliance", &["appliance"]),
+    ("config", &["appliance", "config"]),
+    ("pipe", &["appliance", "config", "pipe"]),
+    (
+        "media",
+        &[
+            "appliance",
+            "config",
+            "media",
+            "audio::Frame",
+            "audio::Leg",
+            "audio::FRAME_SAMPLES",
+            "audio::SAMPLE_RATE",
+        ],
+    ),
+    ("audio", &["appliance", "config", "audio"]),
+    ("gpio", &["appliance", "config", "gpio"]),
+    ("panel", &["appliance", "config", "panel"]),
+    ("system", &["appliance", "config", "system"]),
+    ("control", &["appliance", "config", "control", "handle"]),
+    ("handle", &["appliance", "config", "gpio", "system", "handle"]),
+    ("sim", &["appliance", "config", "pipe", "media", "audio", "gpio", "panel", "system", "control", "sim"]),
+    ("driver", &["*"]),
+    ("boot", &["*"]),
+    ("settings", &["*"]),
+    ("demo", &["*"]),
+    ("cli", &["*"]),
+    ("lib", &["*"]),
+    ("main", &["*"]),
+];
+
+/// Modules that may use these crates only.
+const ONLY_THESE_CRATES: [(&str, &[&str]); 2] =
+    [("appliance", &["serde", "thiserror"]), ("config", &["secrecy", "serde", "thiserror", "toml"])];
+
+/// Crates that stay in these modules.
+const HOME: [(&str, &[&str]); 11] = [
+    ("prost", &["pipe", "sim"]),
+    ("tonic", &["pipe", "sim"]),
+    ("tonic_prost", &["pipe", "sim"]),
+    ("webrtc", &["media"]),
+    ("oauth2", &["pipe"]),
+    ("reqwest", &["pipe"]),
+    ("axum", &["sim", "panel"]),
+    ("alsa", &["audio"]),
+    ("opus", &["media"]),
+    ("rppal", &["gpio"]),
+    ("gpiocdev", &["gpio"]),
+];
+
+/// Drivers: each in one file.
+const ONE_FILE: [&str; 4] = ["alsa", "opus", "rppal", "gpiocdev"];
+
+/// What the pure core must not touch: clocks, I/O, threads, and maps whose
+/// order differs from run to run.
+const IMPURE: [&str; 15] = [
+    "Instant::now",
+    "SystemTime",
+    "UNIX_EPOCH",
+    "elapsed",
+    "HashMap",
+    "HashSet",
+    "RandomState",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "println",
+    "eprintln",
+];
+
+/// A path in a file, such as `crate::audio::Frame`, split at its `::`.
+struct Mention {
+    path: Vec<String>,
+    /// It may begin with a crate: neither a method nor a lone word.
+    may_be_foreign: bool,
+    line: usize,
+}
+
+/// What one file says.
+#[derive(Default)]
+struct Source {
+    mentions: Vec<Mention>,
+    /// Names that hide a crate of the same name: modules declared here, things imported.
+    hidden: BTreeSet<String>,
+    /// `#[cfg(test)] mod NAME;`: that file is a test.
+    test_modules: BTreeSet<String>,
+    has_unsafe: bool,
+}
+
+impl Source {
+    fn read(text: &str) -> Self {
+        let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("not Rust: {error}"));
+        let mut source = Source::default();
+        source.walk(tokens, &[], 0);
+        source
+    }
+
+    /// `prefix` is what stands before the braces of a `use` tree; `depth`
+    /// counts modules inside the file, which `super` climbs first.
+    fn walk(&mut self, tokens: TokenStream, prefix: &[String], depth: usize) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut at = 0;
+        while at < tokens.len() {
+            if is_cfg_test(&tokens, at) {
+                let end = item_end(&tokens, at + 2);
+                if let [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Punct(_)] =
+                    &tokens[at + 2..end]
+                    && word == "mod"
+                {
+                    self.test_modules.insert(name.to_string());
+                }
+                self.has_unsafe |= mentions_unsafe(tokens[at..end].iter().cloned().collect());
+                at = end;
+                continue;
+            }
+            match &tokens[at] {
+                TokenTree::Ident(word) => {
+                    self.has_unsafe |= word == "unsafe";
+                    if word == "mod"
+                        && let Some(TokenTree::Ident(name)) = tokens.get(at + 1)
+                    {
+                        self.hidden.insert(name.to_string());
+                        if let Some(TokenTree::Group(body)) = tokens.get(at + 2) {
+                            self.walk(body.stream(), &[], depth + 1);
+                            at += 3;
+                            continue;
+                        }
+                        at += 2;
+                        continue;
+                    }
+                    at = self.path(&tokens, at, prefix, depth);
+                }
+                TokenTree::Group(group) => {
+                    self.walk(group.stream(), prefix, depth);
+                    at += 1;
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => at += 1,
+            }
+        }
+    }
+
+    /// Reads one path that begins at `at`; answers where it ends.
+    fn path(&mut self, tokens: &[TokenTree], mut at: usize, prefix: &[String], depth: usize) -> usize {
+        let line = tokens[at].span().start().line;
+        let mut path = prefix.to_vec();
+        let before = at.checked_sub(1).map(|before| tokens[before].to_string()).unwrap_or_default();
+        loop {
+            match tokens.get(at) {
+                Some(TokenTree::Ident(word)) => path.push(word.to_string()),
+                Some(TokenTree::Punct(star)) if star.as_char() == '*' => path.push("*".to_owned()),
+                // The braces of a use tree; the mentions are inside.
+                Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                    self.walk(group.stream(), &path, depth);
+                    return at + 1;
+                }
+                Some(TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_)) | None => break,
+            }
+            at += 1;
+            if !is_double_colon(tokens, at) {
+                break;
+            }
+            at += 2;
+        }
+        // `super` inside an inner module may still be this file's own.
+        let climbed = path.iter().take_while(|word| *word == "super").count();
+        if climbed > 0 && climbed <= depth {
+            path = [&["self".to_owned()], &path[climbed..]].concat();
+        } else if climbed > 0 && depth > 0 {
+            path.drain(..depth);
+        }
+        if path.len() > 1 && matches!(path[0].as_str(), "crate" | "self" | "super") {
+            self.hidden.extend(path.last().cloned());
+        }
+        let may_be_foreign = before != "." && (path.len() > 1 || before == "use" || before == "crate");
+        self.mentions.push(Mention { path, may_be_foreign, line });
+        at
+    }
+}
+
+fn is_double_colon(tokens: &[TokenTree], at: usize) -> bool {
+    let colon = |at| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+    colon(at) && colon(at + 1)
+}
+
+/// `#[cfg(test)]` and nothing wider: `any(test, ...)` is shipped.
+fn is_cfg_test(tokens: &[TokenTree], at: usize) -> bool {
+    let hash = matches!(&tokens[at], TokenTree::Punct(punct) if punct.as_char() == '#');
+    let Some(TokenTree::Group(attribute)) = tokens.get(at + 1) else { return false };
+    hash && attribute.to_string().replace(' ', "") == "[cfg(test)]"
+}
+
+/// The item after an attribute ends with its braces or its semicolon.
+fn item_end(tokens: &[TokenTree], mut at: usize) -> usize {
+    while let Some(token) = tokens.get(at) {
+        at += 1;
+        match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                // `use a::{b};` goes on to its semicolon.
+                let more = matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ';');
+                return at + usize::from(more);
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ';' => return at,
+            TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Ident(_) | TokenTree::Literal(_) => {}
+        }
+    }
+    at
+}
+
+fn mentions_unsafe(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "unsafe",
+        TokenTree::Group(group) => mentions_unsafe(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+/// The path of a file below src, as module names: `audio/alsa.rs` is `[audio, alsa]`.
+fn module_of(file: &str) -> Vec<String> {
+    let mut module: Vec<String> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if module.last().is_some_and(|name| name == "mod") {
+        module.pop();
+    }
+    module
+}
+
+/// The path from the crate's root, if it is a path of this crate.
+fn from_root(path: &[String], module: &[String]) -> Option<Vec<String>> {
+    match path[0].as_str() {
+        "crate" | "callbox" => Some(path[1..].to_vec()),
+        "self" => Some([module, &path[1..]].concat()),
+        "super" => {
+            let climbed = path.iter().take_while(|word| *word == "super").count();
+            let above = &module[..module.len().saturating_sub(climbed)];
+            Some([above, &path[climbed..]].concat())
+        }
+        _ => None,
+    }
+}
+
+/// Every broken rule in these files, one line each.
+fn violations(files: &[(String, String)], crates: &BTreeSet<String>) -> Vec<String> {
+    let sources: BTreeMap<&str, Source> =
+        files.iter().map(|(file, text)| (file.as_str(), Source::read(text))).collect();
+    let tests: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|(file, source)| {
+            let folder = module_of(file).join("/");
+            source.test_modules.iter().map(move |name| match folder.as_str() {
+                "lib" | "main" => name.clone(),
+                folder => format!("{folder}/{name}"),
+            })
+        })
+        .collect();
+    let mut found = Vec::new();
+    let mut unsafe_files = Vec::new();
+    let mut users: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (file, source) in &sources {
+        if source.has_unsafe {
+            unsafe_files.push(*file);
+        }
+        let module = module_of(file);
+        if tests.contains(&module.join("/")) {
+            continue;
+        }
+        let top = module[0].as_str();
+        let Some((_, allowed)) = LOCAL.iter().find(|(name, _)| *name == top) else {
+            found.push(format!("{file}: no rule says what {top} may use"));
+            continue;
+        };
+        let in_module = if matches!(top, "lib" | "main") { &[] } else { module.as_slice() };
+        for Mention { path, may_be_foreign, line } in &source.mentions {
+            let name = path.join("::");
+            if let Some(local) = from_root(path, in_module) {
+                let may = |rule: &&str| {
+                    let rule: Vec<&str> = rule.split("::").collect();
+                    rule == ["*"] || local.iter().zip(&rule).filter(|(a, b)| a == b).count() == rule.len()
+                };
+                let known = local
+                    .first()
+                    .is_some_and(|first| LOCAL.iter().any(|(name, _)| name == first) || first == "*");
+                if known && !allowed.iter().any(may) {
+                    found.push(format!("{file}:{line}: {top} must not use {name}"));
+                }
+            } else if *may_be_foreign && crates.contains(&path[0]) && !source.hidden.contains(&path[0]) {
+                let foreign = path[0].as_str();
+                let only = ONLY_THESE_CRATES.iter().find(|(module, _)| *module == top);
+                let home = HOME.iter().find(|(name, _)| *name == foreign);
+                if only.is_some_and(|(_, crates)| !crates.contains(&foreign))
+                    || home.is_some_and(|(_, modules)| !modules.contains(&top))
+                {
+                    found.push(format!("{file}:{line}: {top} must not use the crate {foreign}"));
+                }
+                if let Some(driver) = ONE_FILE.iter().find(|name| **name == foreign) {
+                    users.entry(driver).or_default().insert(file);
+                }
+            }
+            if top == "appliance" {
+                let dotted = format!("::{name}::");
+                if let Some(impure) = IMPURE.iter().find(|word| dotted.contains(&format!("::{word}::"))) {
+                    found.push(format!("{file}:{line}: the pure core must not use {impure}"));
+                }
+            }
+        }
+    }
+    for (driver, files) in users.iter().filter(|(_, files)| files.len() > 1) {
+        found.push(format!("the crate {driver} belongs in one file, and is in {files:?}"));
+    }
+    if unsafe_files.len() > 1 {
+        found.push(format!("unsafe belongs in one file at most, and is in {unsafe_files:?}"));
+    }
+    found
+}
+
+/// The crates of Cargo.toml, as the source names them.
+fn crates() -> BTreeSet<String> {
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let mut crates: BTreeSet<String> =
+        manifest["dependencies"].as_table().unwrap().keys().map(|name| name.replace('-', "_")).collect();
+    assert!(crates.len() > 20, "the dependencies were not read");
+    // Rules may be older than the dependency they speak of.
+    crates.extend(HOME.iter().map(|(name, _)| (*name).to_owned()));
+    crates
+}
+
+fn read_tree(folder: &Path, root: &Path, files: &mut Vec<(String, String)>) {
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_tree(&path, root, files);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            files.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn nobody_takes_a_short_cut() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    read_tree(&root, &root, &mut files);
+    assert!(files.len() > 20, "only {} files were read", files.len());
+    let found = violations(&files, &crates());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Plants one file and expects exactly these violations.
+#[track_caller]
+fn plant(file: &str, text: &str, expected: &[&str]) {
+    plant_all(&[(file, text)], expected);
+}
+
+#[track_caller]
+fn plant_all(files: &[(&str, &str)], expected: &[&str]) {
+    let files: Vec<_> = files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+    assert_eq!(violations(&files, &crates()), expected);
+}
+
+#[test]
+fn a_forbidden_module_is_found_in_every_way_of_naming_it() {
+    for text in [
+        "use crate::pipe::PipeSettings;",
+        "use super::pipe::PipeSettings;",
+        "use crate::{appliance::id::PeerId, pipe::PipeSettings};",
+        "use crate::{pipe};",
+        "fn f() { crate::pipe::open() }",
+        "fn f() { tokio::select! { x = crate::pipe::open() => {} } }",
+        "mod inner { use super::super::pipe::open; }",
+        "use crate::*;",
+    ] {
+        let files = [("media/mod.rs".to_owned(), text.to_owned())];
+        let found = violations(&files, &crates());
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with("media/mod.rs:1: media must not use "), "{found:?}");
+    }
+    plant(
+        "media/peer.rs",
+        "\nuse super::super::gpio::Lines;",
+        &["media/peer.rs:2: media must not use super::super::gpio::Lines"],
+    );
+}
+
+#[test]
+fn every_module_is_kept_from_every_other_it_must_not_use() {
+    for (module, allowed) in LOCAL {
+        for (other, _) in LOCAL {
+            let forbidden = !allowed.contains(&"*") && !allowed.contains(&other);
+            let text = format!("use crate::{other}::Thing;");
+            let found = violations(&[(format!("{module}/x.rs"), text)], &crates());
+            assert_eq!(found.len(), usize::from(forbidden), "{module} -> {other}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_allowed_is_not_reported() {
+    plant(
+        "media/rtp.rs",
+        "use crate::audio::{FRAME_SAMPLES, Frame, Leg, SAMPLE_RATE}; use super::jitter::Buffer;",
+        &[],
+    );
+    plant("config/mod.rs", "use crate::appliance::id::PeerId; use toml::Spanned; pub mod core;", &[]);
+    plant("appliance/x.rs", "use super::id::PeerId; use std::time::Instant; use serde::Serialize;", &[]);
+    plant(
+        "appliance/x.rs",
+        "// crate::pipe\n/// Instant::now()\nfn f() -> &'static str { \"crate::pipe tokio::spawn\" }",
+        &[],
+    );
+    plant(
+        "appliance/x.rs",
+        "#[cfg(test)]\nmod tests { use std::time::Instant; fn f() { Instant::now(); } }",
+        &[],
+    );
+    plant_all(
+        &[
+            ("appliance/mod.rs", "#[cfg(test)]\nmod laws;"),
+            ("appliance/laws.rs", "fn f() { std::time::Instant::now(); }"),
+        ],
+        &[],
+    );
+    plant_all(
+        &[("audio/mod.rs", "mod alsa;\nfn f() { alsa::open() }"), ("audio/alsa.rs", "use alsa::pcm::PCM;")],
+        &[],
+    );
+    plant("main.rs", "fn main() { callbox::cli::run() }", &[]);
+    plant("config/x.rs", "fn f(bytes: &str) -> u8 { bytes.bytes().next() }", &[]);
+}
+
+#[test]
+fn more_of_audio_than_its_frames_is_not_for_media() {
+    plant(
+        "media/x.rs",
+        "use crate::audio::Mixer;",
+        &["media/x.rs:1: media must not use crate::audio::Mixer"],
+    );
+    plant("media/x.rs", "use crate::audio::*;", &["media/x.rs:1: media must not use crate::audio::*"]);
+    plant("media/x.rs", "use crate::audio;", &["media/x.rs:1: media must not use crate::audio"]);
+}
+
+#[test]
+fn clocks_and_disorder_in_the_pure_core_are_found() {
+    for (text, what) in [
+        ("fn f() { Instant::now(); }", "Instant::now"),
+        ("fn f() { std::time::Instant::now(); }", "Instant::now"),
+        ("use std::time::{Duration, SystemTime};", "SystemTime"),
+        ("fn f(t: Instant) { t.elapsed(); }", "elapsed"),
+        ("use std::collections::HashMap;", "HashMap"),
+        ("use std::collections::{BTreeMap, HashSet};", "HashSet"),
+        ("fn f() { std::thread::sleep(d) }", "std::thread"),
+        ("use std::{fs, time::Duration};", "std::fs"),
+        ("#[cfg(any(test, feature = \"x\"))]\nfn f() { println!() }", "println"),
+        ("#[cfg(test)]\nuse std::fs;\nfn f() { std::env::var() }", "std::env"),
+    ] {
+        let found = violations(&[("appliance/x.rs".to_owned(), text.to_owned())], &crates());
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].ends_with(&format!("the pure core must not use {what}")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_foreign_crate_out_of_its_module_is_found() {
+    for (crate_name, homes) in HOME {
+        for (module, _) in LOCAL {
+            let text = format!("fn f() {{ {crate_name}::thing() }}");
+            let found = violations(&[(format!("{module}/x.rs"), text)], &crates());
+            assert_eq!(found.is_empty(), homes.contains(&module), "{crate_name} in {module}: {found:?}");
+        }
+    }
+    plant("gpio/x.rs", "use {tokio::sync, webrtc::x};", &["gpio/x.rs:1: gpio must not use the crate webrtc"]);
+    plant(
+        "gpio/x.rs",
+        "#[derive(prost::Message)] struct X;",
+        &["gpio/x.rs:1: gpio must not use the crate prost"],
+    );
+    plant("gpio/x.rs", "fn f() { ::alsa::open() }", &["gpio/x.rs:1: gpio must not use the crate alsa"]);
+    plant("gpio/x.rs", "extern crate opus;", &["gpio/x.rs:1: gpio must not use the crate opus"]);
+    plant("gpio/x.rs", "use opus as o;", &["gpio/x.rs:1: gpio must not use the crate opus"]);
+    plant(
+        "appliance/x.rs",
+        "use tokio::sync::mpsc;",
+        &["appliance/x.rs:1: appliance must not use the crate tokio"],
+    );
+    plant("config/x.rs", "tracing::info!(\"\");", &["config/x.rs:1: config must not use the crate tracing"]);
+}
+
+#[test]
+fn a_driver_in_two_files_is_found() {
+    for driver in ONE_FILE {
+        let (_, homes) = HOME.iter().find(|(name, _)| *name == driver).unwrap();
+        let [a, b] = ["a", "b"].map(|file| (format!("{}/{file}.rs", homes[0]), format!("use {driver}::X;")));
+        assert!(violations(std::slice::from_ref(&a), &crates()).is_empty());
+        let found = violations(&[a, b], &crates());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("the crate {driver} belongs in one file")), "{found:?}");
+    }
+}
+
+#[test]
+fn unsafe_in_two_files_is_found_even_in_tests() {
+    let one = ("audio/a.rs", "fn f() { unsafe { g() } }");
+    plant_all(&[one, ("audio/b.rs", "#![deny(unsafe_code)] // unsafe\nconst X: &str = \"unsafe\";")], &[]);
+    plant_all(
+        &[one, ("pipe/b.rs", "#[cfg(test)] mod tests { unsafe fn g() {} }")],
+        &["unsafe belongs in one file at most, and is in [\"audio/a.rs\", \"pipe/b.rs\"]"],
+    );
+}
+
+#[test]
+fn a_module_without_a_rule_is_found() {
+    plant("extra/mod.rs", "", &["extra/mod.rs: no rule says what extra may use"]);
+}

@@ -1,0 +1,147 @@
+//! Both ends of our own token exchange could share a mistake. Here the tokens
+//! come from a server by other hands (npm `oidc-provider`), live for five
+//! seconds, and the core ends each stream with its token: the box must be
+//! back at once, ten times, with nobody's help.
+#![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod session_support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use callbox::appliance::command::SessionCommand;
+use callbox::appliance::event::{CloseReason, SessionEvent};
+use callbox::pipe::{AuthSettings, PipeSettings, SecretSource};
+use callbox::sim::server::{Server, ServerSettings, Terminal};
+use callbox::sim::token::{TokenPolicy, Tokens};
+use session_support::{PATIENCE, Session, plain};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+const CLIENT: &str = "door 7";
+/// Printable ASCII (RFC 6749 appendix A.2), with what HTTP Basic carries only in form encoding.
+const SECRET: &str = "se:cr+et %&=";
+const SCOPE: &str = "call.control.answer_and_initiate";
+const LIFE: u64 = 5;
+
+struct TokenServer {
+    url: String,
+    lines: Lines<BufReader<ChildStdout>>,
+    _process: Child,
+}
+
+async fn next_line(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<serde_json::Value> {
+    let line = lines.next_line().await.unwrap()?;
+    Some(serde_json::from_str(&line).unwrap())
+}
+
+async fn token_server() -> TokenServer {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/token-server");
+    assert!(
+        folder.join("node_modules/oidc-provider").is_dir(),
+        "the token server is not installed: run `make setup` (it runs `npm ci` in {})",
+        folder.display()
+    );
+    let mut process = Command::new("node")
+        .current_dir(folder)
+        .args(["server.mjs", CLIENT, SECRET, SCOPE, &LIFE.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node does not start: run `make setup`");
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let first = timeout(PATIENCE, next_line(&mut lines)).await.expect("node is silent").unwrap();
+    let url = first["url"].as_str().unwrap().to_owned();
+    TokenServer { url, lines, _process: process }
+}
+
+/// Teaches the core the tokens of the foreign server, and counts them.
+fn learn(mut lines: Lines<BufReader<ChildStdout>>, tokens: Arc<Tokens>) -> tokio::task::JoinHandle<usize> {
+    tokio::spawn(async move {
+        let mut count = 0;
+        while let Some(told) = next_line(&mut lines).await {
+            let token = told["token"].as_str().unwrap_or_else(|| panic!("refused: {told}"));
+            assert_eq!((&told["scope"], &told["life"]), (&SCOPE.into(), &LIFE.into()));
+            tokens.learn(token.to_owned(), Instant::now() + Duration::from_secs(LIFE));
+            count += 1;
+        }
+        count
+    })
+}
+
+fn settings(core: &Server, token_url: &str, secret: &'static str) -> PipeSettings {
+    let auth = AuthSettings::ClientCredentials {
+        token_url: token_url.to_owned(),
+        client_id: CLIENT.to_owned(),
+        secret: SecretSource::given(secret.into()),
+        scope: SCOPE.to_owned(),
+        ca_file: None,
+    };
+    PipeSettings { auth, ..plain(core.endpoint()) }
+}
+
+#[tokio::test]
+async fn a_session_outlives_ten_expiries_of_a_foreign_servers_tokens() {
+    let server = token_server().await;
+    let policy = TokenPolicy { close_expired: true, ..TokenPolicy::default() };
+    let core_settings = ServerSettings { tls: false, token: policy, ..ServerSettings::default() };
+    let mut core = Server::start(core_settings).await.unwrap();
+    let settings = settings(&core, &server.url, SECRET);
+    let learning = learn(server.lines, core.tokens().clone());
+
+    let begin = Instant::now();
+    let mut session = Session::start(settings);
+    let mut shown = BTreeSet::new();
+    let mut refused = 0;
+    session.connect().await;
+    while shown.len() < 11 {
+        let mut terminal: Option<Terminal> = None;
+        loop {
+            match session.event().await {
+                SessionEvent::Sent => {}
+                SessionEvent::Opened => {
+                    let opened = timeout(PATIENCE, core.accept()).await.unwrap().unwrap();
+                    assert!(shown.insert(opened.token.clone().unwrap()), "an old token was shown again");
+                    terminal = Some(opened);
+                }
+                SessionEvent::Closed(closed) => {
+                    assert_eq!(closed.reason, CloseReason::Unauthenticated, "{closed:?}");
+                    break;
+                }
+                other @ (SessionEvent::Message(_) | SessionEvent::Unknown) => panic!("{other:?}"),
+            }
+        }
+        // Refused before it opened: this test's core had not heard of the token
+        // yet, or the machine was too slow for a life of five seconds.
+        let renew_token = terminal.is_none();
+        refused += u32::from(renew_token);
+        assert!(refused <= 3, "refused {refused} times");
+        session.tell(SessionCommand::Connect { renew_token }).await;
+    }
+    // Ten tokens ended while their streams were open.
+    let elapsed = begin.elapsed();
+    assert!(elapsed >= Duration::from_secs(LIFE + 9 * (LIFE - 1) - 2), "too fast: {elapsed:?}");
+    drop(session);
+    drop(server._process);
+    let issued = timeout(PATIENCE, learning).await.unwrap().unwrap();
+    let expected = elapsed.as_secs() / (LIFE - 1) + 2 + u64::from(refused);
+    assert!(issued as u64 <= expected, "{issued} tokens in {elapsed:?}, expected {expected}");
+}
+
+#[tokio::test]
+async fn the_foreign_server_refuses_a_wrong_secret() {
+    let server = token_server().await;
+    let core_settings = ServerSettings { tls: false, ..ServerSettings::default() };
+    let core = Server::start(core_settings).await.unwrap();
+    let mut session = Session::start(settings(&core, &server.url, "wrong"));
+    session.connect().await;
+    let detail = session.closed_for(CloseReason::TokenRefused).await;
+    assert!(detail.contains("invalid_client") && !detail.contains("wrong"), "{detail}");
+}

