@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
@@ -105,6 +106,9 @@ fn a_name_that_is_not_resolved_is_a_fault_until_it_is() {
         Appliance::start_with(&Config { endpoint, ..Config::for_core(&core) }, &cable, &environment);
     fault_and_recovery(&mut appliance, "name-not-resolved", || {
         fs::write(&hosts, "127.0.0.1 localhost\n127.0.0.1 voice-core.test\n").unwrap();
+        // The wrapper looks at whole seconds only to tell whether the file has changed.
+        let later = SystemTime::now() + Duration::from_secs(10);
+        fs::File::open(&hosts).unwrap().set_modified(later).unwrap();
     });
 }
 

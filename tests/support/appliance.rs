@@ -92,6 +92,7 @@ impl Config {
              [media]\ncodecs = {codecs:?}\nloopback = true\n\
              [contacts]\nfront = {CALLEE:?}\n\
              [incoming]\nanswer = {answer:?}\n\
+             [backoff]\nbase = \"200ms\"\nceiling = \"2s\"\n\
              [[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
              {more}",
             mode = self.mode,
@@ -195,9 +196,10 @@ impl Appliance {
         })
     }
 
-    /// Waits until the box is registered and could call.
+    /// Waits until the box is registered and could call. After refused
+    /// credentials it leaves the token server in peace for a minute.
     pub fn wait_ready(&mut self) -> Value {
-        self.wait_status(40, "registered box", |status| {
+        self.wait_status(100, "registered box", |status| {
             status["session"] == "registered"
                 && status["call"] == "idle"
                 && status["faults"] == Value::Array(vec![])
