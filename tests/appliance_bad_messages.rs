@@ -1,5 +1,6 @@
 //! Every message in every state, with every kind of call id: a core that errs,
 //! or an attacker who speaks its protocol, must not be able to stop the box.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which the lint does not see")]
 
 mod appliance_support;
 

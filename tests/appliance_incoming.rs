@@ -182,7 +182,7 @@ fn a_second_offer_replaces_the_first_while_it_rings_and_the_ring_time_goes_on() 
     bench.pass(secs(30));
     let second = bench.call_in("in-1");
     assert_ne!(first, second);
-    assert_eq!(bench.peers[&first], false);
+    assert!(!bench.peers[&first]);
     bench.media(first, MediaEvent::Closed);
     assert_eq!((bench.call(), bench.tone), (CallStatus::Incoming, Some(Tone::Ring)));
     bench.media(second, MediaEvent::Acceptable);
@@ -289,6 +289,7 @@ fn a_call_that_comes_while_the_last_is_releasing_rings() {
         bench.media(old, MediaEvent::Closed);
         bench.pass(secs(3));
         assert_eq!((bench.call(), bench.tone), (CallStatus::Incoming, Some(Tone::Ring)));
+        assert_eq!(bench.counter("media-close-timeout"), 0);
         bench.ask(Action::Answer).unwrap();
         bench.media(peer, local_answer());
         assert_eq!(bench.call(), CallStatus::Connecting);
@@ -354,12 +355,17 @@ fn in_call_without_our_asking_leaves_our_call_alone() {
     bench.message(&id, Body::InCall { msisdn: None });
     assert_eq!(bench.call(), CallStatus::InCall);
     // A refused transfer is forgotten: the next InCall does not end the call.
-    bench.ask(Action::ToPhone).unwrap();
-    bench.message(&id, Body::Error(ErrorCode::NotInCall));
-    assert_eq!(bench.counter("error-not-in-call"), 1);
-    assert_eq!(bench.lamp("calling"), Pattern::DoubleFlash);
-    bench.message(&id, Body::InCall { msisdn: None });
-    assert_eq!(bench.call(), CallStatus::InCall);
+    for (refusal, counter) in
+        [(ErrorCode::NotInCall, "error-not-in-call"), (ErrorCode::TryAgain, "error-try-again")]
+    {
+        bench.ask(Action::ToPhone).unwrap();
+        bench.message(&id, Body::Error(refusal));
+        assert_eq!(bench.counter(counter), 1);
+        assert_eq!(bench.lamp("calling"), Pattern::DoubleFlash);
+        bench.message(&id, Body::InCall { msisdn: None });
+        assert_eq!(bench.call(), CallStatus::InCall);
+        bench.pass(secs(2));
+    }
     bench.still_works();
 }
 

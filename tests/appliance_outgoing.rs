@@ -76,7 +76,7 @@ fn a_whole_call_from_press_to_hang_up() {
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
     assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(None))));
-    assert_eq!(bench.peers[&peer], false);
+    assert!(!bench.peers[&peer]);
     assert_eq!(bench.call(), CallStatus::Releasing);
     bench.close_all();
     assert_eq!(bench.call(), CallStatus::Idle);
@@ -119,7 +119,7 @@ fn cancelled_before_the_answer() {
     let (_, id) = bench.call_out();
     bench.take();
     bench.press("hangup");
-    assert_eq!(bench.sent_byes(), [id.clone()]);
+    assert_eq!(bench.sent_byes(), std::slice::from_ref(&id));
     assert_eq!(bench.tone, Some(Tone::Press));
     bench.message(&id, Body::Answer { sdp: ANSWER.to_owned() });
     assert_eq!(bench.counter("answer-unexpected"), 1);
@@ -266,6 +266,7 @@ fn whoever_presses_again_right_after_a_call_does_not_wait() {
     assert_eq!(bench.call(), CallStatus::Outgoing, "the old call's end must not touch the new one");
     bench.pass(secs(3));
     assert_eq!((bench.call(), bench.tone), (CallStatus::Outgoing, Some(Tone::Progress)));
+    assert_eq!(bench.counter("media-close-timeout"), 0);
 }
 
 #[test]
@@ -368,14 +369,14 @@ fn prepared_peers_are_renewed_and_the_one_in_use_is_left_alone() {
     let mut bench = Bench::ready(settings());
     let first = *bench.peers.first_key_value().unwrap().0;
     bench.pass(secs(600));
-    assert_eq!(bench.peers[&first], false, "ten minutes old");
+    assert!(!bench.peers[&first], "ten minutes old");
     bench.prepare_all();
     let (in_use, _) = bench.talk();
     for _ in 0..3 {
         bench.system(SystemEvent::AddressesChanged);
         bench.prepare_all();
     }
-    assert_eq!(bench.peers[&in_use], true);
+    assert!(bench.peers[&in_use]);
     assert_eq!(bench.peers.values().filter(|open| **open).count(), 2);
     assert_eq!(bench.call(), CallStatus::InCall);
 }
@@ -389,7 +390,7 @@ fn a_peer_that_cannot_be_prepared_is_a_fault_and_is_tried_again_ever_slower() {
     let mut last = start;
     for _ in 0..8 {
         let peer = *bench.peers.last_key_value().unwrap().0;
-        assert_eq!(bench.peers[&peer], true);
+        assert!(bench.peers[&peer]);
         bench.media_failed(peer, MediaErrorKind::NoAddress);
         assert_eq!(bench.lamp("fault"), Pattern::DoubleFlash);
         let count = bench.peers.len();
@@ -408,4 +409,54 @@ fn a_peer_that_cannot_be_prepared_is_a_fault_and_is_tried_again_ever_slower() {
     assert_eq!(bench.ask(Action::Call { to: vec!["family".to_owned()] }), Err(Refusal::MediaNotReady));
     bench.still_works();
     assert_eq!(bench.lamp("fault"), Pattern::Off);
+}
+
+#[test]
+fn hanging_up_when_all_is_over_is_no_error_but_a_transfer_of_no_call_is() {
+    let mut bench = Bench::ready(settings());
+    bench.down("hangup");
+    assert_eq!((bench.tone, bench.counter("press-ignored")), (Some(Tone::Press), 1));
+    bench.pass(secs(1));
+    bench.down("phone");
+    assert_eq!((bench.tone, bench.counter("press-refused")), (Some(Tone::Error), 1));
+}
+
+#[test]
+fn a_peer_connection_that_closes_by_itself_ends_its_call_and_no_other() {
+    let mut bench = Bench::ready(settings());
+    let (peer, id) = bench.talk();
+    bench.media(peer, MediaEvent::Closed);
+    assert_eq!((bench.call(), bench.tone), (CallStatus::Idle, Some(Tone::Congestion)));
+    assert_eq!(bench.sent_byes(), [id]);
+    bench.still_works();
+}
+
+#[test]
+fn the_log_tells_the_whole_time_line() {
+    let mut bench = Bench::ready(settings());
+    let from = bench.kinds.len();
+    bench.talk();
+    bench.press("hangup");
+    bench.close_all();
+    let line: Vec<String> = bench.kinds[from..]
+        .iter()
+        .filter_map(|kind| kind.get("state").or(kind.get("step")).or(kind.get("gesture")))
+        .map(|word| word.as_str().unwrap().to_owned())
+        .collect();
+    let wanted = "press outgoing offer-sent ringing ringing answer connecting ice in-call press hang-up releasing idle";
+    assert_eq!(line.join(" "), wanted);
+}
+
+#[test]
+fn a_hunt_stops_when_the_core_asks_for_fewer_calls() {
+    let mut bench = Bench::ready(settings());
+    bench.press("hunt");
+    let id = bench.sent_offer().unwrap().0;
+    bench.prepare_all();
+    bench.message(id.as_str(), Body::Ringing);
+    bench.message(id.as_str(), Body::Error(ErrorCode::RateLimitHit));
+    assert_eq!(bench.call(), CallStatus::Ringing, "the call that rings is not given up");
+    bench.take();
+    bench.message(id.as_str(), Body::Bye);
+    assert_eq!((bench.sent_offer(), bench.tone), (None, Some(Tone::Busy)));
 }

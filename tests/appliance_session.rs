@@ -1,6 +1,7 @@
 //! The session to the voice core: a box that nobody looks after must come back
 //! by itself from whatever the network, the core or the token server does,
 //! and thousands of them must not come back at the same instant.
+#![allow(clippy::expect_used, reason = "helpers of tests, which the lint does not see")]
 
 mod appliance_support;
 
@@ -148,7 +149,7 @@ fn waits_grow_to_the_ceiling_are_spread_evenly_and_start_afresh_when_healthy() {
         // The mean of 400 even draws lies within 10 % of the half with 3 sigma to spare.
         assert!((mean - limit / 2.0).abs() < limit * 0.06, "attempt {attempt}: mean {mean} of {limit}");
     }
-    for (healthy, limit) in [(secs(59), 60.0), (secs(60), 1.0)] {
+    for (healthy, limit) in [(secs(59), 60.0), (secs(60), 2.0)] {
         let mut longest = 0.0f64;
         for seed in 0..50 {
             let mut bench = Bench::seeded(settings(), seed);
@@ -159,6 +160,10 @@ fn waits_grow_to_the_ceiling_are_spread_evenly_and_start_afresh_when_healthy() {
             bench.session(SessionEvent::Opened);
             bench.pass(healthy);
             bench.closed(CloseReason::Lost);
+            until_connect(&mut bench);
+            // Later than the session would have been healthy, had it lived.
+            bench.pass(secs(2));
+            bench.closed(CloseReason::Unreachable);
             longest = longest.max(until_connect(&mut bench));
         }
         assert!(longest <= limit && longest > limit / 2.0, "after {healthy:?}: {longest} s");
@@ -218,6 +223,8 @@ fn refused_credentials_never_cause_more_than_one_token_request_a_minute() {
     }
     assert!((5..=21).contains(&renewals), "{renewals} token requests in 20 minutes");
     assert_eq!(faults(&bench), [Fault::CredentialsRefused]);
+    let flaps = bench.kinds.iter().filter(|kind| kind["kind"] == "fault-cleared").count();
+    assert_eq!(flaps, 0, "a slow refusal must not look like a cure");
 }
 
 #[test]
@@ -244,7 +251,7 @@ fn a_call_outlives_the_loss_of_its_session() {
     assert_eq!(bench.call(), CallStatus::InCall);
     bench.message("", Body::Idle);
     assert_eq!(bench.call(), CallStatus::InCall);
-    assert_eq!(bench.peers[&peer], true);
+    assert!(bench.peers[&peer]);
     bench.take();
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
@@ -363,4 +370,58 @@ fn shutting_down_waits_half_a_second_for_silent_shells() {
     assert!(!bench.commands.contains(&Command::Exit));
     bench.pass(ms(1));
     assert!(bench.commands.contains(&Command::Exit));
+}
+
+#[test]
+fn shutting_down_waits_for_media_too() {
+    let mut bench = Bench::ready(settings());
+    bench.talk();
+    bench.system(SystemEvent::Shutdown);
+    bench.closed(CloseReason::Requested);
+    assert!(!bench.commands.contains(&Command::Exit));
+    bench.close_all();
+    assert!(bench.commands.contains(&Command::Exit));
+}
+
+#[test]
+fn once_shutting_down_nothing_begins_any_more() {
+    let mut with_double = settings();
+    let call = with_double.buttons.get_mut(&"call".into()).expect("configured");
+    call.double_press = call.press.clone();
+    let mut bench = Bench::ready(with_double);
+    bench.down("call");
+    bench.system(SystemEvent::Shutdown);
+    bench.take();
+    bench.pass(secs(600));
+    assert_eq!(bench.commands, [Command::Exit]);
+}
+
+#[test]
+fn a_network_that_changes_cuts_the_wait_short_but_not_one_that_was_asked_for() {
+    let backoff = BackoffSettings { base: secs(1), ..BackoffSettings::default() };
+    for seed in 0..30 {
+        let mut bench = Bench::seeded(Settings { backoff: backoff.clone(), ..settings() }, seed);
+        for _ in 0..8 {
+            bench.closed(CloseReason::Unreachable);
+            until_connect(&mut bench);
+        }
+        bench.closed(CloseReason::Unreachable);
+        bench.system(SystemEvent::AddressesChanged);
+        assert!(until_connect(&mut bench) <= 1.0);
+        bench.closed(CloseReason::TokenRefused);
+        bench.system(SystemEvent::AddressesChanged);
+        assert!(until_connect(&mut bench) >= 60.0);
+    }
+}
+
+#[test]
+fn a_new_session_does_not_hide_that_offers_must_wait() {
+    let mut bench = Bench::ready(settings());
+    bench.message("", Body::Error(callbox::appliance::event::ErrorCode::RateLimitHit));
+    bench.closed(CloseReason::Lost);
+    until_connect(&mut bench);
+    bench.session(SessionEvent::Opened);
+    assert_eq!(faults(&bench), [Fault::RateLimited]);
+    bench.pass(secs(30));
+    assert_eq!(faults(&bench), []);
 }

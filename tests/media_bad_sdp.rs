@@ -1,5 +1,6 @@
 //! Why: descriptions come from strangers. Whatever they hold, the answer is a
 //! typed error for that call, and the next call works.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/media.rs"]
 mod support;

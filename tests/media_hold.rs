@@ -1,6 +1,7 @@
 //! Why: hold is nothing but a direction in a new offer. The library answers
 //! `sendonly` with `sendrecv` and stops its transceiver for good at
 //! `inactive`; a caller put on hold must neither be heard nor be lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/media.rs"]
 mod support;

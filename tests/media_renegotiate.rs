@@ -1,6 +1,7 @@
 //! Why: a voice core may offer anew at any time in a call: with another codec,
 //! with the same words again, before our own offer is answered, or from
 //! another media server. Each must be answered and the sound must go on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/media.rs"]
 mod support;

@@ -2,6 +2,8 @@
 //! and is the far end. Two ends made by the same hands may share the same
 //! mistake; Chromium does not.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod sim_support;
 
 use std::f64::consts::TAU;

@@ -2,6 +2,8 @@
 //! that judge the box's speech quality (STOI) hear it through this echo, so the echo
 //! itself must change nothing but the time.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod sim_support;
 
 use std::time::Duration;

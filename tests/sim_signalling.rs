@@ -75,9 +75,9 @@ async fn a_call_rings_is_answered_and_ended_by_either_side() {
 #[tokio::test]
 async fn a_phone_may_reject_hang_up_by_itself_or_stay_silent() {
     let core = core(
-        "[[phone]]\nnumber = '+4700000001'\nreject-after = '50ms'\n\
+        "[[phone]]\nnumber = '+4700000001'\nanswer-sdp = 'far'\nreject-after = '50ms'\n\
          [[phone]]\nnumber = '+4700000002'\nanswer-sdp = 'far'\nhang-up-after = '50ms'\n\
-         [[phone]]\nnumber = '+4700000003'\nsilent = true\n",
+         [[phone]]\nnumber = '+4700000003'\nanswer-sdp = 'far'\nsilent = true\n",
     )
     .await;
     let mut client = Client::registered(&core).await;

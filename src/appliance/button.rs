@@ -135,12 +135,11 @@ impl Buttons {
     }
 
     /// `Timer::Hold`.
-    pub fn held(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
+    pub fn held(&mut self, name: &ButtonName) -> Option<Gesture> {
         let finger = &mut self.buttons.get_mut(name)?.finger;
         match *finger {
             Finger::FirstPush | Finger::On => {
                 *finger = Finger::Holding;
-                cx.timers.stop(&Timer::DoublePress(name.clone()));
                 Some(Gesture::Hold)
             }
             Finger::Off | Finger::Between | Finger::Holding | Finger::Stuck => None,
@@ -204,7 +203,6 @@ impl Button {
 
     fn let_go(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
         cx.timers.stop(&Timer::Hold(name.clone()));
-        cx.timers.stop(&Timer::Stuck(name.clone()));
         match self.finger {
             Finger::FirstPush => {
                 self.finger = Finger::Between;

@@ -23,7 +23,6 @@ use super::elsewhere::Elsewhere;
 use super::ending::UnsentBye;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::id::{CallId, PeerId, PhoneNumber};
-use super::log::Kind;
 use super::peers::Peers;
 use super::settings::Mode;
 use super::status::CallStatus;
@@ -54,7 +53,7 @@ pub(super) enum Call {
     /// Both can talk.
     Talking(Leg),
     /// Over; media is closing.
-    Releasing(PeerId),
+    Releasing(Leg),
 }
 
 /// What every call has.
@@ -187,7 +186,7 @@ impl Phone {
     pub fn enter(&mut self, cx: &mut Context, call: Call, text: impl Into<String>) {
         self.call = call;
         if let Some(leg) = self.call.leg() {
-            cx.log(Kind::Call { state: state_name(self.call.status()), call_id: leg.id.clone() }, text);
+            cx.call_state(self.call.status(), &leg.id, text);
         }
     }
 
@@ -251,7 +250,7 @@ impl Phone {
         if self.call.leg().is_none_or(|leg| leg.peer != peer) {
             let known = self.peers.handle(cx, peer, event.clone());
             match &self.call {
-                Call::Releasing(releasing) if *releasing == peer && event == MediaEvent::Closed => {
+                Call::Releasing(leg) if leg.peer == peer && event == MediaEvent::Closed => {
                     self.released(cx);
                 }
                 Call::Idle
@@ -280,6 +279,8 @@ impl Phone {
             MediaEvent::Closed => {
                 let detail = "the peer connection closed by itself".to_owned();
                 self.media_failed(cx, MediaError { kind: MediaErrorKind::Internal, detail });
+                // The Close that this sent will find nobody.
+                self.media(cx, peer, MediaEvent::Closed);
             }
         }
     }
@@ -311,18 +312,5 @@ impl Phone {
             | Timer::DoublePress(_)
             | Timer::Stuck(_) => {}
         }
-    }
-}
-
-/// A state's name as in `callbox status --json`.
-pub(super) fn state_name(status: CallStatus) -> &'static str {
-    match status {
-        CallStatus::Idle => "idle",
-        CallStatus::Outgoing => "outgoing",
-        CallStatus::Ringing => "ringing",
-        CallStatus::Incoming => "incoming",
-        CallStatus::Connecting => "connecting",
-        CallStatus::InCall => "in-call",
-        CallStatus::Releasing => "releasing",
     }
 }

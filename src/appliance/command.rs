@@ -128,7 +128,7 @@ pub enum Refusal {
     #[error("not registered with the voice core: see `callbox status`")]
     Offline,
     /// The voice core asked for fewer calls.
-    #[error("the voice core asks to wait: try again in half a minute")]
+    #[error("the voice core asked to wait before the next call: try again later")]
     RateLimited,
     /// Neither a contact's name nor an E.164 number.
     #[error("unknown contact: use a name from [contacts] or a number such as +4722222222")]

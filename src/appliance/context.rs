@@ -14,7 +14,7 @@ use super::id::{CallId, PeerId};
 use super::log::{Kind, Record};
 use super::session::Session;
 use super::settings::Settings;
-use super::status::SessionStatus;
+use super::status::{CallStatus, SessionStatus};
 use super::timer::{Timer, Timers};
 
 pub(super) struct Context {
@@ -79,6 +79,19 @@ impl Context {
         self.log(Kind::Step { step, call_id: call_id.clone() }, text);
     }
 
+    pub fn call_state(&mut self, status: CallStatus, call_id: &CallId, text: impl Into<String>) {
+        let state = match status {
+            CallStatus::Idle => "idle",
+            CallStatus::Outgoing => "outgoing",
+            CallStatus::Ringing => "ringing",
+            CallStatus::Incoming => "incoming",
+            CallStatus::Connecting => "connecting",
+            CallStatus::InCall => "in-call",
+            CallStatus::Releasing => "releasing",
+        };
+        self.log(Kind::Call { state, call_id: call_id.clone() }, text);
+    }
+
     /// Something came that does not fit: counted and logged, otherwise nothing.
     pub fn ignored(&mut self, counter: &'static str, text: impl Into<String>) {
         self.counters.count(counter);
@@ -90,6 +103,15 @@ impl Context {
         match self.now.checked_add(wait) {
             Some(at) => self.timers.set(timer, at),
             None => self.timers.stop(&timer),
+        }
+    }
+
+    /// Moves a timer to this wait from now unless it is due sooner.
+    pub fn hasten(&mut self, timer: Timer, wait: Duration) {
+        if let Some(at) = self.now.checked_add(wait)
+            && self.timers.at(&timer).is_none_or(|due| at < due)
+        {
+            self.timers.set(timer, at);
         }
     }
 

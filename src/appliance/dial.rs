@@ -33,3 +33,16 @@ pub(super) fn may_call_in(number: Option<&PhoneNumber>, settings: &Settings) -> 
 pub(super) fn are_digits(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::are_digits;
+
+    #[test]
+    fn only_the_sixteen_digits_of_dtmf_are_digits() {
+        let digits: String = (0u8..=255).map(char::from).filter(|c| are_digits(&c.to_string())).collect();
+        assert_eq!(digits, "#*0123456789ABCD");
+        assert!(!are_digits(""));
+        assert!(!are_digits("\u{0661}"), "digits of other scripts are none");
+    }
+}

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{Call, Phone, state_name};
+use super::call::{Call, Phone};
 use super::command::{AudioCommand, Refusal};
 use super::context::Context;
 use super::event::{Body, MediaError, MediaErrorKind};
 use super::fault::Fault;
 use super::feedback;
 use super::id::CallId;
-use super::log::Kind;
 use super::session::Change;
 use super::status::CallStatus;
 use super::timer::Timer;
@@ -203,24 +202,18 @@ impl Phone {
 
     /// Lets go of the call and its media, without a word to the person.
     pub fn let_go(&mut self, cx: &mut Context, cause: Cause) {
-        let told = match (&self.call, cause) {
+        let (leg, told) = match std::mem::replace(&mut self.call, Call::Idle) {
             // The core has not heard of it.
-            (Call::Preparing(_), _) => false,
-            // It may ring again when the session is back: leave that to the core.
-            (Call::Incoming(_), Cause::SessionLost) => false,
-            (
-                Call::Idle
-                | Call::Outgoing(_)
-                | Call::Ringing(_)
-                | Call::Incoming(_)
-                | Call::Connecting(_)
-                | Call::Talking(_)
-                | Call::Releasing(_),
-                _,
-            ) => true,
+            Call::Preparing(out) => (out.leg, false),
+            Call::Outgoing(out) | Call::Ringing(out) => (out.leg, true),
+            // It may ring again when the session is back: that is for the core to say.
+            Call::Incoming(incoming) => (incoming.leg, cause != Cause::SessionLost),
+            Call::Connecting(leg) | Call::Talking(leg) => (leg, true),
+            over @ (Call::Idle | Call::Releasing(_)) => {
+                self.call = over;
+                return;
+            }
         };
-        let Some(leg) = self.call.leg() else { return };
-        let (id, peer) = (leg.id.clone(), leg.peer);
         if leg.answers_owed > 0 {
             cx.counters.count("renegotiation-unanswered");
         }
@@ -230,14 +223,14 @@ impl Phone {
             cx.timers.stop(&timer);
         }
         if told && cause.needs_bye() {
-            self.bye(cx, id.clone());
+            self.bye(cx, leg.id.clone());
         }
         cx.audio(AudioCommand::Connect(None));
-        self.peers.close(cx, peer);
+        self.peers.close(cx, leg.peer);
         cx.after(Timer::Releasing, RELEASING);
-        cx.step("hang-up", &id, cause.text());
-        self.call = Call::Releasing(peer);
-        cx.log(Kind::Call { state: state_name(CallStatus::Releasing), call_id: id }, cause.text());
+        cx.step("hang-up", &leg.id, cause.text());
+        cx.call_state(CallStatus::Releasing, &leg.id, cause.text());
+        self.call = Call::Releasing(leg);
         if self.muted {
             // The next visitor must not find a box that says nothing.
             self.mute(cx, false);
@@ -247,8 +240,9 @@ impl Phone {
     /// The ended call's media is closed.
     pub fn released(&mut self, cx: &mut Context) {
         match &self.call {
-            Call::Releasing(_) => {
+            Call::Releasing(leg) => {
                 cx.timers.stop(&Timer::Releasing);
+                cx.call_state(CallStatus::Idle, &leg.id, "the call is over");
                 self.call = Call::Idle;
             }
             Call::Idle

@@ -30,7 +30,7 @@ pub(super) fn tone_of_call(cx: &mut Context, tone: Option<Tone>) {
     let before = std::mem::replace(&mut cx.feedback.of_call, tone);
     let passing = cx.timers.is_set(&Timer::ToneEnd);
     match tone {
-        Some(_) if passing || before != tone => {
+        Some(_) if before != tone => {
             cx.timers.stop(&Timer::ToneEnd);
             cx.audio(AudioCommand::Tone(tone));
         }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{CallStatus, SessionStatus};
 
-/// What a lamp shows. All lamps blink in step: phase zero is a common instant.
+/// What a lamp shows. All lamps blink in step: phase zero is a common instant,
+/// and every blinking pattern is lit at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pattern {
@@ -108,15 +109,17 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
     }
 }
 
-/// One lamp for all: trouble first, then the call, then the session.
+/// One lamp for all: what went wrong just now, then the call, so that a press
+/// is seen on a box with a standing fault, then faults and the session.
 fn status(view: &View) -> Pattern {
-    if view.fault || view.trouble || !registered(view) {
+    if view.trouble {
         return Pattern::DoubleFlash;
     }
     match view.call {
         CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
         CallStatus::Incoming | CallStatus::Connecting => Pattern::Fast,
         CallStatus::InCall => Pattern::On,
+        CallStatus::Idle | CallStatus::Releasing if view.fault || !registered(view) => Pattern::DoubleFlash,
         CallStatus::Idle | CallStatus::Releasing => Pattern::Heartbeat,
     }
 }
@@ -130,4 +133,49 @@ fn registered(view: &View) -> bool {
 
 fn lit_if(lit: bool) -> Pattern {
     if lit { Pattern::On } else { Pattern::Off }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds of light in the first six seconds, and how often it begins.
+    fn light(pattern: Pattern) -> (usize, usize) {
+        let lit: Vec<bool> = (0..6000).map(|ms| pattern.lit_at(Duration::from_millis(ms))).collect();
+        let begins = (0..6000).filter(|&ms| lit[ms] && (ms == 0 || !lit[ms - 1])).count();
+        (lit.iter().filter(|lit| **lit).count(), begins)
+    }
+
+    #[test]
+    fn no_two_patterns_look_alike() {
+        assert_eq!(light(Pattern::Off), (0, 0));
+        assert_eq!(light(Pattern::On), (6000, 1));
+        assert_eq!(light(Pattern::Slow), (3000, 3));
+        assert_eq!(light(Pattern::Fast), (3000, 15));
+        assert_eq!(light(Pattern::Heartbeat), (100, 2));
+        assert_eq!(light(Pattern::DoubleFlash), (600, 6));
+    }
+
+    #[test]
+    fn one_lamp_shows_trouble_then_the_call_then_faults_and_the_session() {
+        let mut view = View {
+            session: SessionStatus::Registered,
+            call: CallStatus::InCall,
+            busy_elsewhere: false,
+            fault: false,
+            trouble: false,
+        };
+        let status = |view: &View| pattern(LedFunction::Status, view);
+        assert_eq!(status(&view), Pattern::On);
+        view = View { fault: true, session: SessionStatus::Offline, ..view };
+        assert_eq!(status(&view), Pattern::On);
+        view.call = CallStatus::Idle;
+        assert_eq!(status(&view), Pattern::DoubleFlash);
+        view.session = SessionStatus::Registered;
+        assert_eq!(status(&view), Pattern::DoubleFlash);
+        view.fault = false;
+        assert_eq!(status(&view), Pattern::Heartbeat);
+        view = View { trouble: true, call: CallStatus::Outgoing, ..view };
+        assert_eq!(status(&view), Pattern::DoubleFlash);
+    }
 }

@@ -111,18 +111,17 @@ impl Phone {
                     "error-unknown",
                     format!("the core reports error {number}, which the contract does not name"),
                 );
+                feedback::notice(cx);
             }
             ErrorCode::NotInCall => {
                 cx.counters.count("error-not-in-call");
                 cx.log(Kind::Refused, "the core says that there is no call to act on");
-                if let Some(leg) = self.call.leg_mut() {
-                    leg.moving = Moving::No;
-                }
+                self.not_moved(cx);
                 feedback::notice(cx);
             }
             ErrorCode::TryAgain => {
                 cx.ignored("error-try-again", "the core says: try again");
-                if self.is_ours(cx, id) && !self.try_again(cx) {
+                if self.is_ours(cx, id) && !self.try_again(cx) && !self.not_moved(cx) {
                     cx.counters.count("error-try-again-unexpected");
                 }
             }
@@ -154,5 +153,14 @@ impl Phone {
                 self.rate_limit_hit(cx);
             }
         }
+    }
+
+    /// The core will not move the call to the mobile phone. False: nobody asked it to.
+    fn not_moved(&mut self, cx: &mut Context) -> bool {
+        let Some(leg) = self.call.leg_mut().filter(|leg| leg.moving == Moving::Asked) else { return false };
+        leg.moving = Moving::No;
+        cx.step("to-phone-refused", &leg.id, "the core did not move the call");
+        feedback::notice(cx);
+        true
     }
 }

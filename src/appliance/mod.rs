@@ -178,7 +178,10 @@ impl Appliance {
             }
             Event::System(SystemEvent::FaultRaised { fault, detail }) => cx.raise(fault, detail),
             Event::System(SystemEvent::FaultCleared(fault)) => cx.clear(fault),
-            Event::System(SystemEvent::AddressesChanged) => self.phone.peers.renew(cx),
+            Event::System(SystemEvent::AddressesChanged) => {
+                self.phone.peers.renew(cx);
+                session::addresses_changed(cx);
+            }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -212,7 +215,7 @@ impl Appliance {
                 self.gesture(&name, gesture);
             }
             Timer::Hold(name) => {
-                let gesture = self.buttons.held(cx, &name);
+                let gesture = self.buttons.held(&name);
                 self.gesture(&name, gesture);
             }
             Timer::DoublePress(name) => {
@@ -289,20 +292,15 @@ impl Appliance {
                 | Action::Dtmf { .. }
                 | Action::Mute { .. } => feedback::press(cx),
             },
-            // Somebody who presses once more is only impatient.
-            Err(Refusal::Busy | Refusal::NoCall) => {
+            // Somebody who presses once more is only impatient, and who hangs
+            // up when all is over has what was wanted.
+            Err(refusal)
+                if refusal == Refusal::Busy || (refusal, action) == (Refusal::NoCall, &Action::HangUp) =>
+            {
                 feedback::press(cx);
                 cx.ignored("press-ignored", "a press that changes nothing now");
             }
-            Err(
-                refusal @ (Refusal::Offline
-                | Refusal::RateLimited
-                | Refusal::UnknownContact
-                | Refusal::MediaNotReady
-                | Refusal::NotADigit
-                | Refusal::NothingToTakeOver
-                | Refusal::ShuttingDown),
-            ) => {
+            Err(refusal) => {
                 feedback::end_tone(cx, tone::Tone::Error);
                 feedback::notice(cx);
                 cx.counters.count("press-refused");
@@ -386,5 +384,16 @@ impl Appliance {
             }
         }
         self.commands.extend(self.cx.take_commands());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Appliance;
+
+    #[test]
+    fn the_driver_may_run_it_on_any_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Appliance>();
     }
 }

@@ -76,7 +76,7 @@ impl Phone {
             rest,
             media: EarlyMedia::Down,
         };
-        match self.peers.take(cx) {
+        match self.peers.take() {
             Taken::Prepared { peer, sdp } => self.offer(cx, out(peer, sdp)),
             Taken::Preparing(peer) => {
                 cx.after(Timer::PeerWait, PEER_WAIT);
@@ -145,7 +145,6 @@ impl Phone {
     pub fn far_end_rings(&mut self, cx: &mut Context) -> bool {
         match std::mem::replace(&mut self.call, Call::Idle) {
             Call::Outgoing(out) => {
-                cx.timers.stop(&Timer::OfferRetry);
                 feedback::tone_of_call(cx, Some(Tone::Ringback));
                 let id = out.leg.id.clone();
                 self.enter(cx, Call::Ringing(out), "the far end rings");
@@ -174,7 +173,6 @@ impl Phone {
                 cx.media(peer, MediaCommand::Start { sdp });
                 // Now, so that sound flows the moment media is up.
                 cx.audio(AudioCommand::Connect(Some(peer)));
-                cx.timers.stop(&Timer::OfferRetry);
                 cx.timers.stop(&Timer::RingTimeout);
                 feedback::tone_of_call(cx, None);
                 cx.step("answer", &id, "Answer received");
@@ -211,7 +209,8 @@ impl Phone {
         }
     }
 
-    /// `Timer::OfferRetry`: the same Offer under the same id; `RingTimeout` goes on.
+    /// `Timer::OfferRetry`: the same Offer under the same id, unless the core
+    /// has taken the first after all; `RingTimeout` goes on.
     pub fn offer_again(&mut self, cx: &mut Context) {
         match &self.call {
             Call::Outgoing(out) => {
@@ -247,7 +246,9 @@ impl Phone {
 
     /// `Timer::OfferPause`.
     pub fn offers_allowed(&mut self, cx: &mut Context) {
-        cx.clear(Fault::RateLimited);
+        if cx.registered() {
+            cx.clear(Fault::RateLimited);
+        }
     }
 
     /// The number tried last did not answer or rejected: the next one. False: there is none.

@@ -80,17 +80,11 @@ impl Peers {
     }
 
     /// Hands the peer connection to a call; `prepare` the next one after the Offer.
-    pub fn take(&mut self, cx: &mut Context) -> Taken {
+    pub fn take(&mut self) -> Taken {
         match std::mem::replace(&mut self.ready, Ready::Absent) {
             Ready::Absent => Taken::Nothing,
-            Ready::Preparing(peer) => {
-                cx.timers.stop(&Timer::PeerRetry);
-                Taken::Preparing(peer)
-            }
-            Ready::Prepared { peer, sdp } => {
-                cx.timers.stop(&Timer::PeerRefresh);
-                Taken::Prepared { peer, sdp }
-            }
+            Ready::Preparing(peer) => Taken::Preparing(peer),
+            Ready::Prepared { peer, sdp } => Taken::Prepared { peer, sdp },
         }
     }
 
@@ -143,7 +137,10 @@ impl Peers {
                 cx.clear(Fault::MediaNotReady);
             }
             MediaEvent::Failed(error) => self.failed(cx, peer, error.detail),
-            MediaEvent::Closed => self.failed(cx, peer, "the peer connection closed by itself".to_owned()),
+            MediaEvent::Closed => {
+                self.failed(cx, peer, "the peer connection closed by itself".to_owned());
+                self.closing.remove(&peer);
+            }
             MediaEvent::Prepared { .. }
             | MediaEvent::Acceptable
             | MediaEvent::Answer { .. }

@@ -1,7 +1,7 @@
 //! The session to the voice core: connect, registered or not, when to try again.
 //!
 //! Inputs: session `Sent`, `Opened`, `Message`, `Unknown`, `Closed`; timers
-//! `Registration`, `Connecting`, `Reconnect`, `Healthy`.
+//! `Registration`, `Connecting`, `Reconnect`, `Healthy`; system `AddressesChanged`.
 //! Outputs: session `Connect`, `Close`; faults of the session; log; the
 //! [`Change`] that the call must know of.
 
@@ -176,6 +176,27 @@ pub(super) fn healthy(cx: &mut Context) {
     cx.session.attempt = 0;
 }
 
+/// The network changed, perhaps for the better: waiting for a core that could
+/// not be reached is cut short.
+pub(super) fn addresses_changed(cx: &mut Context) {
+    let asked_to_wait =
+        cx.faults.is_raised(Fault::CredentialsRefused) || cx.faults.is_raised(Fault::RateLimited);
+    match cx.session.state {
+        State::Waiting if !asked_to_wait => {
+            let base = cx.settings.backoff.base;
+            let wait = cx.random_up_to(base);
+            cx.hasten(Timer::Reconnect, wait);
+        }
+        State::Waiting
+        | State::Connecting
+        | State::Sent
+        | State::Registered
+        | State::Closing
+        | State::Ending
+        | State::Ended => {}
+    }
+}
+
 /// Ends the session for good.
 pub(super) fn shut_down(cx: &mut Context) {
     match cx.session.state {
@@ -225,7 +246,7 @@ fn registered(cx: &mut Context) -> Change {
     cx.after(Timer::Healthy, healthy_after);
     cx.log(Kind::Session { state: "registered" }, "registered with the voice core");
     for fault in SESSION_FAULTS {
-        cx.clear(fault);
+        over(cx, fault);
     }
     cx.clear(Fault::CredentialsRefused);
     Change::Registered
@@ -241,6 +262,14 @@ const SESSION_FAULTS: [Fault; 6] = [
     Fault::SecretUnreadable,
     Fault::RateLimited,
 ];
+
+/// Clears a fault of the session. While new Offers wait for RATE_LIMIT_HIT to
+/// be over, that fault is not the session's.
+fn over(cx: &mut Context, fault: Fault) {
+    if fault != Fault::RateLimited || !cx.timers.is_set(&Timer::OfferPause) {
+        cx.clear(fault);
+    }
+}
 
 fn closed(cx: &mut Context, closed: Closed) -> Option<Change> {
     let Closed { reason, detail } = closed;
@@ -307,7 +336,7 @@ fn wait(cx: &mut Context, reason: CloseReason, detail: String) {
     let fault = fault_of(reason);
     for other in SESSION_FAULTS {
         if other != fault {
-            cx.clear(other);
+            over(cx, other);
         }
     }
     cx.log(Kind::Session { state: "offline" }, detail.clone());

@@ -72,6 +72,11 @@ impl Timers {
         self.deadlines.contains_key(timer)
     }
 
+    /// When a deadline is, if it is set.
+    pub fn at(&self, timer: &Timer) -> Option<Instant> {
+        self.deadlines.get(timer).copied()
+    }
+
     /// Forgets every deadline.
     pub fn clear(&mut self) {
         self.deadlines.clear();
@@ -90,5 +95,30 @@ impl Timers {
         }
         self.deadlines.remove(&timer);
         Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_come_due_in_the_order_of_their_deadlines_and_once() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.set(Timer::Reconnect, start + Duration::from_secs(3));
+        timers.set(Timer::ToneEnd, start + Duration::from_secs(1));
+        timers.set(Timer::RingTimeout, start + Duration::from_secs(9));
+        timers.set(Timer::RingTimeout, start + Duration::from_secs(2));
+        timers.set(Timer::Healthy, start + Duration::from_secs(2));
+        timers.stop(&Timer::Healthy);
+        assert_eq!(timers.next(), Some((start + Duration::from_secs(1), Timer::ToneEnd)));
+        assert_eq!(timers.take_due(start), None);
+        let late = start + Duration::from_secs(5);
+        let due: Vec<Timer> = std::iter::from_fn(|| timers.take_due(late)).collect();
+        assert_eq!(due, [Timer::ToneEnd, Timer::RingTimeout, Timer::Reconnect]);
+        assert_eq!(timers.next(), None);
     }
 }

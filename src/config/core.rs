@@ -171,9 +171,12 @@ fn read_secret(section: &mut Section<'_>, method: Method, base: &Path) -> Option
     }
 }
 
-/// Refuses what does not look like a path: it may be the secret itself.
+/// Refuses what neither looks like a path nor names a file that is there: it
+/// may be the secret itself.
 fn secret_path(text: &str, base: &Path) -> Result<PathBuf, Problem> {
-    if ["/", "./", "../"].iter().any(|start| text.starts_with(start)) && !text.chars().any(char::is_control) {
+    let path_like = ["/", "./", "../"].iter().any(|start| text.starts_with(start));
+    let plain = !text.is_empty() && !text.chars().any(char::is_control);
+    if plain && (path_like || base.join(text).is_file()) {
         Ok(base.join(text))
     } else {
         Err(Problem::new(

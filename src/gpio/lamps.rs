@@ -30,7 +30,7 @@ pub async fn run(
     mut commands: mpsc::Receiver<LineCommand>,
     health: mpsc::Sender<LineHealth>,
 ) {
-    let phase_zero = Instant::now();
+    let mut phase_zero = Instant::now();
     let mut tick = interval_at(phase_zero + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut shown = Shown::default();
@@ -40,6 +40,9 @@ pub async fn run(
         tokio::select! {
             command = commands.recv() => match command {
                 Some(LineCommand::Led { led, pattern }) => {
+                    // All lamps start afresh together: a press must not meet
+                    // the dark half of a pattern.
+                    phase_zero = Instant::now();
                     shown.leds.entry(led).or_insert(Lamp { pattern, lit: None }).pattern = pattern;
                 }
                 Some(LineCommand::Output { output, on, longest }) => {
@@ -180,6 +183,25 @@ mod tests {
             last = levels;
         }
         assert!((9..=11).contains(&changes), "200 ms on, 200 ms off for 2 s changed {changes} times");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pattern_begins_with_light_whenever_it_is_asked_for() {
+        let lines = MockLines::default();
+        let (send, commands) = mpsc::channel(8);
+        let (health, _news) = mpsc::channel(8);
+        tokio::spawn(run(Box::new(lines.clone()), commands, health));
+        let led = LedName::from("calling");
+        for wait_ms in [0, 250, 1300, 1999] {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            for pattern in [Pattern::Slow, Pattern::Fast, Pattern::DoubleFlash, Pattern::Heartbeat] {
+                for shown in [Pattern::Off, pattern] {
+                    send.send(LineCommand::Led { led: led.clone(), pattern: shown }).await.unwrap();
+                    settle().await;
+                }
+                assert_eq!(lines.levels().leds.get(&led), Some(&true), "{pattern:?} after {wait_ms} ms");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

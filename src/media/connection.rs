@@ -20,8 +20,8 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder,
-    configure_rtcp_reports,
+    RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, Registry,
+    SettingEngineBuilder, configure_rtcp_reports,
 };
 use webrtc::runtime::Runtime;
 
@@ -47,6 +47,8 @@ const CHECKS: u16 = u16::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Gathered,
+    /// ICE has found a path, or has none.
+    Path(bool),
     State(RTCPeerConnectionState),
 }
 
@@ -72,6 +74,11 @@ impl PeerConnectionEventHandler for Handler {
         if state == RTCIceGatheringState::Complete {
             let _ = self.0.try_send(Report::Gathered);
         }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        let path = matches!(state, RTCIceConnectionState::Connected | RTCIceConnectionState::Completed);
+        let _ = self.0.try_send(Report::Path(path));
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
@@ -206,7 +213,7 @@ impl Connection {
             while let Some(report) = self.reports.recv().await {
                 match report {
                     Report::Gathered => return true,
-                    Report::State(_) => self.postponed.push_back(report),
+                    Report::Path(_) | Report::State(_) => self.postponed.push_back(report),
                 }
             }
             false
@@ -214,6 +221,12 @@ impl Connection {
         let gathered = gathered.await.unwrap_or(false);
         let local = self.pc.local_description().await.filter(|_| gathered);
         local.map(|local| local.sdp).ok_or_else(|| internal("ICE candidates could not be gathered"))
+    }
+
+    /// Makes one of the library's tasks panic.
+    #[cfg(test)]
+    pub(super) fn panic(&self) {
+        self.runtime.guard(async { panic!("asked for by a test") });
     }
 
     /// Ends everything. Sockets are closed when this returns.

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::{Connection, Happened, Report};
@@ -18,6 +20,10 @@ use super::{Codec, LegHandle, MediaOutput, MediaSettings};
 use crate::appliance::command::MediaCommand;
 use crate::appliance::event::{MediaError, MediaErrorKind, MediaEvent};
 use crate::appliance::id::PeerId;
+
+/// How long DTLS may take once ICE has a path: three flights lost in a row
+/// (1, 2 and 4 s, RFC 6347 section 4.2.4.1), and less than the appliance waits.
+const HANDSHAKE: Duration = Duration::from_secs(8);
 
 /// Where a peer is.
 enum Stage {
@@ -48,6 +54,8 @@ pub(super) struct Peer {
     ends: Option<(Wires, EncoderSwitch)>,
     /// Until it is handed out.
     leg: Option<AudioLeg>,
+    /// Since when ICE has a path, if it has one.
+    path: Option<Instant>,
 }
 
 fn internal(error: impl std::fmt::Display) -> MediaError {
@@ -73,7 +81,7 @@ impl Peer {
         settings: MediaSettings,
         outputs: mpsc::Sender<(PeerId, MediaOutput)>,
     ) -> Self {
-        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None }
+        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None, path: None }
     }
 
     /// Lives until `Close` or the end of `commands`.
@@ -85,6 +93,7 @@ impl Peer {
         commands: &mut mpsc::Receiver<MediaCommand>,
     ) -> Result<(), MediaError> {
         loop {
+            let overdue = self.handshake_overdue();
             let connection = match &mut self.stage {
                 Stage::New | Stage::Checked(_) => None,
                 Stage::Offered(connection) | Stage::Negotiated(connection, _) => Some(connection),
@@ -101,7 +110,17 @@ impl Peer {
                     Some(command) => self.obey(command).await?,
                 },
                 happened = next => self.notice(happened).await?,
+                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => return Err(self.why_failed()),
             }
+        }
+    }
+
+    /// When a handshake that has begun will have failed: the library reports
+    /// no failure of DTLS, it just stays silent.
+    fn handshake_overdue(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Negotiated(_, media) if !media.connected => Some(self.path? + HANDSHAKE),
+            Stage::New | Stage::Checked(_) | Stage::Offered(_) | Stage::Negotiated(..) => None,
         }
     }
 
@@ -120,6 +139,15 @@ impl Peer {
             MediaCommand::Answer => self.answer().await,
             MediaCommand::Start { sdp } => self.start(&sdp).await,
             MediaCommand::Renegotiate { sdp } => self.renegotiate(&sdp).await,
+            #[cfg(test)]
+            MediaCommand::Digits(digits) if digits == tests::PANIC_HERE => panic!("asked for by a test"),
+            #[cfg(test)]
+            MediaCommand::Digits(digits) if digits == tests::PANIC_BELOW => {
+                if let Stage::Offered(connection) = &self.stage {
+                    connection.panic();
+                }
+                Ok(())
+            }
             MediaCommand::Digits(digits) => {
                 if let Stage::Negotiated(connection, _) = &self.stage {
                     // Full only if somebody sends hundreds of digits at once.
@@ -205,6 +233,7 @@ impl Peer {
     async fn answer_anew(&mut self, remote: &Remote) -> Result<(), MediaError> {
         let connection = self.connect(remote.codec).await?;
         self.close().await;
+        self.path = None;
         self.stage = Stage::Negotiated(connection, Media::of(remote));
         self.answer_here(remote).await
     }
@@ -264,6 +293,10 @@ impl Peer {
                 Ok(())
             }
             Happened::Report(Report::Gathered) => Ok(()),
+            Happened::Report(Report::Path(path)) => {
+                self.path = path.then(|| self.path.unwrap_or_else(Instant::now));
+                Ok(())
+            }
             Happened::Report(Report::State(state)) => self.follow(state).await,
         }
     }
@@ -280,7 +313,9 @@ impl Peer {
                 Ok(())
             }
             RTCPeerConnectionState::Disconnected => {
-                self.tell(MediaEvent::Interrupted).await;
+                if matches!(&self.stage, Stage::Negotiated(_, media) if media.connected) {
+                    self.tell(MediaEvent::Interrupted).await;
+                }
                 Ok(())
             }
             RTCPeerConnectionState::Failed => Err(self.why_failed()),
@@ -294,8 +329,12 @@ impl Peer {
     }
 
     fn why_failed(&self) -> MediaError {
-        let detail = "no network path to the far end's media";
-        MediaError { kind: MediaErrorKind::IceFailed, detail: detail.to_owned() }
+        let (kind, detail) = if self.path.is_some() {
+            (MediaErrorKind::DtlsFailed, "the far end's media does not prove to be who signalling says")
+        } else {
+            (MediaErrorKind::IceFailed, "no network path to the far end's media")
+        };
+        MediaError { kind, detail: detail.to_owned() }
     }
 
     async fn tell(&mut self, event: MediaEvent) {
@@ -328,5 +367,58 @@ impl Stage {
             }
             stage @ (Self::New | Self::Checked(_)) => stage,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A panic in one peer, whoever's it is, ends that peer and no other.
+
+    use super::*;
+    use crate::media::spawn;
+
+    pub(super) const PANIC_HERE: &str = "panic in the peer's task";
+    pub(super) const PANIC_BELOW: &str = "panic in the library's task";
+
+    async fn next(outputs: &mut mpsc::Receiver<(PeerId, MediaOutput)>) -> (PeerId, MediaEvent) {
+        let next = tokio::time::timeout(Duration::from_secs(20), outputs.recv()).await;
+        match next.expect("silence").expect("the engine is gone") {
+            (peer, MediaOutput::Event(event)) => (peer, event),
+            (_, MediaOutput::Leg(_)) => panic!("no leg is due"),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_fails_its_own_peer_only() {
+        for how in [PANIC_HERE, PANIC_BELOW] {
+            let settings = MediaSettings {
+                codecs: vec![Codec::Opus],
+                addresses: vec!["127.0.0.1".parse().unwrap()],
+                loopback: true,
+                opus_bitrate: 32_000,
+                ice_check_interval: Duration::from_millis(10),
+            };
+            let (commands, received) = mpsc::channel(8);
+            let (sent, mut outputs) = mpsc::channel(8);
+            let engine = spawn(settings, received, sent);
+            let (bad, good) = (PeerId(1), PeerId(2));
+            for peer in [bad, good] {
+                commands.send((peer, MediaCommand::Prepare)).await.unwrap();
+                assert!(matches!(next(&mut outputs).await, (p, MediaEvent::Prepared { .. }) if p == peer));
+            }
+            commands.send((bad, MediaCommand::Digits(how.to_owned()))).await.unwrap();
+            let (peer, event) = next(&mut outputs).await;
+            let MediaEvent::Failed(error) = event else { panic!("{how}: {event:?}") };
+            assert_eq!((peer, error.kind), (bad, MediaErrorKind::Internal), "{how}");
+            // The other one does not notice, and new ones can be made.
+            for peer in [bad, good] {
+                commands.send((peer, MediaCommand::Close)).await.unwrap();
+                assert_eq!(next(&mut outputs).await, (peer, MediaEvent::Closed), "{how}");
+            }
+            commands.send((PeerId(3), MediaCommand::Prepare)).await.unwrap();
+            assert!(matches!(next(&mut outputs).await, (_, MediaEvent::Prepared { .. })), "{how}");
+            drop(commands);
+            engine.await.unwrap();
+        }
     }
 }

@@ -65,8 +65,9 @@ impl Sender {
             self.latest = (Instant::now(), outgoing.first_sample);
             self.codec = outgoing.codec;
             let sending = self.shared.sending.load(Ordering::Relaxed);
-            let Some(payload_type) = self.types.send().of(outgoing.codec).filter(|_| wanted && sending)
-            else {
+            let agreed = self.types.send().of(outgoing.codec).is_some();
+            let payload_type = PayloadTypes::OFFERED.of(outgoing.codec);
+            let Some(payload_type) = payload_type.filter(|_| wanted && sending && agreed) else {
                 self.marker = true;
                 continue;
             };

@@ -29,6 +29,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// An SDP with every candidate of a large machine is far below this.
 const LONGEST_MESSAGE: usize = 256 * 1024;
 
+/// Softer than this is no sound, dBFS.
+const FAINTEST_DB: f64 = -90.0;
+
 /// What the page is told.
 #[derive(Debug, Serialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
@@ -257,7 +260,7 @@ async fn call(hub: Arc<Hub>, mut commands: mpsc::Receiver<FarCommand>, reports: 
             return;
         }
     };
-    let mut connected = false;
+    let mut progress = Progress::Waiting;
     loop {
         tokio::select! {
             command = commands.recv() => {
@@ -271,13 +274,10 @@ async fn call(hub: Arc<Hub>, mut commands: mpsc::Receiver<FarCommand>, reports: 
                     Some(FromPage::Ringing) => FarEvent::Ringing,
                     Some(FromPage::Answer { sdp }) => FarEvent::Answer { sdp },
                     Some(FromPage::Offer { sdp }) => FarEvent::Offer { sdp },
-                    Some(FromPage::Report { report }) => {
-                        if connected || report.state != "connected" || report.codec.is_empty() {
-                            continue;
-                        }
-                        connected = true;
-                        FarEvent::Connected { codec: report.codec }
-                    }
+                    Some(FromPage::Report { report }) => match progress.advance(report) {
+                        Some(event) => event,
+                        None => continue,
+                    },
                     Some(FromPage::Call | FromPage::Trouble { .. }) => continue,
                     Some(FromPage::Bye) | None => FarEvent::HungUp,
                 };
@@ -293,6 +293,29 @@ async fn call(hub: Arc<Hub>, mut commands: mpsc::Receiver<FarCommand>, reports: 
     let mut page = hub.page();
     if page.number == number {
         page.to_call = None;
+    }
+}
+
+/// What of a call's media was seen in the page's reports.
+enum Progress {
+    Waiting,
+    Connected,
+    Heard,
+}
+
+impl Progress {
+    fn advance(&mut self, report: PageReport) -> Option<FarEvent> {
+        match self {
+            Self::Waiting if report.state == "connected" && !report.codec.is_empty() => {
+                *self = Self::Connected;
+                Some(FarEvent::Connected { codec: report.codec })
+            }
+            Self::Connected if report.level_db > FAINTEST_DB => {
+                *self = Self::Heard;
+                Some(FarEvent::FirstAudio)
+            }
+            Self::Waiting | Self::Connected | Self::Heard => None,
+        }
     }
 }
 

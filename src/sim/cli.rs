@@ -13,6 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::core::{SimCore, SimError, SimSettings};
 use super::event::Seen;
 use super::script::{CallBox, Phone, PickUp, Script, ScriptError, Sound, Time};
+use super::script_tables;
 use crate::appliance::id::{NotAPhoneNumber, PhoneNumber};
 use crate::media::Codec;
 
@@ -77,7 +78,7 @@ pub struct SimCoreArgs {
     #[arg(long, conflicts_with_all = ["tone", "prompt"])]
     pub quiet: bool,
     /// The phone says a tone.
-    #[arg(long, value_name = "HZ", conflicts_with = "prompt")]
+    #[arg(long, value_name = "HZ", conflicts_with = "prompt", value_parser = tone)]
     pub tone: Option<f64>,
     /// The phone plays a WAV file, again and again.
     #[arg(long, value_name = "FILE")]
@@ -138,6 +139,11 @@ fn codec(text: &str) -> Result<Codec, String> {
         "pcma" => Ok(Codec::Pcma),
         _ => Err("use opus, pcmu or pcma".to_owned()),
     }
+}
+
+fn tone(text: &str) -> Result<f64, String> {
+    let hz: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    script_tables::check_tone(hz).map(|()| hz)
 }
 
 fn number(text: &str) -> Result<PhoneNumber, NotAPhoneNumber> {
@@ -281,4 +287,76 @@ fn print(out: &mut impl Write, as_json: bool, start: Instant, seen: &Seen) -> io
         writeln!(out, "{seconds:10.3} {who:6} {what}")?;
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: SimCoreArgs,
+    }
+
+    fn read(line: &str) -> Result<SimCoreArgs, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.args)
+    }
+
+    #[test]
+    fn without_switches_the_built_in_script_plays() {
+        let settings = read("sim-core").unwrap().settings().unwrap();
+        assert_eq!(settings.script, Script::built_in().unwrap());
+        assert!(settings.server.tls && settings.server.token.required);
+    }
+
+    #[test]
+    fn switches_change_the_default_phone() {
+        let line = "sim-core --plaintext --no-token --ring-after 50ms --reject --tone 440 --codec PCMU \
+                    --hang-up-after 2s --call-box-after 5s --call-box-from +4711111111 --token-life 5s";
+        let settings = read(line).unwrap().settings().unwrap();
+        let phone = settings.script.phone("+4799999999");
+        assert_eq!(phone.ring_after, Some(Duration::from_millis(50)));
+        assert_eq!(phone.pick_up, PickUp::Reject { after: Duration::ZERO });
+        assert_eq!((&phone.sound, phone.codecs.as_slice()), (&Sound::Tone(440.0), &[Codec::Pcmu][..]));
+        assert_eq!(phone.hang_up_after, Some(Duration::from_secs(2)));
+        let call = settings.script.call_box.as_ref().unwrap();
+        assert_eq!((call.after.0, call.from.as_str()), (Duration::from_secs(5), "+4711111111"));
+        assert!(!settings.server.tls && !settings.server.token.required);
+        assert_eq!(settings.server.token.life, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_page_is_the_default_phone() {
+        let settings = read("sim-core --browser 127.0.0.1:0").unwrap().settings().unwrap();
+        assert_eq!(settings.script.default_phone.sound, Sound::Browser);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            "sim-core --reject --silent",
+            "sim-core --tone 440 --echo",
+            "sim-core --script a.toml --reject",
+            "sim-core --answer-after soon",
+            "sim-core --tone 5",
+            "sim-core --codec g729",
+            "sim-core --call-box-from 22222222",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_file_without_the_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "a secret \n").unwrap();
+        let settings = read(&format!("sim-core --client-secret-file {}", file.display())).unwrap().settings();
+        assert_eq!(settings.unwrap().server.token.client_secret, "a secret ");
+        let error = read("sim-core --client-secret-file /nowhere/secret").unwrap().settings().unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/secret: ") && !error.is_usage());
+    }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tonic::Status;
 use uuid::Uuid;
 
 use super::call::{Call, Exchange, State};
@@ -17,24 +16,22 @@ use super::core::Shared;
 use super::event::SimEvent;
 use super::far_end::{FarCommand, FarEvent, FarReports};
 use super::handle::{Act, ActError, Change};
+use super::outbox::{Outbox, raw_message};
 use super::reoffer::reoffer;
-use super::script::{Phone, PickUp, Raw, RawSend, Sound};
+use super::script::{Phone, PickUp, RawSend, Sound};
 use super::server::{Rpc, Terminal};
 use crate::appliance::id::PhoneNumber as E164;
 use crate::pipe::proto::web_terminal_message::Message;
-use crate::pipe::proto::{
-    Answer, Bye, Error, Idle, InCall, Offer, PhoneNumber, Ringing, WebTerminalMessage, action, error,
-};
+use crate::pipe::proto::{Answer, Bye, Offer, Ringing, WebTerminalMessage, action, error};
 
 /// How long a call goes on on the mobile phone unless the script says.
 const ON_PHONE_FOR: Duration = Duration::from_secs(2);
 
 /// One stream and its calls.
 struct Session {
-    id: u64,
     multi: bool,
-    outbound: mpsc::Sender<Result<WebTerminalMessage, Status>>,
     shared: Arc<Shared>,
+    to_box: Outbox,
     /// By serial number, which is never used twice: what comes late for a
     /// call that is over finds nothing.
     calls: BTreeMap<u64, Call>,
@@ -72,9 +69,8 @@ pub(super) async fn serve(terminal: Terminal, shared: Arc<Shared>) {
         Rpc::MultiPipe => true,
     };
     let mut session = Session {
-        id,
         multi,
-        outbound,
+        to_box: Outbox { id, outbound, shared: shared.clone() },
         shared,
         calls: BTreeMap::new(),
         last_serial: 0,
@@ -92,13 +88,12 @@ pub(super) async fn serve(terminal: Terminal, shared: Arc<Shared>) {
             },
             Some(order) = ordered.recv() => {
                 if let Act::Close(status) = order.act {
-                    // The stream ends here in any case.
-                    let _ = session.outbound.send(Err(status)).await;
+                    session.to_box.close(status).await;
+                    // Whoever gave the order may have gone.
                     let _ = order.done.send(Ok(String::new()));
                     break;
                 }
                 let outcome = session.act(order.act).await;
-                // Whoever gave the order may have gone.
                 let _ = order.done.send(outcome);
             }
             Some((serial, event)) = far.recv() => session.far_event(serial, event).await,
@@ -106,23 +101,19 @@ pub(super) async fn serve(terminal: Terminal, shared: Arc<Shared>) {
         }
     }
     session.shared.leave(id);
-    session.see(SimEvent::Unregistered);
+    session.to_box.see(SimEvent::Unregistered);
 }
 
 impl Session {
-    fn see(&self, what: SimEvent) {
-        self.shared.see(Some(self.id), what);
-    }
-
     /// `Pipe` learns at once whether its number is in a call; `MultiPipe` does not.
     async fn register(&mut self) {
-        self.see(SimEvent::Registered { multi: self.multi });
+        self.to_box.see(SimEvent::Registered { multi: self.multi });
         let shared = self.shared.clone();
         match (&shared.script.in_call, self.multi) {
             (Some(number), false) => {
                 self.in_call_elsewhere(Uuid::new_v4().to_string(), number.to_string()).await;
             }
-            (None, false) => self.idle(String::new()).await,
+            (None, false) => self.to_box.idle(String::new()).await,
             (_, true) => {}
         }
         if let Some(call) = &shared.script.call_box {
@@ -136,17 +127,17 @@ impl Session {
     async fn message(&mut self, message: WebTerminalMessage) {
         let WebTerminalMessage { call_id, message } = message;
         let Some(message) = message else {
-            return self.see(SimEvent::Ignored { why: "nothing in the oneof".to_owned() });
+            return self.to_box.see(SimEvent::Ignored { why: "nothing in the oneof".to_owned() });
         };
         if self.multi && Uuid::try_parse(&call_id).is_err() {
-            self.see(SimEvent::Ignored { why: format!("the call id {call_id:?} is no UUID") });
-            return self.error(call_id, error::Code::InvalidCallId).await;
+            self.to_box.see(SimEvent::Ignored { why: format!("the call id {call_id:?} is no UUID") });
+            return self.to_box.error(call_id, error::Code::InvalidCallId).await;
         }
         let serial = self.find(&call_id);
         match message {
             Message::Offer(Offer { sdp, msisdn }) => {
                 let number = msisdn.map(|number| number.e164).filter(|number| !number.is_empty());
-                self.see(SimEvent::OfferReceived {
+                self.to_box.see(SimEvent::OfferReceived {
                     call_id: call_id.clone(),
                     number: number.clone(),
                     sdp: sdp.clone(),
@@ -157,20 +148,20 @@ impl Session {
                 }
             }
             Message::Answer(Answer { sdp }) => {
-                self.see(SimEvent::AnswerReceived { call_id: call_id.clone(), sdp: sdp.clone() });
+                self.to_box.see(SimEvent::AnswerReceived { call_id: call_id.clone(), sdp: sdp.clone() });
                 match serial {
                     Some(serial) => self.answered(serial, sdp),
                     None => self.unknown_call(call_id, "Answer").await,
                 }
             }
             Message::Ringing(Ringing {}) => {
-                self.see(SimEvent::RingingReceived { call_id: call_id.clone() });
+                self.to_box.see(SimEvent::RingingReceived { call_id: call_id.clone() });
                 if serial.is_none() {
                     self.unknown_call(call_id, "Ringing").await;
                 }
             }
             Message::Bye(Bye {}) => {
-                self.see(SimEvent::ByeReceived { call_id: call_id.clone() });
+                self.to_box.see(SimEvent::ByeReceived { call_id: call_id.clone() });
                 match serial {
                     Some(serial) => drop(self.calls.remove(&serial)),
                     None => self.unknown_call(call_id, "Bye").await,
@@ -178,13 +169,15 @@ impl Session {
             }
             Message::Action(action) => match action.message {
                 Some(action::Message::ToPhone(_)) => {
-                    self.see(SimEvent::ToPhoneReceived { call_id: call_id.clone() });
-                    self.to_phone(call_id, serial).await;
+                    self.to_box.see(SimEvent::ToPhoneReceived { call_id: call_id.clone() });
+                    self.move_to_phone(call_id, serial).await;
                 }
-                None => self.see(SimEvent::Ignored { why: "an Action that asks for nothing".to_owned() }),
+                None => {
+                    self.to_box.see(SimEvent::Ignored { why: "an Action that asks for nothing".to_owned() })
+                }
             },
             Message::Idle(_) | Message::InCall(_) | Message::Error(_) => {
-                self.see(SimEvent::Ignored { why: "a message that only a core sends".to_owned() });
+                self.to_box.see(SimEvent::Ignored { why: "a message that only a core sends".to_owned() });
             }
         }
     }
@@ -197,9 +190,9 @@ impl Session {
     }
 
     async fn unknown_call(&mut self, call_id: String, what: &str) {
-        self.see(SimEvent::Ignored { why: format!("{what} for no call") });
+        self.to_box.see(SimEvent::Ignored { why: format!("{what} for no call") });
         if self.multi {
-            self.error(call_id, error::Code::InvalidCallId).await;
+            self.to_box.error(call_id, error::Code::InvalidCallId).await;
         }
     }
 
@@ -214,10 +207,10 @@ impl Session {
             return self.later(Duration::ZERO, Due::PickUp(serial));
         }
         let Some(number) = number else {
-            return self.error(call_id, error::Code::NotIncall).await;
+            return self.to_box.error(call_id, error::Code::NotIncall).await;
         };
         if E164::parse(&number).is_err() {
-            return self.bye(call_id).await;
+            return self.to_box.bye(call_id).await;
         }
         let phone = self.shared.script.phone(&number).clone();
         let (ring_after, pick_up) = (phone.ring_after, phone.pick_up);
@@ -226,6 +219,8 @@ impl Session {
         self.tell(serial, FarCommand::Offered { sdp, from: number });
         match ring_after {
             // A page says by itself that it rings, and a person there picks up.
+            // Two deadlines at the same time come in any order: ringing is to be first.
+            Some(Duration::ZERO) if !page => self.ring(serial).await,
             Some(after) if !page => self.later(after, Due::Ring(serial)),
             Some(_) | None => {}
         }
@@ -247,8 +242,8 @@ impl Session {
             }
             State::Dialled | State::Preparing | State::Offered { .. } | State::Established { .. } => {
                 let call_id = call.call_id.clone();
-                self.see(SimEvent::Ignored { why: "an Offer while another is open".to_owned() });
-                self.error(call_id, error::Code::TryAgain).await;
+                self.to_box.see(SimEvent::Ignored { why: "an Offer while another is open".to_owned() });
+                self.to_box.error(call_id, error::Code::TryAgain).await;
             }
         }
     }
@@ -270,16 +265,16 @@ impl Session {
                 call.far.tell(FarCommand::Reoffered { sdp: reoffer(&sdp, Change::Same, 0) });
             }
             State::Dialled | State::Preparing | State::Established { .. } => {
-                self.see(SimEvent::Ignored { why: "an Answer to no Offer".to_owned() });
+                self.to_box.see(SimEvent::Ignored { why: "an Answer to no Offer".to_owned() });
             }
         }
     }
 
-    async fn to_phone(&mut self, call_id: String, serial: Option<u64>) {
+    async fn move_to_phone(&mut self, call_id: String, serial: Option<u64>) {
         let established =
             |call: &Call| matches!(call.state, State::Established { exchange: Exchange::None, .. });
         let Some(serial) = serial.filter(|serial| self.calls.get(serial).is_some_and(established)) else {
-            return self.error(call_id, error::Code::NotIncall).await;
+            return self.to_box.error(call_id, error::Code::NotIncall).await;
         };
         let Some(call) = self.calls.remove(&serial) else { return };
         let number = call.number.clone();
@@ -297,8 +292,7 @@ impl Session {
                 State::Dialled => {
                     call.state = State::established(sdp.clone());
                     let hang_up_after = call.phone.hang_up_after;
-                    self.send(call_id.clone(), Message::Answer(Answer { sdp })).await;
-                    self.see(SimEvent::AnswerSent { call_id });
+                    self.to_box.answer(call_id, sdp).await;
                     if let Some(after) = hang_up_after {
                         self.later(after, Due::HangUp(serial));
                     }
@@ -308,8 +302,7 @@ impl Session {
                     *exchange = Exchange::None;
                     if to_box {
                         last.clone_from(&sdp);
-                        self.send(call_id.clone(), Message::Answer(Answer { sdp })).await;
-                        self.see(SimEvent::AnswerSent { call_id });
+                        self.to_box.answer(call_id, sdp).await;
                     }
                 }
                 State::Preparing | State::Offered { .. } => {}
@@ -318,19 +311,17 @@ impl Session {
                 let from = call.number.clone();
                 call.state = State::Offered { sdp: sdp.clone() };
                 let give_up_after = call.phone.give_up_after;
-                let msisdn = Some(PhoneNumber { e164: from });
-                self.send(call_id.clone(), Message::Offer(Offer { sdp, msisdn })).await;
-                self.see(SimEvent::OfferSent { call_id });
+                self.to_box.offer(call_id, sdp, Some(from)).await;
                 if let Some(after) = give_up_after {
                     self.later(after, Due::GiveUp(serial));
                 }
             }
-            FarEvent::Connected { codec } => self.see(SimEvent::MediaConnected { call_id, codec }),
-            FarEvent::FirstAudio => self.see(SimEvent::FirstAudio { call_id }),
-            FarEvent::Digit(digit) => self.see(SimEvent::Digit { call_id, digit }),
+            FarEvent::Connected { codec } => self.to_box.see(SimEvent::MediaConnected { call_id, codec }),
+            FarEvent::FirstAudio => self.to_box.see(SimEvent::FirstAudio { call_id }),
+            FarEvent::Digit(digit) => self.to_box.see(SimEvent::Digit { call_id, digit }),
             FarEvent::HungUp => self.end(serial).await,
             FarEvent::Failed(detail) => {
-                self.see(SimEvent::MediaFailed { call_id, detail });
+                self.to_box.see(SimEvent::MediaFailed { call_id, detail });
                 self.end(serial).await;
             }
         }
@@ -368,7 +359,7 @@ impl Session {
             }
             Due::Raw(raw) => {
                 let message = raw_message(raw);
-                self.send_raw(message).await;
+                self.to_box.send_raw(message).await;
             }
         }
     }
@@ -404,10 +395,9 @@ impl Session {
                 }
                 *exchange = Exchange::FromCore;
                 *offers += 1;
-                let offer = Offer { sdp: reoffer(sdp, change, *offers), msisdn: None };
+                let offer = reoffer(sdp, change, *offers);
                 let call_id = call.call_id.clone();
-                self.send(call_id.clone(), Message::Offer(offer)).await;
-                self.see(SimEvent::OfferSent { call_id: call_id.clone() });
+                self.to_box.offer(call_id.clone(), offer, None).await;
                 Ok(call_id)
             }
             Act::Digits(digits) => {
@@ -419,7 +409,7 @@ impl Session {
                 self.id_of(serial)
             }
             Act::SendRaw(message) => {
-                self.send_raw(message).await;
+                self.to_box.send_raw(message).await;
                 Ok(String::new())
             }
             Act::InCallElsewhere { number } => {
@@ -463,15 +453,14 @@ impl Session {
         if self.is(serial, |state| matches!(state, State::Dialled))
             && let Ok(call_id) = self.id_of(serial)
         {
-            self.send(call_id.clone(), Message::Ringing(Ringing {})).await;
-            self.see(SimEvent::RingingSent { call_id });
+            self.to_box.ringing(call_id).await;
         }
     }
 
     /// Ends a call from the far end's side.
     async fn end(&mut self, serial: u64) {
         if let Some(call) = self.calls.remove(&serial) {
-            self.bye(call.call_id).await;
+            self.to_box.bye(call.call_id).await;
         }
     }
 
@@ -503,59 +492,12 @@ impl Session {
     }
 
     async fn in_call_elsewhere(&mut self, call_id: String, number: String) {
-        let msisdn = Some(PhoneNumber { e164: number.clone() });
-        self.elsewhere = Some(Elsewhere { call_id: call_id.clone(), number });
-        self.send(call_id.clone(), Message::InCall(InCall { msisdn })).await;
-        self.see(SimEvent::InCallSent { call_id });
+        self.elsewhere = Some(Elsewhere { call_id: call_id.clone(), number: number.clone() });
+        self.to_box.in_call(call_id, number).await;
     }
 
     async fn idle_elsewhere(&mut self) {
         let call_id = self.elsewhere.take().map(|there| there.call_id).unwrap_or_default();
-        self.idle(if self.multi { call_id } else { String::new() }).await;
+        self.to_box.idle(if self.multi { call_id } else { String::new() }).await;
     }
-
-    async fn idle(&mut self, call_id: String) {
-        self.send(call_id.clone(), Message::Idle(Idle {})).await;
-        self.see(SimEvent::IdleSent { call_id });
-    }
-
-    async fn bye(&mut self, call_id: String) {
-        self.send(call_id.clone(), Message::Bye(Bye {})).await;
-        self.see(SimEvent::ByeSent { call_id });
-    }
-
-    async fn error(&mut self, call_id: String, code: error::Code) {
-        let code = i32::from(code);
-        self.send(call_id.clone(), Message::Error(Error { err: code })).await;
-        self.see(SimEvent::ErrorSent { call_id, code });
-    }
-
-    async fn send_raw(&mut self, message: WebTerminalMessage) {
-        // A stream that is gone ends the session at its next turn.
-        let _ = self.outbound.send(Ok(message)).await;
-        self.see(SimEvent::RawSent);
-    }
-
-    async fn send(&mut self, call_id: String, message: Message) {
-        let message = WebTerminalMessage { call_id, message: Some(message) };
-        // As above.
-        let _ = self.outbound.send(Ok(message)).await;
-    }
-}
-
-fn raw_message(RawSend { after: _, call_id, raw }: RawSend) -> WebTerminalMessage {
-    let message = match raw {
-        Raw::Empty => None,
-        Raw::Error(code) => Some(Message::Error(Error { err: code })),
-        Raw::Offer { sdp, from } => {
-            let msisdn = from.map(|e164| PhoneNumber { e164 });
-            Some(Message::Offer(Offer { sdp, msisdn }))
-        }
-        Raw::Answer(sdp) => Some(Message::Answer(Answer { sdp })),
-        Raw::Ringing => Some(Message::Ringing(Ringing {})),
-        Raw::Bye => Some(Message::Bye(Bye {})),
-        Raw::Idle => Some(Message::Idle(Idle {})),
-        Raw::InCall(number) => Some(Message::InCall(InCall { msisdn: Some(PhoneNumber { e164: number }) })),
-    };
-    WebTerminalMessage { call_id, message }
 }

@@ -1,5 +1,6 @@
 //! A bare gRPC client in the place of a box, for the tests of the simulated core.
 #![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 pub mod sound;
 

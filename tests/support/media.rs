@@ -15,7 +15,7 @@ use callbox::media::{Codec, LegHandle, LegStats, MediaOutput, MediaSettings, spa
 use tokio::sync::mpsc;
 
 /// Long enough for a loaded machine, short enough to fail on a hang.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(45);
 
 pub fn settings(codecs: &[Codec]) -> MediaSettings {
     MediaSettings {

@@ -29,7 +29,7 @@ pub(super) enum CodecError {
 /// An encoder of 20 ms packets.
 pub(super) enum Encoder {
     Opus(opus::Encoder),
-    G711(g711::Encoder),
+    G711(Box<g711::Encoder>),
 }
 
 impl Encoder {
@@ -37,8 +37,8 @@ impl Encoder {
     pub(super) fn new(codec: Codec, opus_bitrate: u32) -> Result<Self, CodecError> {
         Ok(match codec {
             Codec::Opus => Self::Opus(opus::Encoder::new(opus_bitrate)?),
-            Codec::Pcmu => Self::G711(g711::Encoder::new(g711::Law::Mu)),
-            Codec::Pcma => Self::G711(g711::Encoder::new(g711::Law::A)),
+            Codec::Pcmu => Self::G711(Box::new(g711::Encoder::new(g711::Law::Mu))),
+            Codec::Pcma => Self::G711(Box::new(g711::Encoder::new(g711::Law::A))),
         })
     }
 

@@ -8,7 +8,8 @@
 //! A packet waits at least [`START_DELAY`] before the first sound of a spurt
 //! is played. After that the delay follows the network by itself: a packet
 //! that comes too late is played late, behind concealment that filled the
-//! gap, so the delay grows by what was missing; when for [`WINDOW`] every
+//! gap, so the delay grows by what was missing; one that comes even later,
+//! after a younger one was played, makes it grow by 10 ms. When for [`WINDOW`] every
 //! packet came with more than [`SLACK`] to spare, one packet is left out.
 
 mod count;
@@ -20,7 +21,10 @@ pub(super) use count::Counts;
 
 /// Wait before the first packet of a spurt is played. Small, because it adds
 /// to the time from answer to first sound; the delay grows on demand.
-pub(super) const START_DELAY: Duration = Duration::from_millis(20);
+pub(super) const START_DELAY: Duration = Duration::from_millis(10);
+
+/// Buffered sound with which it is played at once: a burst needs no waiting.
+const ENOUGH: Duration = Duration::from_millis(40);
 
 /// Packets held at most, in sequence numbers: 1.28 s of 20 ms packets.
 pub(super) const SLOTS: usize = 64;
@@ -84,6 +88,8 @@ pub(super) struct JitterBuffer {
     probation: Option<u16>,
     /// Samples of the last packet played: what a missing one would hold.
     usual: u16,
+    /// A packet was late: stretch the sound by 10 ms at the next turn.
+    grow: bool,
     /// The least time to spare since `window_began`.
     least_spare: Duration,
     window_began: Option<Instant>,
@@ -105,6 +111,7 @@ impl JitterBuffer {
             played: 0,
             probation: None,
             usual: 960,
+            grow: false,
             least_spare: Duration::MAX,
             window_began: None,
             counts: Counts::default(),
@@ -149,6 +156,7 @@ impl JitterBuffer {
         self.end = self.next;
         self.played = 0;
         self.probation = None;
+        self.grow = false;
         self.counts.forget_transit();
     }
 
@@ -177,6 +185,7 @@ impl JitterBuffer {
                 let again = self.was_played(sequence);
                 self.counts.duplicated += u64::from(again);
                 self.counts.late += u64::from(!again);
+                self.grow = !again;
                 return;
             }
             // The spurt's first packet was overtaken; nothing was played yet.
@@ -276,12 +285,13 @@ impl JitterBuffer {
             State::Idle => Turn::Silence,
             State::Filling { since } => {
                 let waited = now.saturating_duration_since(since);
-                if waited < START_DELAY && self.buffered() < 2 * START_DELAY {
+                if waited < START_DELAY && self.buffered() < ENOUGH {
                     return Turn::Silence;
                 }
                 self.state = State::Playing { owed: 0 };
                 self.play(0, now)
             }
+            State::Playing { .. } if std::mem::take(&mut self.grow) => Turn::Starved,
             State::Playing { owed } => {
                 if self.should_skip(now) && self.slots[slot_of(self.next)].is_some() {
                     self.give_up_next();

@@ -93,8 +93,8 @@ fn steady(from: u16, count: u16) -> Vec<(Duration, u16)> {
 #[test]
 fn a_steady_stream_is_played_whole_after_the_start_delay() {
     let (heard, counts) = play(steady(10, 100), Duration::from_secs(2));
-    assert_eq!(heard[..2], [Heard::Silence, Heard::Silence]);
-    assert_eq!(packets(&heard), (10..109).collect::<Vec<_>>());
+    assert_eq!(heard[..2], [Heard::Silence, Heard::Packet(10)]);
+    assert_eq!(packets(&heard), (10..110).collect::<Vec<_>>());
     assert!(!heard.contains(&Heard::Starved), "{heard:?}");
     assert_eq!((counts.lost, counts.late, counts.dropped), (0, 0, 0));
     assert_eq!(counts.delay, START_DELAY);
@@ -103,7 +103,7 @@ fn a_steady_stream_is_played_whole_after_the_start_delay() {
 #[test]
 fn sequence_numbers_wrap() {
     let (heard, counts) = play(steady(65_500, 100), Duration::from_secs(2));
-    let expected: Vec<u16> = (0..99).map(|i| 65_500u16.wrapping_add(i)).collect();
+    let expected: Vec<u16> = (0..100).map(|i| 65_500u16.wrapping_add(i)).collect();
     assert_eq!(packets(&heard), expected);
     assert_eq!(counts.lost, 0);
 }
@@ -118,9 +118,10 @@ fn reordered_packets_are_played_in_order() {
     let (heard, counts) = play(arrivals, Duration::from_secs(2));
     let played = packets(&heard);
     assert!(played.is_sorted(), "{played:?}");
-    assert_eq!(played.len(), 60, "{heard:?}");
-    assert_eq!(counts.reordered, 20);
-    assert_eq!(counts.lost, 0);
+    // The first pair finds the buffer too short; it grows, and no other does.
+    assert_eq!((counts.lost, counts.late), (1, 1), "{heard:?}");
+    assert_eq!(played.len(), 59);
+    assert_eq!(counts.reordered, 19);
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn another_source_begins_afresh() {
         player.tick(now, &mut heard);
         player.tick(now + TICK, &mut heard);
     }
-    assert_eq!(packets(&heard).last(), Some(&40_018));
+    assert_eq!(packets(&heard).last(), Some(&40_019));
     assert_eq!(player.buffer.counts().lost, 0);
 }
 
