@@ -19,8 +19,6 @@ BIN=$REPO/target/release/callbox
 [[ $(id -u) -eq 0 ]] || { echo "cost: run as root: network namespaces need it" >&2; exit 1; }
 
 export RIG=$REPO/target/cost PY=$REPO/.cache/venv/bin/python
-SPEECH=$REPO/.cache/tests/speech-english.wav
-[[ -f $SPEECH ]] || { echo "cost: run 'cargo test --test rig_cable' once: it prepares the speech" >&2; exit 1; }
 rm -rf "$RIG"; mkdir -p "$RIG/speech"
 cp benches/measure/* "$RIG/"
 cd "$RIG"
@@ -33,7 +31,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-sox "$SPEECH" speech/f1_en-48k.wav repeat $((SECONDS_EACH / 10 + 3))
+sounds=/usr/share/asterisk/sounds/en_US_f_Allison
+ffmpeg -v error -y -f g722 -i $sounds/demo-abouttotry.g722 -ar 48000 -ac 1 speech/once.wav
+sox speech/once.wav speech/f1_en-48k.wav repeat $((SECONDS_EACH / 7 + 4))
 ./audio_bus.sh start >/dev/null
 cat /usr/share/alsa/alsa.conf asoundrc > asound.full
 export ALSA_CONFIG_PATH=$RIG/asound.full
