@@ -37,9 +37,11 @@ fn main() {
         progress(n, calls);
     }
     let entries = entries.lock().unwrap();
-    for (step, what) in
-        [("ice", "Answer -> ICE and DTLS up"), ("first-sound", "Answer -> first sound written to ALSA")]
-    {
+    for (step, what) in [
+        ("ice", "Answer -> ICE and DTLS up"),
+        ("first-audio", "Answer -> first packet of audio"),
+        ("first-sound", "Answer -> first sound written to ALSA"),
+    ] {
         let samples = intervals(&entries, |entry| entry["step"] == "answer", |entry| entry["step"] == step);
         assert_eq!(samples.len(), calls, "{step} is missing in some calls");
         report(what, "<= 40 ms", samples);
