@@ -10,7 +10,7 @@ CARGO := cargo
 
 help: ## this list
 	@echo "callbox: make TARGET"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building, testing and linting need, only what is missing
 	@$(SETUP) build test lint

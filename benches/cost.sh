@@ -2,7 +2,7 @@
 # What a call costs: CPU seconds a minute and memory, idle and in a call, for
 # callbox, baresip and Chromium in one run on one machine, one after another.
 #
-#   benches/cost.sh [SECONDS]      each run's length, 40 unless given
+#   benches/cost.sh [SECONDS]      each run's length, 40 unless given; CALLBOX=FILE for another binary
 #
 # All three carry the same recorded speech over Opus between two ends, through
 # PulseAudio. callbox talks to the simulated core, which echoes; the figure is
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 
 SECONDS_EACH=${1:-40}
 REPO=$PWD
-BIN=$REPO/target/release/callbox
+BIN=${CALLBOX:-$REPO/target/release/callbox}
 [[ -x $BIN ]] || { echo "cost: build it first: cargo build --release" >&2; exit 1; }
 [[ $(id -u) -eq 0 ]] || { echo "cost: run as root: network namespaces need it" >&2; exit 1; }
 
