@@ -197,6 +197,23 @@ fn a_refused_token_is_renewed_once_at_once_and_then_no_more_than_once_a_minute()
 }
 
 #[test]
+fn a_core_that_ends_each_stream_with_its_token_is_met_with_a_new_one_at_once() {
+    let mut bench = Bench::ready(settings());
+    for _ in 0..20 {
+        bench.pass(secs(4));
+        bench.take();
+        bench.closed(CloseReason::Unauthenticated);
+        assert_eq!(bench.connects(), [true]);
+        bench.session(SessionEvent::Sent);
+        bench.session(SessionEvent::Opened);
+        assert_eq!(faults(&bench), []);
+    }
+    // One that opens streams and refuses the token right after that is not.
+    bench.closed(CloseReason::Unauthenticated);
+    assert!((60.0..=120.0).contains(&until_connect(&mut bench)));
+}
+
+#[test]
 fn refused_credentials_never_cause_more_than_one_token_request_a_minute() {
     for reason in [CloseReason::TokenRefused, CloseReason::PermissionDenied] {
         let mut bench = Bench::new(settings());

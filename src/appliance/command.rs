@@ -43,7 +43,7 @@ pub enum Command {
 pub enum SessionCommand {
     /// Open the stream. Answered by `Sent`, `Opened` and, at its end, one `Closed`.
     Connect {
-        /// Fetch a new token even if the cached one looks valid.
+        /// The core refused the last token: show another, even if that one looks valid.
         renew_token: bool,
     },
     /// Send a message on the open stream; dropped and counted if there is none.

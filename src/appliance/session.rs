@@ -24,6 +24,8 @@ const REGISTRATION_IN_DOUBT: Duration = Duration::from_secs(10);
 const CONNECTING: Duration = Duration::from_secs(20);
 /// Refused credentials are not tried more often than this.
 const TOKEN_PAUSE: Duration = Duration::from_secs(60);
+/// A token that carried a stream for so long was a good one.
+const TOKEN_PROVEN: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -33,6 +35,8 @@ pub(super) struct Session {
     token: Token,
     /// When a new token was last asked for explicitly.
     renewed: Option<Instant>,
+    /// When the core last gave a first sign of life on a stream.
+    answered: Option<Instant>,
     detail: String,
 }
 
@@ -98,6 +102,7 @@ pub(super) fn connect(cx: &mut Context) {
         cx.session.renewed = Some(cx.now);
     }
     cx.session.state = State::Connecting;
+    cx.session.answered = None;
     if cx.session.detail.is_empty() {
         cx.session.detail = "connecting for the first time".to_owned();
     }
@@ -227,8 +232,14 @@ fn sent(cx: &mut Context) -> Option<Change> {
 /// The core has shown that it accepted the stream.
 fn alive(cx: &mut Context) -> Option<Change> {
     match cx.session.state {
-        State::Connecting | State::Sent => Some(registered(cx)),
-        State::Registered => None,
+        State::Connecting | State::Sent => {
+            cx.session.answered = Some(cx.now);
+            Some(registered(cx))
+        }
+        State::Registered => {
+            cx.session.answered.get_or_insert(cx.now);
+            None
+        }
         State::Waiting | State::Closing | State::Ending | State::Ended => {
             cx.counters.count("session-unexpected");
             None
@@ -299,10 +310,12 @@ fn closed(cx: &mut Context, closed: Closed) -> Option<Change> {
 
 fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
     // A token may have been revoked or outlived: one new one is tried at once.
-    // Not twice a minute, though, even if something between looked like a
-    // registration.
-    let recently = cx.session.renewed.is_some_and(|at| cx.now.saturating_duration_since(at) < TOKEN_PAUSE);
-    let first = cx.session.token == Token::Fine && !recently;
+    // Not twice a minute, though, unless the core itself has shown that the
+    // last one was good: some end a stream whenever its token's life is over.
+    let since = |at: Instant| cx.now.saturating_duration_since(at);
+    let recently = cx.session.renewed.is_some_and(|at| since(at) < TOKEN_PAUSE);
+    let proven = cx.session.answered.is_some_and(|at| since(at) >= TOKEN_PROVEN);
+    let first = cx.session.token == Token::Fine && (proven || !recently);
     match reason {
         CloseReason::Unauthenticated if first => {
             cx.session.token = Token::Refused;

@@ -70,6 +70,8 @@ struct Cached {
     token: SecretString,
     good_until: Instant,
     renew_at: Option<Instant>,
+    /// The core has seen it, and so may have refused it.
+    shown: bool,
 }
 
 impl Cached {
@@ -78,7 +80,7 @@ impl Cached {
         // A token that ends on its way to the core would be refused there.
         let margin = Duration::from_secs(5).min(life / 10);
         let renew_at = (life >= SHORTEST_RENEWED).then(|| now + renewal(life));
-        Self { token, good_until: now + (life - margin), renew_at }
+        Self { token, good_until: now + (life - margin), renew_at, shown: false }
     }
 
     fn is_good(&self, now: Instant) -> bool {
@@ -97,19 +99,20 @@ impl TokenSource {
     }
 
     /// The token to show, if one is needed. A good one from memory is taken
-    /// without asking anybody, unless `renew` is set.
+    /// without asking anybody; with `renew` only if the core has not seen it yet.
     pub(super) async fn token(&self, renew: bool) -> Result<Option<SecretString>, TokenError> {
         if matches!(self.auth, AuthSettings::None) {
             return Ok(None);
         }
-        if !renew && let Some(token) = self.good() {
+        if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
         let _one_at_a_time = self.fetching.lock().await;
-        if !renew && let Some(token) = self.good() {
+        if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
-        self.fetch().await.map(Some)
+        self.fetch().await?;
+        Ok(self.good(renew))
     }
 
     /// Renews each token ahead of its end, for as long as this is polled. A
@@ -146,18 +149,26 @@ impl TokenSource {
         }
     }
 
-    fn good(&self) -> Option<SecretString> {
-        self.cached
-            .borrow()
-            .as_ref()
-            .filter(|cached| cached.is_good(Instant::now()))
-            .map(|cached| cached.token.clone())
+    /// Takes the token from memory if it is good, and marks it as shown.
+    fn good(&self, unseen: bool) -> Option<SecretString> {
+        let mut good = None;
+        self.cached.send_if_modified(|cached| {
+            if let Some(cached) = cached.as_mut().filter(|cached| cached.is_good(Instant::now()))
+                && !(unseen && cached.shown)
+            {
+                cached.shown = true;
+                good = Some(cached.token.clone());
+            }
+            // Nobody waits for the mark.
+            false
+        });
+        good
     }
 
-    async fn fetch(&self) -> Result<SecretString, TokenError> {
+    async fn fetch(&self) -> Result<(), TokenError> {
         let (token, life) = request(&self.auth).await?;
-        self.cached.send_replace(Some(Cached::new(token.clone(), life, Instant::now())));
-        Ok(token)
+        self.cached.send_replace(Some(Cached::new(token, life, Instant::now())));
+        Ok(())
     }
 }
 

@@ -450,3 +450,6 @@ fn codec_lines(types: &PayloadTypes) -> String {
     line(types.telephone_event, "telephone-event/8000", Some("0-15"));
     lines
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,11 @@ server.listen(0, '127.0.0.1', () => {
   provider.on('client_credentials.saved', (token) => {
     say({ token: token.jti, life: token.expiration, scope: token.scope });
   });
+  // The test's core hears of a token before the box can show it.
+  provider.use(async (_context, next) => {
+    await next();
+    await new Promise((done) => setTimeout(done, 100));
+  });
   provider.on('grant.error', (_context, error) => say({ refused: error.error }));
   server.on('request', provider.callback());
   say({ url: `http://localhost:${port}/token` });
