@@ -21,7 +21,7 @@ build: ## the binary: target/debug/callbox
 
 demo: ## box and simulated voice core in one go; needs no sound card, no Pi, no account
 	@$(SETUP) build
-	$(CARGO) run --locked -- demo
+	$(CARGO) run --locked -- demo $(ARGS)
 
 # Everything is compiled before the first test runs: tests that measure sound
 # must not compete with the compiler. One test binary runs at a time.

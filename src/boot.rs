@@ -111,7 +111,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let handle = Handle {
         asks,
         status: shown,
-        audio: audio_status(Arc::clone(&audio), stats),
+        audio: audio_status(Arc::clone(&audio), stats, start),
         log: Arc::clone(&log),
         start,
         #[cfg(feature = "mock-gpio")]
@@ -191,6 +191,7 @@ async fn report_addresses(system: mpsc::Sender<SystemEvent>) {
 fn audio_status(
     audio: Arc<AudioEngine>,
     call: watch::Receiver<Option<Arc<LegStats>>>,
+    start: Instant,
 ) -> Arc<dyn Fn() -> AudioStatus + Send + Sync> {
-    Arc::new(move || settings::audio_status(&audio.meters(), call.borrow().as_deref()))
+    Arc::new(move || settings::audio_status(&audio.meters(), call.borrow().as_deref(), start))
 }

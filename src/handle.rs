@@ -38,6 +38,9 @@ pub struct AudioStatus {
     pub playout_delay_ms: f32,
     /// Share of the call's sound that had to be made up, 0 to 1.
     pub concealed_ratio: f32,
+    /// When the loudspeaker last went from 200 ms of silence to sound, on the
+    /// clock of the event log's `t_us`; none before the first time.
+    pub last_sound_us: Option<u64>,
     /// Echo return loss in dB; none until echo is measured.
     pub echo_return_loss_db: Option<f32>,
 }

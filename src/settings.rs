@@ -1,6 +1,8 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+use std::time::Instant;
+
 use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
@@ -103,8 +105,9 @@ fn not_built_in(backend: &str, _edges: mpsc::Sender<LineEvent>) -> BootError {
     BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
 }
 
-/// Measurements for `callbox status`.
-pub fn audio_status(meters: &Meters, call: Option<&LegStats>) -> AudioStatus {
+/// Measurements for `callbox status`; `start` is the event log's time zero.
+pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) -> AudioStatus {
+    let since_start = |at: Instant| u64::try_from(at.saturating_duration_since(start).as_micros()).ok();
     let concealed = |stats: &LegStats| {
         let made_up = stats.frames_concealed.get() as f32;
         let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
@@ -117,6 +120,7 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>) -> AudioStatus {
         jitter_ms: call.map_or(0.0, |stats| stats.jitter_us.get() as f32 / 1000.0),
         playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
         concealed_ratio: call.map_or(0.0, concealed),
+        last_sound_us: meters.last_sound.and_then(since_start),
         echo_return_loss_db: None,
     }
 }

@@ -21,7 +21,7 @@ const RENDER_AHEAD: usize = 1;
 /// Frames from the microphone that may wait; older ones are dropped.
 const MOST_WAITING: usize = 4;
 
-/// A microphone silent for so long is replaced by the clock, until it is back.
+/// A card that gives or takes nothing for so long is replaced by the clock, until it is back.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The dsp thread's ends of all queues.
@@ -82,17 +82,17 @@ impl Dsp {
         if self.counters.playback.running.load(Relaxed) {
             while capacity - self.rendered.slots() < RENDER_AHEAD {
                 self.mixer.far_end(&mut frame, now);
+                *due = now + PATIENCE;
                 if self.rendered.push(frame).is_err() {
                     break;
                 }
             }
-            *due = now + PERIOD;
-        } else {
-            // Nobody hears it, but a call's jitter buffer must not fill up.
-            while *due <= now {
-                *due = next(*due, now);
-                self.mixer.far_end(&mut frame, now);
-            }
+        }
+        // No loudspeaker, or one that stalls as sound servers do when they
+        // wake up: nobody hears it, but a call's jitter buffer must not fill up.
+        while *due <= now {
+            *due = next(*due, now);
+            self.mixer.far_end(&mut frame, now);
         }
         self.counters.playback.queued_frames.store((capacity - self.rendered.slots()) as u32, Relaxed);
     }

@@ -10,7 +10,9 @@
 //! that comes too late is played late, behind concealment that filled the
 //! gap, so the delay grows by what was missing; one that comes even later,
 //! after a younger one was played, makes it grow by 10 ms. When for [`WINDOW`] every
-//! packet came with more than [`SLACK`] to spare, one packet is left out.
+//! packet came with more than [`SLACK`] to spare, one packet is left out; when
+//! for [`SHORT_WINDOW`] every packet came with more than [`FAR_TOO_MUCH`], as after
+//! a stall of the loudspeaker, everything above [`SLACK`] is left out at once.
 
 mod count;
 
@@ -41,6 +43,12 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 /// How early they must come, over and above one packet.
 const SLACK: Duration = Duration::from_millis(30);
+
+/// For how long packets must come far too early before the delay is cut at once.
+const SHORT_WINDOW: Duration = Duration::from_millis(300);
+
+/// How early that is, over and above one packet.
+const FAR_TOO_MUCH: Duration = Duration::from_millis(120);
 
 /// A step in sequence numbers beyond these is a new stream, not loss or
 /// reordering (RFC 3550 appendix A.1).
@@ -90,9 +98,9 @@ pub(super) struct JitterBuffer {
     usual: u16,
     /// A packet was late: stretch the sound by 10 ms at the next turn.
     grow: bool,
-    /// The least time to spare since `window_began`.
-    least_spare: Duration,
-    window_began: Option<Instant>,
+    /// The least time to spare, over [`WINDOW`] and over [`SHORT_WINDOW`].
+    spare: Least,
+    recent_spare: Least,
     counts: Counts,
 }
 
@@ -112,8 +120,8 @@ impl JitterBuffer {
             probation: None,
             usual: 960,
             grow: false,
-            least_spare: Duration::MAX,
-            window_began: None,
+            spare: Least::default(),
+            recent_spare: Least::default(),
             counts: Counts::default(),
         }
     }
@@ -257,26 +265,25 @@ impl JitterBuffer {
     /// delay is longer than the network needs.
     fn note_spare(&mut self, sequence: u64, now: Instant) {
         if !matches!(self.state, State::Playing { .. }) {
-            self.window_began = None;
+            (self.spare, self.recent_spare) = Default::default();
             return;
         }
-        let packets = sequence - self.next;
-        let spare = duration_of(packets * u64::from(self.usual));
-        if self.window_began.is_none() {
-            self.window_began = Some(now);
-            self.least_spare = spare;
-        }
-        self.least_spare = self.least_spare.min(spare);
+        let spare = duration_of((sequence - self.next) * u64::from(self.usual));
+        self.spare.note(spare, now);
+        self.recent_spare.note(spare, now);
     }
 
-    /// True once every [`WINDOW`] in which all packets came early.
-    fn should_skip(&mut self, now: Instant) -> bool {
-        let Some(began) = self.window_began else { return false };
-        if now.saturating_duration_since(began) < WINDOW {
-            return false;
+    /// Packets to leave out now, because the delay is longer than the network needs.
+    fn surplus(&mut self, now: Instant) -> u64 {
+        let packet = duration_of(u64::from(self.usual)).max(Duration::from_millis(1));
+        let above = |least: Option<Duration>, bound| least.filter(|spare| *spare > bound + packet);
+        let recent = self.recent_spare.over(SHORT_WINDOW, now);
+        let whole = self.spare.over(WINDOW, now);
+        if let Some(spare) = above(recent, FAR_TOO_MUCH) {
+            self.spare = Least::default();
+            return ((spare - SLACK - packet).as_micros() / packet.as_micros()) as u64;
         }
-        self.window_began = None;
-        self.least_spare > SLACK + duration_of(u64::from(self.usual))
+        u64::from(above(whole, SLACK).is_some())
     }
 
     /// Says what to play next.
@@ -293,8 +300,10 @@ impl JitterBuffer {
             }
             State::Playing { .. } if std::mem::take(&mut self.grow) => Turn::Starved,
             State::Playing { owed } => {
-                if self.should_skip(now) && self.slots[slot_of(self.next)].is_some() {
-                    self.give_up_next();
+                for _ in 0..self.surplus(now) {
+                    if self.slots[slot_of(self.next)].is_some() {
+                        self.give_up_next();
+                    }
                 }
                 self.play(owed, now)
             }
@@ -333,6 +342,27 @@ impl JitterBuffer {
         self.advance(false);
         self.state = State::Playing { owed };
         Turn::Lost { samples: self.usual, next: self.slots[slot_of(self.next)].as_ref() }
+    }
+}
+
+/// The least of what was noted in a stretch of time.
+#[derive(Default)]
+struct Least {
+    began: Option<Instant>,
+    least: Duration,
+}
+
+impl Least {
+    fn note(&mut self, value: Duration, now: Instant) {
+        self.least = if self.began.is_some() { self.least.min(value) } else { value };
+        self.began.get_or_insert(now);
+    }
+
+    /// The least, once `window` is over; then the next window begins.
+    fn over(&mut self, window: Duration, now: Instant) -> Option<Duration> {
+        self.began.filter(|began| now.saturating_duration_since(*began) >= window)?;
+        self.began = None;
+        Some(self.least)
     }
 }
 

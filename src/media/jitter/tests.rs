@@ -183,6 +183,33 @@ fn delay_that_is_no_longer_needed_is_given_up_slowly() {
 }
 
 #[test]
+fn delay_from_a_stall_of_the_loudspeaker_is_given_up_at_once() {
+    let start = Instant::now();
+    let mut player = Player::new();
+    let mut heard = Vec::new();
+    let mut delays = Vec::new();
+    for tick in 0..300u32 {
+        let now = start + TICK * tick;
+        if tick % 2 == 0 {
+            player.buffer.insert(packet((tick / 2) as u16, now));
+        }
+        // The loudspeaker takes nothing for 400 ms after the first sounds.
+        if !(10..50).contains(&tick) {
+            player.tick(now, &mut heard);
+            delays.push(player.buffer.counts().delay);
+        }
+    }
+    let worst = delays.iter().max().unwrap();
+    assert!(*worst >= Duration::from_millis(380), "there was no stall: {worst:?}");
+    let cut = delays.iter().rposition(|delay| *delay > Duration::from_millis(120)).unwrap();
+    // The player has had ten ticks before the stall and one every 10 ms after it.
+    assert!(cut < 10 + 40, "only after {} ms", (cut - 10) * 10);
+    assert!(*delays.last().unwrap() <= Duration::from_millis(80), "{:?} in the end", delays.last());
+    assert_eq!(player.buffer.counts().late + player.buffer.counts().lost, 0);
+    assert!(!heard.contains(&Heard::Starved), "the cut went too deep");
+}
+
+#[test]
 fn a_burst_keeps_latency_bounded() {
     // Two seconds of sound at once, then on as usual.
     let mut arrivals: Vec<_> = (0..100).map(|i| (Duration::from_secs(2), i)).collect();
