@@ -28,7 +28,7 @@ enum Way {
 
 fn speech_comes_back(way: Way, codec: &'static str, wav: &Path, at_least: f64) {
     let _alone = one_at_a_time();
-    let call_box = format!("[call-box]\nafter = \"3s\"\nfrom = {CALLEE:?}\n");
+    let call_box = format!("[call-box]\nafter = \"500ms\"\nfrom = {CALLEE:?}\n");
     let script =
         if way == Way::Incoming { call_box } else { "[default-phone]\nmedia = \"echo\"\n".to_owned() };
     let cable = Cable::start();
@@ -37,9 +37,6 @@ fn speech_comes_back(way: Way, codec: &'static str, wav: &Path, at_least: f64) {
     let mut appliance = Appliance::start(&config, &cable);
     if way == Way::Outgoing {
         appliance.wait_ready();
-        // A sound server that was just started stalls for half a second at the
-        // first stream; a box at a door has been up for longer.
-        thread::sleep(Duration::from_secs(2));
         appliance.must(&["press", "call", "--for", "150"]);
     }
     let status = appliance.wait_call("in-call");

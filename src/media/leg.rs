@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::codec::{CodecError, Decoder, Encoder, MAX_SAMPLES, PACKET_SAMPLES};
 use super::jitter::{JitterBuffer, Turn};
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
+use super::pause::Pauses;
 use super::{Codec, LegStats};
 use crate::audio::{FRAME_SAMPLES, Frame, Leg};
 
@@ -93,6 +94,8 @@ pub(super) struct AudioLeg {
     sound: Box<[i16; MAX_SAMPLES]>,
     sound_from: usize,
     sound_to: usize,
+    pauses: Pauses,
+    pause: bool,
 }
 
 /// Makes a leg, the peer's ends of it, and the switch of its encoder.
@@ -122,6 +125,8 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
         sound: Box::new([0; MAX_SAMPLES]),
         sound_from: 0,
         sound_to: 0,
+        pauses: Pauses::default(),
+        pause: true,
     };
     let encoders = EncoderSwitch { new: new_in, old: old_out, codec, bitrate };
     let (arrived, outgoing) = (Arc::new(Mutex::new(arrived_in)), Arc::new(Mutex::new(outgoing_out)));
@@ -154,7 +159,7 @@ impl AudioLeg {
     fn refill(&mut self, now: Instant) {
         let stats = &self.shared.stats;
         let frames = |samples: usize| (samples / FRAME_SAMPLES).max(1) as u64;
-        let filled = match self.jitter.next_turn(now) {
+        let filled = match self.jitter.next_turn(now, self.pause) {
             Turn::Packet(packet) => {
                 match self.decoder.decode(packet.codec, packet.payload.as_slice(), &mut self.sound) {
                     Ok(samples) if samples > 0 => {
@@ -191,6 +196,7 @@ impl AudioLeg {
                 FRAME_SAMPLES
             }
         };
+        self.pause = self.pauses.hear(&self.sound[..filled]);
         self.sound_from = 0;
         self.sound_to = filled;
     }

@@ -12,6 +12,7 @@ mod jitter;
 mod leg;
 mod pacing;
 mod packet;
+mod pause;
 mod peer;
 mod runtime;
 mod sdp;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::cache;
 use super::process::run;
@@ -52,8 +53,11 @@ fn prepared(name: &str, voice: &str, files: &[&str], seconds: u32) -> PathBuf {
     wav
 }
 
-/// Makes a file under another name first: an interrupted run leaves nothing half done.
+/// Makes a file under another name first: an interrupted run leaves nothing
+/// half done. Tests of one binary run at once and may want the same file.
 fn once(wav: &Path, make: impl FnOnce(&Path) -> Result<String, String>) {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if wav.exists() {
         return;
     }

@@ -9,10 +9,11 @@
 //! is played. After that the delay follows the network by itself: a packet
 //! that comes too late is played late, behind concealment that filled the
 //! gap, so the delay grows by what was missing; one that comes even later,
-//! after a younger one was played, makes it grow by 10 ms. When for [`WINDOW`] every
-//! packet came with more than [`SLACK`] to spare, one packet is left out; when
-//! for [`SHORT_WINDOW`] every packet came with more than [`FAR_TOO_MUCH`], as after
-//! a stall of the loudspeaker, everything above [`SLACK`] is left out at once.
+//! after a younger one was played, makes it grow by 10 ms. When every packet
+//! came with more than [`SLACK`] to spare, the surplus is left out where nobody
+//! hears it, in a pause of the speech; without one a packet at a time, seldom.
+//! When every packet came with more than [`FAR_TOO_MUCH`], as after a stall of
+//! the loudspeaker, all of the surplus is left out at once.
 
 mod count;
 
@@ -38,16 +39,16 @@ pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(500);
 /// own concealment have faded to nothing by then.
 const LONGEST_STARVATION: Duration = Duration::from_millis(100);
 
-/// For how long packets must come early before the delay is made shorter.
-const WINDOW: Duration = Duration::from_secs(2);
+/// For how long packets must come early before the delay is made shorter: in
+/// a pause, in speech, and where the delay is far too long.
+const PAUSE_WINDOW: Duration = Duration::from_millis(600);
+const SPEECH_WINDOW: Duration = Duration::from_secs(10);
+const STALL_WINDOW: Duration = Duration::from_millis(300);
 
 /// How early they must come, over and above one packet.
 const SLACK: Duration = Duration::from_millis(30);
 
-/// For how long packets must come far too early before the delay is cut at once.
-const SHORT_WINDOW: Duration = Duration::from_millis(300);
-
-/// How early that is, over and above one packet.
+/// How early is far too early, over and above one packet.
 const FAR_TOO_MUCH: Duration = Duration::from_millis(120);
 
 /// A step in sequence numbers beyond these is a new stream, not loss or
@@ -98,7 +99,7 @@ pub(super) struct JitterBuffer {
     usual: u16,
     /// A packet was late: stretch the sound by 10 ms at the next turn.
     grow: bool,
-    /// The least time to spare, over [`WINDOW`] and over [`SHORT_WINDOW`].
+    /// The least time to spare: over a long time, and over [`STALL_WINDOW`].
     spare: Least,
     recent_spare: Least,
     counts: Counts,
@@ -274,20 +275,24 @@ impl JitterBuffer {
     }
 
     /// Packets to leave out now, because the delay is longer than the network needs.
-    fn surplus(&mut self, now: Instant) -> u64 {
+    fn surplus(&mut self, now: Instant, pause: bool) -> u64 {
         let packet = duration_of(u64::from(self.usual)).max(Duration::from_millis(1));
-        let above = |least: Option<Duration>, bound| least.filter(|spare| *spare > bound + packet);
-        let recent = self.recent_spare.over(SHORT_WINDOW, now);
-        let whole = self.spare.over(WINDOW, now);
-        if let Some(spare) = above(recent, FAR_TOO_MUCH) {
+        let all = |spare: Duration| ((spare - SLACK).as_micros() / packet.as_micros()) as u64;
+        let recent = self.recent_spare.over(STALL_WINDOW, now);
+        if let Some(spare) = recent.filter(|spare| *spare > FAR_TOO_MUCH + packet) {
             self.spare = Least::default();
-            return ((spare - SLACK - packet).as_micros() / packet.as_micros()) as u64;
+            return all(spare);
         }
-        u64::from(above(whole, SLACK).is_some())
+        let spare = self.spare.over(if pause { PAUSE_WINDOW } else { SPEECH_WINDOW }, now);
+        match spare.filter(|spare| *spare > SLACK + packet) {
+            Some(spare) if pause => all(spare),
+            Some(_) => 1,
+            None => 0,
+        }
     }
 
-    /// Says what to play next.
-    pub(super) fn next_turn(&mut self, now: Instant) -> Turn<'_> {
+    /// Says what to play next. `pause` tells that nothing of note is heard now.
+    pub(super) fn next_turn(&mut self, now: Instant, pause: bool) -> Turn<'_> {
         match self.state {
             State::Idle => Turn::Silence,
             State::Filling { since } => {
@@ -300,7 +305,7 @@ impl JitterBuffer {
             }
             State::Playing { .. } if std::mem::take(&mut self.grow) => Turn::Starved,
             State::Playing { owed } => {
-                for _ in 0..self.surplus(now) {
+                for _ in 0..self.surplus(now, pause) {
                     if self.slots[slot_of(self.next)].is_some() {
                         self.give_up_next();
                     }

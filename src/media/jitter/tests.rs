@@ -33,17 +33,18 @@ enum Heard {
 struct Player {
     buffer: JitterBuffer,
     left: u64,
+    pause: bool,
 }
 
 impl Player {
     fn new() -> Self {
-        Self { buffer: JitterBuffer::new(), left: 0 }
+        Self { buffer: JitterBuffer::new(), left: 0, pause: false }
     }
 
     /// 10 ms of playing.
     fn tick(&mut self, now: Instant, heard: &mut Vec<Heard>) {
         while self.left < 480 {
-            let (what, samples) = match self.buffer.next_turn(now) {
+            let (what, samples) = match self.buffer.next_turn(now, self.pause) {
                 Turn::Packet(packet) => (Heard::Packet(packet.sequence), u64::from(packet.samples)),
                 Turn::Lost { samples, next } => {
                     (Heard::Lost { restored: next.is_some() }, u64::from(samples))
@@ -180,6 +181,32 @@ fn delay_that_is_no_longer_needed_is_given_up_slowly() {
     let (_, counts) = play(arrivals, Duration::from_secs(20));
     assert!(counts.delay <= Duration::from_millis(90), "{:?}", counts.delay);
     assert!((5..=9).contains(&counts.dropped), "{counts:?}");
+}
+
+#[test]
+fn delay_that_is_no_longer_needed_is_given_up_in_the_first_pause() {
+    let start = Instant::now();
+    let mut player = Player::new();
+    let mut heard = Vec::new();
+    for tick in 0..400u32 {
+        let now = start + TICK * tick;
+        // The first packets of a spurt come 100 ms late, all others in time.
+        if tick == 10 {
+            (0..5).for_each(|sequence| player.buffer.insert(packet(sequence, now)));
+        }
+        if tick >= 10 && tick % 2 == 0 {
+            player.buffer.insert(packet((tick / 2) as u16, now));
+        }
+        player.pause = (200..210).contains(&tick);
+        player.tick(now, &mut heard);
+        if tick == 199 {
+            assert!(player.buffer.counts().delay >= Duration::from_millis(90), "nothing is there to give up");
+            assert_eq!(player.buffer.counts().dropped, 0, "sound was left out in the midst of speech");
+        }
+    }
+    let counts = player.buffer.counts();
+    assert!(counts.delay <= Duration::from_millis(50) && counts.dropped >= 2, "{counts:?}");
+    assert!(!heard.contains(&Heard::Starved), "the cut went too deep");
 }
 
 #[test]
