@@ -17,7 +17,7 @@ pub struct MediaConfig {
     pub loopback: bool,
     /// Bits a second, 6000 to 128000. Default 32000.
     pub opus_bitrate: u32,
-    /// Time between ICE checks at the start, 5 ms (RFC 8445 section 14.2) to 500 ms. Default 10 ms.
+    /// Time between ICE checks at the start, 5 ms (RFC 8445 section 14.2) to 500 ms. Default 5 ms.
     pub ice_check_interval: Duration,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn read(section: Option<Section<'_>>) -> MediaConfig {
         addresses: Vec::new(),
         loopback: false,
         opus_bitrate: 32_000,
-        ice_check_interval: Duration::from_millis(10),
+        ice_check_interval: Duration::from_millis(5),
     };
     let Some(mut section) = section else { return media };
     if let Some(codecs) = read_codecs(&mut section) {

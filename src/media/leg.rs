@@ -215,13 +215,20 @@ impl AudioLeg {
 
 impl Leg for AudioLeg {
     fn near_end(&mut self, frame: &Frame, _now: Instant) {
+        self.sample += FRAME_SAMPLES as u64;
+        if !self.shared.sending.load(Ordering::Relaxed) {
+            // The last frame waits as the first half, so that a packet leaves
+            // with the very next frame once the far end can hear.
+            self.pending[..FRAME_SAMPLES].copy_from_slice(frame);
+            self.half_full = true;
+            return;
+        }
         let half = if self.half_full { FRAME_SAMPLES } else { 0 };
         self.pending[half..half + FRAME_SAMPLES].copy_from_slice(frame);
-        if self.half_full && self.shared.sending.load(Ordering::Relaxed) {
-            self.send(self.sample - FRAME_SAMPLES as u64);
+        if self.half_full {
+            self.send(self.sample - PACKET_SAMPLES as u64);
         }
         self.half_full = !self.half_full;
-        self.sample += FRAME_SAMPLES as u64;
     }
 
     fn far_end(&mut self, frame: &mut Frame, now: Instant) {

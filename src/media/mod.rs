@@ -41,7 +41,7 @@ pub struct MediaSettings {
     pub loopback: bool,
     /// Opus target, bits a second. Default 32000.
     pub opus_bitrate: u32,
-    /// Time between ICE checks at the start. Default 10 ms.
+    /// Time between ICE checks in the first second. Default 5 ms, the least that RFC 8445 section 14.2 allows.
     pub ice_check_interval: Duration,
 }
 

@@ -1,8 +1,8 @@
 //! Keeps ICE checks from flooding.
 //!
 //! The library checks every candidate pair at one fixed interval until it
-//! connects. At 10 ms that connects fast, but a far end that never answers
-//! would be sent 100 packets a second and pair for half a minute. So after
+//! connects. At 5 ms that connects fast, but a far end that never answers
+//! would be sent 200 packets a second and pair for half a minute. So after
 //! the first second of checking an address, checks that come sooner than
 //! RFC 8445's default pacing of 50 ms (section 14.2) are left out: lost on
 //! the way, as far as the library knows.

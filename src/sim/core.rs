@@ -46,7 +46,7 @@ impl Default for SimSettings {
                 addresses: Vec::new(),
                 loopback: true,
                 opus_bitrate: 32_000,
-                ice_check_interval: Duration::from_millis(10),
+                ice_check_interval: Duration::from_millis(5),
             },
             browser: None,
         }

@@ -24,7 +24,7 @@ pub(super) use count::Counts;
 
 /// Wait before the first packet of a spurt is played. Small, because it adds
 /// to the time from answer to first sound; the delay grows on demand.
-pub(super) const START_DELAY: Duration = Duration::from_millis(10);
+pub(super) const START_DELAY: Duration = Duration::from_millis(5);
 
 /// Buffered sound with which it is played at once: a burst needs no waiting.
 const ENOUGH: Duration = Duration::from_millis(40);
