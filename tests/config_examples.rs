@@ -152,3 +152,16 @@ fn raspberry_pi_boards_keep_off_the_pins_that_others_own() {
     }
     assert!(seen > 10, "only {seen} lines were looked at");
 }
+
+#[test]
+fn what_this_version_does_not_do_yet_is_said() {
+    let bare = "[auth]\nmethod = \"none\"\n[board]\nfile = \"desktop-mock\"\n";
+    let boards = BoardLoader::new(Vec::new());
+    let config = Config::parse(bare, "callbox.toml", &boards).unwrap();
+    assert!(config.not_yet().is_empty(), "{:?}", config.not_yet());
+    let text = format!("{bare}[door]\ncodes = [\"1234\"]\n[panel]\nlisten = \"127.0.0.1:8080\"\n");
+    let config = Config::parse(&text, "callbox.toml", &boards).unwrap();
+    let notes = config.not_yet().join("; ");
+    assert!(notes.contains("[door]") && notes.contains("[panel]"), "{notes}");
+    assert!(!notes.contains("1234"), "{notes}");
+}

@@ -33,6 +33,9 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     tracing::info!(socket = %control.path().display(), version = env!("CARGO_PKG_VERSION"), "callbox starts");
+    for note in config.not_yet() {
+        tracing::warn!("{note}");
+    }
     let running = match boot::start(&config, start) {
         Ok(running) => running,
         Err(error) => {

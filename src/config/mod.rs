@@ -159,6 +159,15 @@ impl Config {
         }
     }
 
+    /// What the configuration asks for and this version does not do yet, for
+    /// people: nobody should wait for a door that will not open.
+    pub fn not_yet(&self) -> Vec<&'static str> {
+        let door = "[door] is checked, but this version opens no door";
+        let panel = "[panel] is checked, but this version has no web panel";
+        let asked = [(!self.door.codes.is_empty(), door), (self.panel.listen.is_some(), panel)];
+        asked.into_iter().filter_map(|(asked, note)| asked.then_some(note)).collect()
+    }
+
     /// Looks at the files that the configuration names: the secret and its
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
