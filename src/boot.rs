@@ -35,8 +35,13 @@ pub struct Running {
     /// To ask it.
     pub handle: Handle,
     system: mpsc::Sender<SystemEvent>,
-    driver: JoinHandle<()>,
+    driver: JoinHandle<Result<(), Died>>,
 }
+
+/// A part that runs as long as the appliance does ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} ended by itself; the log tells why")]
+pub struct Died(&'static str);
 
 /// The board's back-end cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,18 +58,23 @@ pub enum BootError {
 
 impl Running {
     /// Asks the appliance to end in good order: hang up, lamps dark, outputs off.
-    pub async fn end(self) {
+    ///
+    /// # Errors
+    /// [`Died`] as for [`Running::ended`].
+    pub async fn end(self) -> Result<(), Died> {
         if self.system.send(SystemEvent::Shutdown).await.is_err() {
             tracing::debug!("the appliance has ended already");
         }
-        self.ended().await;
+        self.ended().await
     }
 
     /// Waits until the appliance has ended.
-    pub async fn ended(self) {
-        if let Err(error) = self.driver.await {
-            tracing::error!(%error, "driver");
-        }
+    ///
+    /// # Errors
+    /// [`Died`] if it did not end because it was asked to: then the process
+    /// should end with a failure, so that it is started again.
+    pub async fn ended(self) -> Result<(), Died> {
+        self.driver.await.unwrap_or(Err(Died("the driver")))
     }
 
     /// A way to ask for the end from elsewhere.
@@ -86,18 +96,18 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
 
     let (session_commands, commands) = mpsc::channel(QUEUE);
     let (events, session_events) = mpsc::channel(QUEUE);
-    pipe::spawn(settings::pipe(config), commands, events);
+    let mut session = pipe::spawn(settings::pipe(config), commands, events);
 
     let (media_commands, commands) = mpsc::channel(QUEUE);
     let (outputs, media_outputs) = mpsc::channel(QUEUE);
-    media::spawn(settings::media(config), commands, outputs);
+    let mut media = media::spawn(settings::media(config), commands, outputs);
 
     let (system, system_events) = mpsc::channel(QUEUE);
     let audio = Arc::new(start_audio(audio_settings, system.clone()));
 
     let (line_commands, commands) = mpsc::channel(QUEUE);
     let (health, line_health) = mpsc::channel(QUEUE);
-    let lamps = tokio::spawn(lamps::run(board.lines, commands, health));
+    let mut lamps = tokio::spawn(lamps::run(board.lines, commands, health));
     tokio::spawn(report_lines(line_health, system.clone()));
     tokio::spawn(report_addresses(system.clone()));
 
@@ -137,11 +147,18 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         asks: asked,
     };
     let driver = tokio::spawn(async move {
-        driver.run(inputs).await;
+        let end = tokio::select! {
+            biased;
+            () = driver.run(inputs) => Ok(()),
+            _ = &mut session => Err(Died("the session's task")),
+            _ = &mut media => Err(Died("the media task")),
+            _ = &mut lamps => return Err(Died("the lines' task")),
+        };
         // The driver's end closes the lines' channel: lamps go dark, outputs off.
         if tokio::time::timeout(LAST_WORDS, lamps).await.is_err() {
             tracing::error!("lines did not reach their safe state in time");
         }
+        end
     });
     Ok(Running { handle, system, driver })
 }

@@ -79,16 +79,21 @@ impl Driver {
     pub async fn run(mut self, mut inputs: Inputs) {
         self.drain().await;
         while !self.exit {
+            // Every turn, not only when nothing else comes: a core that floods
+            // must not hold up a debounce or a time-out.
+            self.appliance.handle_timeout(Instant::now());
+            self.drain().await;
             let deadline = self.appliance.poll_timeout().map(|(at, _)| at);
-            // Biased: a person's finger goes before everything else.
+            // Biased: a person's finger goes first, then this machine's own
+            // news and its operator, and what comes from the network last.
             tokio::select! {
                 biased;
                 Some(edge) = inputs.lines.recv() => self.event(Event::Line(edge)),
-                Some(event) = inputs.session.recv() => self.event(Event::Session(event)),
-                Some((peer, output)) = inputs.media.recv() => self.media(peer, output),
                 Some(event) = inputs.system.recv() => self.event(Event::System(event)),
                 Some(ask) = inputs.asks.recv() => self.ask(ask),
-                () = until(deadline) => self.appliance.handle_timeout(Instant::now()),
+                Some((peer, output)) = inputs.media.recv() => self.media(peer, output),
+                Some(event) = inputs.session.recv() => self.event(Event::Session(event)),
+                () = until(deadline) => {}
             }
             self.drain().await;
         }

@@ -12,6 +12,7 @@ use crate::appliance::command::Refusal;
 use crate::appliance::status::Status;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
+pub use crate::system::event_log::Entry;
 use crate::system::event_log::EventLog;
 
 /// A request to act, with the way back for its answer.

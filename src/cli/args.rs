@@ -77,6 +77,7 @@ pub enum Command {
     /// Send DTMF digits in the call.
     Dtmf {
         /// 0 to 9, *, #, A to D.
+        #[arg(value_parser = digits)]
         digits: String,
     },
     /// Show the event log.
@@ -99,4 +100,9 @@ pub enum Command {
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]
     SimCore(Box<crate::sim::SimCoreArgs>),
+}
+
+fn digits(text: &str) -> Result<String, String> {
+    let valid = !text.is_empty() && text.bytes().all(|digit| b"0123456789*#ABCDabcd".contains(&digit));
+    if valid { Ok(text.to_owned()) } else { Err("use 0 to 9, *, #, A to D".to_owned()) }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod devices;
+mod out;
 mod remote;
 mod run;
 mod selftest;

@@ -1,24 +1,26 @@
 //! Commands that ask a running appliance over its control socket.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DONE, FAILED};
+use super::{DONE, FAILED, out};
 use crate::appliance::action::Action;
 use crate::control::client::{Client, ClientError};
 use crate::control::path::candidates;
 use crate::control::protocol::{Answer, Request};
 
+/// Longer than the appliance takes for anything.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// `callbox status`.
 pub async fn status(socket: Option<PathBuf>, json: bool) -> u8 {
     match fetch_status(socket).await {
-        Ok(status) if json => {
-            println!("{status:#}");
-            DONE
-        }
         Ok(status) => {
-            print!("{}", readable(&status));
+            let text = if json { format!("{status:#}") } else { readable(&status) };
+            // A reader that has gone wants no more.
+            let _ = out::line(text.trim_end());
             DONE
         }
         Err(why) => fail(&why),
@@ -87,9 +89,11 @@ pub async fn events(socket: Option<PathBuf>, follow: bool, json: bool) -> u8 {
     };
     loop {
         match client.next().await {
-            Ok(Some(Answer::Event { event })) if json => println!("{event}"),
             Ok(Some(Answer::Event { event })) => {
-                println!("{}  {}", text(&event["time"]), text(&event["text"]));
+                let readable = || format!("{}  {}", text(&event["time"]), text(&event["text"]));
+                if !out::line(if json { event.to_string() } else { readable() }) {
+                    return DONE;
+                }
             }
             Ok(Some(Answer::Done) | None) => return DONE,
             Ok(Some(Answer::Refused { why })) => return fail(&why),
@@ -113,7 +117,10 @@ async fn perform(socket: Option<PathBuf>, request: Request) -> u8 {
 
 async fn ask(socket: Option<PathBuf>, request: &Request) -> Result<Answer, String> {
     let answer = async { Client::send(&candidates(socket), request).await?.next().await };
-    match answer.await {
+    let Ok(answer) = tokio::time::timeout(PATIENCE, answer).await else {
+        return Err(format!("the appliance has not answered for {} s", PATIENCE.as_secs()));
+    };
+    match answer {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Err("the appliance ended the connection without an answer".to_owned()),
         Err(error @ (ClientError::NotRunning(_) | ClientError::Io(_) | ClientError::Garbled(_))) => {

@@ -51,11 +51,16 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
             tracing::debug!("the appliance has ended already");
         }
     });
-    running.ended().await;
+    let end = running.ended().await;
     // Aborting drops the socket, which removes its file.
     serving.abort();
-    if serving.await.is_err_and(|error| error.is_panic()) {
-        return FAILED;
+    let panicked = serving.await.is_err_and(|error| error.is_panic());
+    match end {
+        Ok(()) if panicked => FAILED,
+        Ok(()) => DONE,
+        Err(died) => {
+            eprintln!("callbox: {died}");
+            FAILED
+        }
     }
-    DONE
 }

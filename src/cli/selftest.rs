@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::remote::fetch_status;
-use super::{DONE, FAILED};
+use super::{DONE, FAILED, out};
 
 /// One part and whether it works.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -43,10 +43,15 @@ pub async fn selftest(socket: Option<PathBuf>, json: bool) -> u8 {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let parts = examine(&status, since_1970.as_secs());
     if json {
-        println!("{}", serde_json::json!({ "parts": parts }));
+        let _ = out::line(serde_json::json!({ "parts": parts }));
     } else {
         for part in &parts {
-            println!("{:<6} {} {}", part.part, if part.ok { "ok" } else { "FAILED" }, part.detail);
+            let _ = out::line(format!(
+                "{:<6} {} {}",
+                part.part,
+                if part.ok { "ok" } else { "FAILED" },
+                part.detail
+            ));
         }
     }
     if parts.iter().all(|part| part.ok) { DONE } else { FAILED }

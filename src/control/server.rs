@@ -4,7 +4,7 @@
 //! open the socket may use the box: its file mode (owner and group) is the guard.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,13 @@ use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::protocol::{Answer, LONGEST_LINE, Request};
-use crate::handle::Handle;
+use crate::handle::{Entry, Handle};
 
 /// Clients served at once; the next one waits.
 const CLIENTS: usize = 32;
+
+/// Clients among them that may follow the event log.
+const FOLLOWERS: usize = CLIENTS / 2;
 
 /// Time for a client to send its request, and to take each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,13 +72,14 @@ impl ControlSocket {
     /// Serves clients until the future is dropped.
     pub async fn serve(self, handle: Handle) {
         let places = Arc::new(Semaphore::new(CLIENTS));
+        let followers = Arc::new(Semaphore::new(FOLLOWERS));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let handle = handle.clone();
+                    let (handle, followers) = (handle.clone(), Arc::clone(&followers));
                     tokio::spawn(async move {
-                        if let Err(error) = serve_one(stream, &handle).await {
+                        if let Err(error) = serve_one(stream, &handle, &followers).await {
                             tracing::debug!(%error, "control client left early");
                         }
                         drop(place);
@@ -101,19 +105,21 @@ fn bind_at(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    // Nobody answers there: what is left of a process that was killed.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    match std::fs::symlink_metadata(path) {
+        // Nobody answers there: what is left of a process that was killed.
+        Ok(left) if left.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(listener)
 }
 
-async fn serve_one(stream: UnixStream, handle: &Handle) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    match in_time(read_request(read)).await? {
+async fn serve_one(stream: UnixStream, handle: &Handle, followers: &Semaphore) -> io::Result<()> {
+    let (mut read, mut write) = stream.into_split();
+    match in_time(read_request(&mut read)).await? {
         Ok(Request::Status) => {
             let status = to_json(&handle.snapshot())?;
             say(&mut write, &Answer::Status { status }).await
@@ -130,7 +136,18 @@ async fn serve_one(stream: UnixStream, handle: &Handle) -> io::Result<()> {
             let answer = done_or_refused(release(handle, &button).await);
             say(&mut write, &answer).await
         }
-        Ok(Request::Events { follow }) => events(&mut write, handle, follow).await,
+        Ok(Request::Events { follow: false }) => {
+            let (kept, _) = handle.log().follow();
+            say_all(&mut write, &kept).await?;
+            say(&mut write, &Answer::Done).await
+        }
+        Ok(Request::Events { follow: true }) => match followers.try_acquire() {
+            Ok(_place) => follow(&mut read, &mut write, handle).await,
+            Err(_) => {
+                let why = format!("{FOLLOWERS} clients follow the events already");
+                say(&mut write, &Answer::Refused { why }).await
+            }
+        },
         Err(why) => say(&mut write, &Answer::Refused { why }).await,
     }
 }
@@ -142,29 +159,40 @@ fn done_or_refused<E: std::fmt::Display>(result: Result<(), E>) -> Answer {
     }
 }
 
-async fn read_request(read: OwnedReadHalf) -> io::Result<Result<Request, String>> {
+async fn read_request(read: &mut OwnedReadHalf) -> io::Result<Result<Request, String>> {
     let mut line = String::new();
     let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
     BufReader::new(read.take(limit)).read_line(&mut line).await?;
     Ok(serde_json::from_str(&line).map_err(|error| format!("not a request: {error}")))
 }
 
-async fn events(write: &mut OwnedWriteHalf, handle: &Handle, follow: bool) -> io::Result<()> {
+/// Entries as they come, until the client leaves or the appliance ends.
+async fn follow(read: &mut OwnedReadHalf, write: &mut OwnedWriteHalf, handle: &Handle) -> io::Result<()> {
     let (kept, mut coming) = handle.log().follow();
-    for entry in kept {
-        say(write, &Answer::Event { event: to_json(entry.as_ref())? }).await?;
-    }
-    if !follow {
-        return say(write, &Answer::Done).await;
-    }
+    say_all(write, &kept).await?;
+    let mut more = [0; 1];
     loop {
-        match coming.recv().await {
-            Ok(entry) => say(write, &Answer::Event { event: to_json(entry.as_ref())? }).await?,
-            // The gap shows in the running numbers.
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return say(write, &Answer::Done).await,
+        tokio::select! {
+            entry = coming.recv() => match entry {
+                Ok(entry) => say_all(write, &[entry]).await?,
+                // The gap shows in the running numbers.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return say(write, &Answer::Done).await,
+            },
+            // The next entry may be hours away: a client that has left is
+            // noticed by the end of what it says.
+            said = read.read(&mut more) => if said? == 0 {
+                return Ok(());
+            },
         }
     }
+}
+
+async fn say_all(write: &mut OwnedWriteHalf, entries: &[Arc<Entry>]) -> io::Result<()> {
+    for entry in entries {
+        say(write, &Answer::Event { event: to_json(entry.as_ref())? }).await?;
+    }
+    Ok(())
 }
 
 #[cfg(feature = "mock-gpio")]

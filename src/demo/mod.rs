@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::appliance::action::Action;
 use crate::appliance::status::CallStatus;
-use crate::boot::{self, Running};
+use crate::boot;
 use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
 use crate::handle::Handle;
@@ -97,16 +97,13 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
     if let Some(control) = control {
         control.abort();
     }
-    finish(running, core).await;
+    let end = running.end().await;
+    core.stop().await;
+    end.map_err(|died| died.to_string())?;
     if let Some(recording) = board.recording() {
         println!("what the loudspeaker played is in {}", recording.display());
     }
     Ok(())
-}
-
-async fn finish(running: Running, core: SimCore) {
-    running.end().await;
-    core.stop().await;
 }
 
 /// Keys in, time line and level bars out, until `q` or ctrl-c.

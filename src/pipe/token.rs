@@ -112,7 +112,9 @@ impl TokenSource {
             return Ok(Some(token));
         }
         self.fetch().await?;
-        Ok(self.good(renew))
+        // Without this check a token that is born dead would open a stream without any.
+        let no_life = || TokenError::Unavailable("the token that came has no life left".to_owned());
+        self.good(renew).map(Some).ok_or_else(no_life)
     }
 
     /// Renews each token ahead of its end, for as long as this is polled. A
