@@ -102,8 +102,8 @@ impl World<'_> {
             return;
         }
         let Message { call_id, body } = message;
-        let ours = self.core.mode == Mode::Pipe
-            || self.core.call.as_ref().is_some_and(|call| call.id == call_id);
+        let ours =
+            self.core.mode == Mode::Pipe || self.core.call.as_ref().is_some_and(|call| call.id == call_id);
         match body {
             Body::Offer { msisdn, .. } => self.core_gets_offer(call_id, msisdn.is_none()),
             Body::Answer { .. } if ours => {

@@ -4,9 +4,7 @@
 use std::time::Instant;
 
 use callbox::appliance::Appliance;
-use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, SessionCommand,
-};
+use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, SessionCommand};
 use callbox::appliance::event::{Body, Event, Message, SessionEvent};
 use callbox::appliance::settings::Settings;
 use callbox::appliance::status::Status;

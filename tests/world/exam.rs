@@ -39,7 +39,10 @@ impl World<'_> {
                 if status.session != SessionStatus::Registered {
                     self.break_rule(
                         "registered within the bound once the world is well",
-                        format!("{:?} after {REGISTERED_WITHIN:?}: {}", status.session, status.session_detail),
+                        format!(
+                            "{:?} after {REGISTERED_WITHIN:?}: {}",
+                            status.session, status.session_detail
+                        ),
                     );
                 }
                 self.hands_off();
@@ -84,7 +87,10 @@ impl World<'_> {
             self.drain();
         }
         if self.tally.0.get("exits") != Some(&1) {
-            self.break_rule("a shutdown exits once within 500 ms", format!("{:?}", self.tally.0.get("exits")));
+            self.break_rule(
+                "a shutdown exits once within 500 ms",
+                format!("{:?}", self.tally.0.get("exits")),
+            );
         }
         self.watch_darkness();
     }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, SessionCommand,
-};
+use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, SessionCommand};
 use callbox::appliance::event::{Body, CloseReason};
 use callbox::appliance::id::{LedName, PeerId, RequestId};
 use callbox::appliance::indicator::Pattern;
@@ -32,6 +30,8 @@ pub struct Watch {
     pub asked: BTreeSet<RequestId>,
     /// Offers that the box sent of its own.
     pub offers: u64,
+    /// After the last step.
+    registered: bool,
     lamps: BTreeMap<LedName, Pattern>,
     connected: Option<PeerId>,
     /// The peer whose Offer is out, or whose Offer was checked.
@@ -84,7 +84,8 @@ impl World<'_> {
                 }
             }
             Command::Session(SessionCommand::Send(message)) => {
-                if self.net.phase != Phase::Open || !self.registered() {
+                // A shutdown says goodbye in the step that ends the session.
+                if self.net.phase != Phase::Open || !(self.watch.registered || self.registered()) {
                     self.break_rule("nothing is sent while not registered", format!("{message:?}"));
                 }
                 if let Body::Offer { sdp, .. } = &message.body {
@@ -148,7 +149,10 @@ impl World<'_> {
             | MediaCommand::Digits(_)
             | MediaCommand::Close => {
                 if known != Some(false) {
-                    self.break_rule("only open peers are told anything", format!("peer {}: {command:?}", id.0));
+                    self.break_rule(
+                        "only open peers are told anything",
+                        format!("peer {}: {command:?}", id.0),
+                    );
                 }
                 if *command == MediaCommand::Close {
                     self.watch.in_use.remove(&id);
@@ -236,6 +240,7 @@ impl World<'_> {
             let detail = format!("answered, online, busy are {shown:?}, should be {truth:?}");
             self.break_rule("lamps show the state", detail);
         }
+        self.watch.registered = status.session == SessionStatus::Registered;
         self.check_session(&status);
         self.check_peers(&status);
         self.check_sound(&status);
@@ -275,7 +280,8 @@ impl World<'_> {
     fn check_sound(&mut self, status: &Status) {
         let answered = matches!(status.call, CallStatus::Connecting | CallStatus::InCall);
         let connected = self.watch.connected;
-        if connected.is_some() != answered || connected.is_some_and(|peer| !self.watch.in_use.contains(&peer)) {
+        if connected.is_some() != answered || connected.is_some_and(|peer| !self.watch.in_use.contains(&peer))
+        {
             let detail = format!("{connected:?} in {:?}, in use {:?}", status.call, self.watch.in_use);
             self.break_rule("the microphone belongs to the answered call", detail);
         }
@@ -287,9 +293,11 @@ impl World<'_> {
 
     /// Every state is left in time: by its timer, or because its media lives.
     fn check_dwelling(&mut self, status: &Status) {
-        let interrupted = self.watch.connected.and_then(|peer| self.media.peers.get(&peer)).map(|peer| {
-            if peer.up { peer.down_since } else { Some(self.now) }
-        });
+        let interrupted = self
+            .watch
+            .connected
+            .and_then(|peer| self.media.peers.get(&peer))
+            .map(|peer| if peer.up { peer.down_since } else { Some(self.now) });
         let (state, longest) = match status.call {
             CallStatus::Idle => ("idle", None),
             // 2 s for the peer connection, 45 s of ringing.

@@ -143,6 +143,13 @@ pub fn run(plan: &Plan, bug: Option<Bug>, story: bool) -> Result<Tally, Failure>
     }
 }
 
+/// The whole story of a plan, broken rules or not.
+pub fn story(plan: &Plan) -> Vec<String> {
+    let mut world = World::new(plan, None, true);
+    world.play();
+    world.story.unwrap_or_default()
+}
+
 impl<'a> World<'a> {
     fn new(plan: &'a Plan, bug: Option<Bug>, story: bool) -> Self {
         let start = Instant::now();
@@ -183,6 +190,9 @@ impl<'a> World<'a> {
             let Some(next) = next.filter(|next| *next <= self.plan.end) else { break };
             self.now = self.now.max(next);
             self.watch_clock();
+            if self.watch.broken.is_some() {
+                break;
+            }
             if deadline.is_some_and(|at| at <= self.now) {
                 self.tell_timer();
                 self.device.timeout(self.start + self.now);
@@ -267,11 +277,13 @@ impl<'a> World<'a> {
     }
 
     fn drain(&mut self) {
-        while let Some(command) = self.device.command() {
-            self.watch_command(&command);
+        while self.watch.broken.is_none()
+            && let Some(command) = self.device.command()
+        {
             if self.story.is_some() {
                 self.tell_command(&command);
             }
+            self.watch_command(&command);
             match command {
                 Command::Session(command) => self.session_obeys(command),
                 Command::Media { peer, command } => self.media_obeys(peer, command),

@@ -74,19 +74,34 @@ pub enum Stray {
 
 #[derive(Clone, Debug)]
 pub enum What {
-    Press { button: &'static str, held: Duration, bounces: u64 },
+    Press {
+        button: &'static str,
+        held: Duration,
+        bounces: u64,
+    },
     Ask(Action),
-    IncomingCall { from: Option<&'static str> },
-    CallElsewhere { lasts: Duration },
+    IncomingCall {
+        from: Option<&'static str>,
+    },
+    CallElsewhere {
+        lasts: Duration,
+    },
     /// The core forgets every call and every stream.
-    Restart { down: Duration },
+    Restart {
+        down: Duration,
+    },
     /// The token's life is over; a new one would do.
     TokenExpires,
-    Trouble { trouble: Trouble, lasts: Duration },
+    Trouble {
+        trouble: Trouble,
+        lasts: Duration,
+    },
     Whim(Whim),
     Stray(Stray),
     AddressesChanged,
-    Microphone { broken: bool },
+    Microphone {
+        broken: bool,
+    },
     /// Everything is well again, and the box must show that it is.
     Heal,
 }
