@@ -3,6 +3,13 @@
 //! time, and every rule checked after every step. And the simulator itself is
 //! checked: bugs that are planted must be found.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which the lint does not see"
+)]
+
 mod world;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -4,6 +4,13 @@
 //!
 //! `WORLD_DEVICES` and `WORLD_DAYS` say how many, `CALLBOX_SEED` which first.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which the lint does not see"
+)]
+
 mod world;
 
 use std::sync::Mutex;

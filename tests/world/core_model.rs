@@ -56,7 +56,7 @@ impl World<'_> {
     pub fn say(&mut self, id: &CallId, body: Body) {
         let omit = self.chance.percent(50);
         let call_id = self.core.spoken(id, omit);
-        self.to_box(Message { call_id, body });
+        self.send_to_box(Message { call_id, body });
     }
 
     pub fn core_sees(&mut self, stream: u64) {
@@ -70,7 +70,7 @@ impl World<'_> {
         self.headers(stream);
         match (self.core.mode, self.core.elsewhere.clone()) {
             (Mode::Pipe, Some((_, id))) => self.say(&id, Body::InCall { msisdn: Some(number(FAMILY)) }),
-            (Mode::Pipe, None) => self.to_box(Message { call_id: "".into(), body: Body::Idle }),
+            (Mode::Pipe, None) => self.send_to_box(Message { call_id: "".into(), body: Body::Idle }),
             (Mode::MultiPipe, _) => {}
         }
         // A caller who is still there rings again.

@@ -29,8 +29,8 @@ pub enum Bug {
     SilentPress,
     /// The microphone stays connected when a call ends.
     OpenMicrophone,
-    /// Nothing is done at the deadline to connect again.
-    GivesUp,
+    /// From the tenth stream on, nothing but its end is noticed.
+    DeafToCore,
     /// An interruption of media is not noticed.
     DeafToInterruption,
     /// Refused credentials are tried again after seconds.
@@ -46,7 +46,7 @@ impl Bug {
         Bug::OfferWhileOffline,
         Bug::SilentPress,
         Bug::OpenMicrophone,
-        Bug::GivesUp,
+        Bug::DeafToCore,
         Bug::DeafToInterruption,
         Bug::HammersTokenServer,
     ];
@@ -58,7 +58,6 @@ pub struct Device {
     /// How often the planted bug could have struck.
     chances: u64,
     extra: Option<Command>,
-    given_up: bool,
 }
 
 impl Device {
@@ -69,7 +68,7 @@ impl Device {
         }
         let mut chance = Chance::new(seed, 4);
         let appliance = Appliance::new(settings, Box::new(move || chance.next()), now);
-        Self { appliance, bug, chances: 0, extra: None, given_up: false }
+        Self { appliance, bug, chances: 0, extra: None }
     }
 
     fn every(&mut self, n: u64) -> bool {
@@ -87,6 +86,11 @@ impl Device {
                 let reason = CloseReason::TokenUnavailable;
                 Event::Session(SessionEvent::Closed(Closed { reason, detail: closed.detail }))
             }
+            (Some(Bug::DeafToCore), Event::Session(SessionEvent::Closed(closed))) => {
+                self.chances += 1;
+                Event::Session(SessionEvent::Closed(closed))
+            }
+            (Some(Bug::DeafToCore), Event::Session(_)) if self.chances >= 10 => return,
             (_, event) => event,
         };
         let lost = matches!(event, Event::Session(SessionEvent::Closed(_)));
@@ -99,12 +103,6 @@ impl Device {
     }
 
     pub fn timeout(&mut self, now: Instant) {
-        if self.bug == Some(Bug::GivesUp)
-            && matches!(self.appliance.poll_timeout(), Some((_, Timer::Reconnect)))
-            && self.every(20)
-        {
-            self.given_up = true;
-        }
         self.appliance.handle_timeout(now);
     }
 
@@ -125,7 +123,6 @@ impl Device {
             (Some(Bug::NoReply), Command::Reply { .. }) => self.every(5),
             (Some(Bug::SilentPress), Command::Audio(AudioCommand::Tone(Some(_)))) => self.every(10),
             (Some(Bug::OpenMicrophone), Command::Audio(AudioCommand::Connect(None))) => self.every(10),
-            (Some(Bug::GivesUp), Command::Session(SessionCommand::Connect { .. })) => self.given_up,
             (Some(Bug::TwoConnects), Command::Session(SessionCommand::Connect { .. })) => {
                 if self.every(5) {
                     self.extra = Some(command.clone());

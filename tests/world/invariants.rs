@@ -232,12 +232,12 @@ impl World<'_> {
             let detail = format!("told {:?}, status {:?}", self.watch.lamps, status.leds);
             self.break_rule("lamps and status agree", detail);
         }
-        let lit = |lamp: &str| status.leds.get(&LedName::from(lamp)).is_some_and(|p| *p == Pattern::On);
-        let shown = (lit("answered"), lit("online"), lit("busy"));
+        let lit = |lamp| shown(&status, lamp) == Some(Pattern::On);
+        let lamps = (lit("answered"), lit("online"), lit("busy"));
         let in_call = status.call == CallStatus::InCall;
         let truth = (in_call, status.session == SessionStatus::Registered, status.busy_elsewhere);
-        if shown != truth {
-            let detail = format!("answered, online, busy are {shown:?}, should be {truth:?}");
+        if lamps != truth {
+            let detail = format!("answered, online, busy are {lamps:?}, should be {truth:?}");
             self.break_rule("lamps show the state", detail);
         }
         self.watch.registered = status.session == SessionStatus::Registered;
@@ -285,7 +285,7 @@ impl World<'_> {
             let detail = format!("{connected:?} in {:?}, in use {:?}", status.call, self.watch.in_use);
             self.break_rule("the microphone belongs to the answered call", detail);
         }
-        let lamp = status.leds.get(&LedName::from("answered"));
+        let lamp = shown(status, "answered");
         if connected.is_some() && !matches!(lamp, Some(Pattern::On | Pattern::Fast)) {
             self.break_rule("no open microphone without its lamp", format!("{lamp:?}"));
         }
@@ -333,6 +333,10 @@ impl World<'_> {
             self.break_rule("a box that is off is dark and quiet", detail);
         }
     }
+}
+
+fn shown(status: &Status, lamp: &str) -> Option<Pattern> {
+    status.leds.iter().find(|(led, _)| led.as_str() == lamp).map(|(_, pattern)| *pattern)
 }
 
 fn live(status: &Status) -> bool {

@@ -254,7 +254,7 @@ impl<'a> World<'a> {
     }
 
     fn tell(&mut self, who: &str, what: impl FnOnce() -> String) {
-        if let Some(story) = &mut self.story {
+        if let Some(story) = self.story.as_mut().filter(|_| self.watch.broken.is_none()) {
             let s = self.now.as_secs();
             let clock =
                 format!("{:3}:{:02}:{:02}.{:03}", s / 3600, s / 60 % 60, s % 60, self.now.subsec_millis());

@@ -58,7 +58,7 @@ impl World<'_> {
     pub fn session_obeys(&mut self, command: SessionCommand) {
         match command {
             SessionCommand::Connect { renew_token } => self.connect(renew_token),
-            SessionCommand::Send(message) => self.to_core(message),
+            SessionCommand::Send(message) => self.send_to_core(message),
             SessionCommand::Close => {
                 let wait = self.chance.ms(0, 50);
                 self.close(CloseReason::Requested, wait);
@@ -178,7 +178,7 @@ impl World<'_> {
     }
 
     /// A message to the box, sometimes twice, sometimes once more much later.
-    pub fn to_box(&mut self, message: Message) {
+    pub fn send_to_box(&mut self, message: Message) {
         let Some(stream) = self.core.stream else { return };
         let wait = self.latency();
         if self.odd(4) {
@@ -204,7 +204,7 @@ impl World<'_> {
         self.at(at, Happening::Session(stream, event));
     }
 
-    fn to_core(&mut self, message: Message) {
+    fn send_to_core(&mut self, message: Message) {
         let wait = self.latency();
         let mut at = self.now + wait;
         if let Some(until) = self.troubles.get(&Trouble::Partition).filter(|until| **until > self.now) {
