@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test bench lint fmt
+.PHONY: help setup build demo test sim bench lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -33,6 +33,11 @@ test: ## every test that a machine without a Pi can run
 	$(CARGO) test --locked --no-run
 	@echo "== all tests; those with real servers, sound and a browser take minutes"
 	$(CARGO) test --locked --no-fail-fast
+
+sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, WORLD_DAYS, CALLBOX_SEED
+	@$(SETUP) build test
+	WORLD_DEVICES=$${WORLD_DEVICES:-10000} WORLD_DAYS=$${WORLD_DAYS:-7} \
+		$(CARGO) test --locked --release --no-default-features --test world_sim -- --nocapture
 
 bench: ## the figures that README quotes
 	@$(SETUP) build test bench

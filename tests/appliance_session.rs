@@ -245,6 +245,30 @@ fn refused_credentials_never_cause_more_than_one_token_request_a_minute() {
 }
 
 #[test]
+fn a_new_token_is_asked_for_once_however_long_the_core_cannot_be_reached_with_it() {
+    for reason in [CloseReason::Unreachable, CloseReason::RateLimited, CloseReason::NameNotResolved] {
+        let mut bench = Bench::ready(settings());
+        bench.closed(CloseReason::Unauthenticated);
+        assert_eq!(bench.connects(), [true]);
+        // Without a token there is nothing to show: it is still asked for.
+        bench.take();
+        bench.closed(CloseReason::TokenUnavailable);
+        until_connect(&mut bench);
+        assert_eq!(bench.connects(), [true]);
+        for attempt in 0..5 {
+            bench.take();
+            bench.closed(reason);
+            until_connect(&mut bench);
+            assert_eq!(bench.connects(), [false], "{reason:?}, attempt {attempt}");
+        }
+        bench.take();
+        bench.closed(CloseReason::Unauthenticated);
+        until_connect(&mut bench);
+        assert_eq!(bench.connects(), [true], "{reason:?}: the new one is refused too");
+    }
+}
+
+#[test]
 fn a_core_that_asks_for_less_gets_less() {
     let backoff = BackoffSettings { rate_limit: secs(90), ..BackoffSettings::default() };
     let mut bench = Bench::new(Settings { backoff, ..settings() });

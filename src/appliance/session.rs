@@ -327,16 +327,21 @@ fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
             cx.session.token = Token::Refused;
             wait(cx, reason, detail);
         }
+        // The token comes before the way to the core: a new one was had, and
+        // nobody has refused it. Another would only burden the token server.
         CloseReason::NameNotResolved
         | CloseReason::Unreachable
         | CloseReason::CertificateRefused
         | CloseReason::PermissionDenied
-        | CloseReason::TokenRefused
-        | CloseReason::TokenUnavailable
-        | CloseReason::SecretUnreadable
         | CloseReason::RateLimited
         | CloseReason::EndedByCore
-        | CloseReason::Lost
+        | CloseReason::Lost => {
+            cx.session.token = Token::Fine;
+            wait(cx, reason, detail);
+        }
+        CloseReason::TokenRefused
+        | CloseReason::TokenUnavailable
+        | CloseReason::SecretUnreadable
         | CloseReason::Requested => wait(cx, reason, detail),
     }
 }

@@ -1,0 +1,188 @@
+//! The voice core as the contract describes it, for one terminal: who is
+//! registered, which call there is, and what it says when.
+
+use std::time::Duration;
+
+use callbox::appliance::event::{Body, ErrorCode, Message};
+use callbox::appliance::id::CallId;
+use callbox::appliance::settings::Mode;
+
+use super::house::{FAMILY, number};
+use super::person::Does;
+use super::plan::{Stray, Whim};
+use super::{Happening, World};
+
+pub struct Core {
+    pub mode: Mode,
+    pub stream: Option<u64>,
+    pub call: Option<CoreCall>,
+    /// The associated number's call on another terminal.
+    pub elsewhere: Option<(u64, CallId)>,
+    serial: u64,
+}
+
+#[derive(Clone)]
+pub struct CoreCall {
+    pub serial: u64,
+    pub id: CallId,
+    pub from_box: bool,
+    pub up: bool,
+}
+
+impl Core {
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, stream: None, call: None, elsewhere: None, serial: 0 }
+    }
+
+    pub fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// What the core writes as `call_id`: with `Pipe` it may leave it out.
+    pub fn spoken(&self, id: &CallId, omit: bool) -> CallId {
+        match self.mode {
+            Mode::Pipe if omit => "".into(),
+            Mode::Pipe | Mode::MultiPipe => id.clone(),
+        }
+    }
+
+    pub fn forget(&mut self) {
+        (self.call, self.elsewhere) = (None, None);
+    }
+}
+
+impl World<'_> {
+    pub fn say(&mut self, id: &CallId, body: Body) {
+        let omit = self.chance.percent(50);
+        let call_id = self.core.spoken(id, omit);
+        self.send_to_box(Message { call_id, body });
+    }
+
+    pub fn core_sees(&mut self, stream: u64) {
+        if stream != self.net.stream || self.net.phase == super::network::Phase::Closed {
+            return;
+        }
+        self.tell("core", || format!("stream {stream} is registered"));
+        self.core.stream = Some(stream);
+        self.watch_accepted();
+        self.count("registrations");
+        self.headers(stream);
+        match (self.core.mode, self.core.elsewhere.clone()) {
+            (Mode::Pipe, Some((_, id))) => self.say(&id, Body::InCall { msisdn: Some(number(FAMILY)) }),
+            (Mode::Pipe, None) => self.send_to_box(Message { call_id: "".into(), body: Body::Idle }),
+            (Mode::MultiPipe, _) => {}
+        }
+        // A caller who is still there rings again.
+        if let Some(call) = self.core.call.clone().filter(|call| !call.from_box && !call.up) {
+            self.offer_to_box(&call.id, call.serial, Some(FAMILY));
+        }
+    }
+
+    pub fn core_loses(&mut self, stream: u64) {
+        if self.core.stream == Some(stream) {
+            self.tell("core", || format!("stream {stream} is gone"));
+            self.core.stream = None;
+            // A call that nobody answered ends with it.
+            if self.core.call.as_ref().is_some_and(|call| call.from_box && !call.up) {
+                self.core.call = None;
+            }
+        }
+    }
+
+    pub fn offer_to_box(&mut self, id: &CallId, serial: u64, from: Option<&str>) {
+        let sdp = if self.odd(5) { "bad".to_owned() } else { format!("far end's offer in call {serial}") };
+        self.say(id, Body::Offer { sdp, msisdn: from.map(number) });
+    }
+
+    pub fn core_hears(&mut self, stream: u64, message: Message) {
+        // Half of what comes late on a stream that is gone is still obeyed.
+        if self.core.stream != Some(stream) && (self.core.stream.is_none() || self.chance.percent(50)) {
+            self.tell("core", || format!("hears no more: {message:?}"));
+            return;
+        }
+        let Message { call_id, body } = message;
+        let ours =
+            self.core.mode == Mode::Pipe || self.core.call.as_ref().is_some_and(|call| call.id == call_id);
+        match body {
+            Body::Offer { msisdn, .. } => self.core_gets_offer(call_id, msisdn.is_none()),
+            Body::Answer { .. } if ours => {
+                if let Some(call) = self.core.call.as_mut().filter(|call| !call.from_box && !call.up) {
+                    call.up = true;
+                    let serial = call.serial;
+                    self.count("answered here");
+                    self.person_talks(serial);
+                }
+            }
+            Body::Bye if ours => {
+                self.core.call = None;
+            }
+            Body::Ringing if ours => self.person_at_the_box(),
+            Body::ToPhone if ours && self.core.call.as_ref().is_some_and(|call| call.up) => {
+                let Some(call) = self.core.call.take() else { return };
+                self.call_elsewhere(call.id, Duration::from_secs(30));
+            }
+            Body::ToPhone => self.say(&call_id, Body::Error(ErrorCode::NotInCall)),
+            Body::Answer { .. }
+            | Body::Bye
+            | Body::Ringing
+            | Body::Idle
+            | Body::InCall { .. }
+            | Body::Error(_) => {}
+        }
+    }
+
+    fn core_gets_offer(&mut self, id: CallId, taking_over: bool) {
+        self.count("offers");
+        if let Some(whim) = self.whims.pop() {
+            self.count("whims");
+            let code = match whim {
+                Whim::TryAgain => ErrorCode::TryAgain,
+                Whim::RateLimit => ErrorCode::RateLimitHit,
+                Whim::InvalidCallId => ErrorCode::InvalidCallId,
+                Whim::NotInCall => ErrorCode::NotInCall,
+                Whim::UnknownError => ErrorCode::Unknown(99),
+                Whim::Silence => return,
+            };
+            return self.say(&id, Body::Error(code));
+        }
+        if taking_over && self.core.elsewhere.take().is_none() {
+            return self.say(&id, Body::Error(ErrorCode::InvalidCallId));
+        }
+        let serial = self.core.next_serial();
+        self.core.call = Some(CoreCall { serial, id, from_box: true, up: false });
+        self.person_is_called(serial);
+    }
+
+    pub fn call_elsewhere(&mut self, id: CallId, lasts: Duration) {
+        let serial = self.core.next_serial();
+        self.core.elsewhere = Some((serial, id.clone()));
+        self.say(&id, Body::InCall { msisdn: Some(number(FAMILY)) });
+        self.count("calls elsewhere");
+        self.after(lasts, Happening::Person(serial, Does::EndsElsewhere));
+    }
+
+    pub fn restart(&mut self) {
+        self.core.forget();
+        self.core.stream = None;
+    }
+
+    /// A message that nobody waits for.
+    pub fn stray(&mut self, stray: Stray) {
+        let id = match &self.core.call {
+            Some(call) if self.chance.percent(50) => call.id.clone(),
+            Some(_) | None => CallId("0-no-such-call".to_owned()),
+        };
+        let body = match stray {
+            Stray::Answer => Body::Answer { sdp: "stray answer".to_owned() },
+            Stray::Ringing => Body::Ringing,
+            Stray::Bye => Body::Bye,
+            Stray::Idle => Body::Idle,
+            Stray::InCall => Body::InCall { msisdn: None },
+            Stray::InvalidCallId => Body::Error(ErrorCode::InvalidCallId),
+            Stray::TryAgain => Body::Error(ErrorCode::TryAgain),
+            Stray::Unknown => Body::Error(ErrorCode::Unknown(0)),
+        };
+        self.say(&id, body);
+    }
+}

@@ -1,0 +1,78 @@
+//! The box under test: its settings, drawn from the seed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use callbox::appliance::action::Action;
+use callbox::appliance::id::PhoneNumber;
+use callbox::appliance::indicator::LedFunction;
+use callbox::appliance::settings::{
+    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings,
+};
+
+use super::chance::Chance;
+
+pub const FAMILY: &str = "+4722222222";
+pub const NEIGHBOUR: &str = "+4733333333";
+pub const STRANGER: &str = "+4744444444";
+
+pub const BUTTONS: [&str; 6] = ["call", "hunt", "hangup", "phone", "take", "rich"];
+
+pub fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::parse(text).unwrap()
+}
+
+pub fn call_to(names: &[&str]) -> Action {
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+pub fn settings(seed: u64) -> Settings {
+    let mut chance = Chance::new(seed, 1);
+    let press = |action| ButtonSettings { press: Some(action), ..ButtonSettings::default() };
+    let rich = ButtonSettings {
+        hold: Some(Action::HangUp),
+        double_press: Some(Action::TakeOver),
+        ..press(call_to(&["family"]))
+    };
+    let buttons = [
+        press(call_to(&["family"])),
+        press(call_to(&["family", "neighbour"])),
+        press(Action::HangUp),
+        press(Action::ToPhone),
+        press(Action::TakeOver),
+        rich,
+    ];
+    let leds = [
+        ("status", LedFunction::Status),
+        ("online", LedFunction::Online),
+        ("calling", LedFunction::Calling),
+        ("answered", LedFunction::Answered),
+        ("busy", LedFunction::BusyElsewhere),
+        ("fault", LedFunction::Fault),
+    ];
+    Settings {
+        mode: chance.pick(&[Mode::Pipe, Mode::MultiPipe]),
+        contacts: BTreeMap::from([
+            ("family".to_owned(), number(FAMILY)),
+            ("neighbour".to_owned(), number(NEIGHBOUR)),
+        ]),
+        buttons: BUTTONS.into_iter().map(Into::into).zip(buttons).collect(),
+        leds: leds.into_iter().map(|(name, function)| (name.into(), function)).collect(),
+        outputs: vec!["strike".into()],
+        incoming: IncomingSettings {
+            allow: chance.percent(30).then(|| vec![number(FAMILY)]),
+            answer: chance.pick(&[
+                AnswerPolicy::Ring,
+                AnswerPolicy::Ring,
+                AnswerPolicy::Ring,
+                AnswerPolicy::Auto,
+                AnswerPolicy::Reject,
+            ]),
+        },
+        call: CallSettings {
+            peer_lifetime: Duration::from_secs(chance.pick(&[600, 1800, 3600])),
+            ..CallSettings::default()
+        },
+        backoff: BackoffSettings::default(),
+    }
+}

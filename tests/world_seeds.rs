@@ -1,0 +1,121 @@
+//! Rare orders of events must be found here and not at a door: a thousand
+//! boxes, each in a world of its own in which everything goes wrong at some
+//! time, and every rule checked after every step. And the simulator itself is
+//! checked: bugs that are planted must be found.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which the lint does not see"
+)]
+
+mod world;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use world::device::Bug;
+use world::plan::{Pace, plan};
+use world::{Tally, run, shrink, story};
+
+const WORLDS: u64 = 1000;
+
+const PACE: Pace = Pace {
+    length: Duration::from_secs(3 * 3600),
+    gap: Duration::from_secs(60),
+    heal_every: Duration::from_secs(3600),
+};
+
+/// One seed to replay, or many that nobody has tried before.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    match std::env::var("CALLBOX_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("CALLBOX_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let base = now.as_secs() % 1_000_000_000 * 1000;
+            base..base + count
+        }
+    }
+}
+
+#[test]
+fn no_rule_is_broken_in_a_thousand_worlds() {
+    let seeds = seeds(WORLDS);
+    println!("seeds from {}", seeds.start);
+    let begin = Instant::now();
+    let mut tally = Tally::default();
+    for seed in seeds.clone() {
+        let plan = plan(seed, PACE);
+        match run(&plan, None, false) {
+            Ok(one) => tally.add(&one),
+            Err(failure) => panic!("{}", shrink::report(&plan, &failure, None)),
+        }
+    }
+    println!("{} worlds of 3 h in {:?}: {:?}", seeds.end - seeds.start, begin.elapsed(), tally.0);
+    // A world in which nothing happens proves nothing.
+    if seeds.end - seeds.start == WORLDS {
+        for (what, least) in [
+            ("answered here", 3000),
+            ("answered there", 3000),
+            ("calls elsewhere", 3000),
+            ("calls to the box", 10_000),
+            ("closes", 10_000),
+            ("duplicates", 1000),
+            ("exams", 3000),
+            ("exits", 1000),
+            ("media up", 5000),
+            ("offers", 10_000),
+            ("presses", 20_000),
+            ("registrations", 10_000),
+            ("renegotiations", 1000),
+            ("requests", 5000),
+            ("token requests", 1000),
+            ("troubles", 10_000),
+            ("whims", 3000),
+        ] {
+            let count = tally.0.get(what).copied().unwrap_or_default();
+            assert!(count >= least, "{what}: {count} times only");
+        }
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_every_time() {
+    for seed in 1..=20 {
+        let plan = plan(seed, PACE);
+        let first = story(&plan);
+        assert!(first.len() > 1000, "seed {seed}: {} lines", first.len());
+        assert!(first == story(&plan), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found_and_told_shortly() {
+    for bug in Bug::ALL {
+        let begin = Instant::now();
+        let found = (1..500).find_map(|seed| {
+            let plan = plan(seed, PACE);
+            run(&plan, Some(bug), false).err().map(|failure| (plan, failure))
+        });
+        let Some((plan, failure)) = found else { panic!("{bug:?} was never found") };
+        let searched = begin.elapsed();
+        let short = shrink::shrink(&plan, &failure, Some(bug));
+        let again = run(&short, Some(bug), true).expect_err("the short plan fails as well");
+        assert_eq!(again.rule, failure.rule, "{bug:?}");
+        println!(
+            "{bug:?}: seed {}, found in {searched:?}, \"{}\", {} of {} moves, {} lines",
+            plan.seed,
+            again.rule,
+            short.moves.len(),
+            plan.moves.len(),
+            again.story.len(),
+        );
+        assert!(short.moves.len() <= plan.moves.len() / 2, "{bug:?}: {} moves", short.moves.len());
+        assert!(again.story.last().is_some_and(|line| line.contains("BROKEN")), "{bug:?}: {:?}", again.story);
+        // The real box does not fail so.
+        assert!(run(&short, None, false).is_ok(), "{bug:?}: the box fails without the bug");
+    }
+}
