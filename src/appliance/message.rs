@@ -98,10 +98,11 @@ impl Phone {
             Mode::Pipe | Mode::MultiPipe => {}
         }
         let moved = self.call.leg().is_some_and(|leg| leg.moving == Moving::Asked) && self.is_ours(cx, &id);
-        self.elsewhere.began(cx, id, number);
+        // First: a call that ends is forgotten, and this one goes on elsewhere.
         if moved {
             self.end(cx, Cause::MovedToPhone);
         }
+        self.elsewhere.began(cx, id, number);
     }
 
     fn error_received(&mut self, cx: &mut Context, id: &CallId, code: ErrorCode) {
@@ -117,6 +118,7 @@ impl Phone {
                 cx.counters.count("error-not-in-call");
                 cx.log(Kind::Refused, "the core says that there is no call to act on");
                 self.not_moved(cx);
+                self.not_taken_over(cx, id);
                 feedback::notice(cx);
             }
             ErrorCode::TryAgain => {
@@ -152,6 +154,15 @@ impl Phone {
                 cx.ignored("error-rate-limit-hit", "the core asks for fewer calls");
                 self.rate_limit_hit(cx);
             }
+        }
+    }
+
+    /// The call elsewhere that this box asked for is over.
+    fn not_taken_over(&mut self, cx: &mut Context, id: &CallId) {
+        let (Call::Outgoing(out) | Call::Ringing(out)) = &self.call else { return };
+        if out.msisdn.is_none() && (id.as_str().is_empty() || self.is_ours(cx, id)) {
+            self.elsewhere.forget(&out.leg.id);
+            self.end(cx, Cause::UnknownToCore);
         }
     }
 
