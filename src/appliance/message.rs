@@ -45,7 +45,9 @@ impl Phone {
             }
             Mode::Pipe | Mode::MultiPipe => {}
         }
-        let ours = self.is_ours(cx, &id);
+        // On `Pipe` every Offer is for the one call: a Bye to another id would
+        // end it at a core that does not look at ids.
+        let ours = cx.settings.mode == Mode::Pipe || self.is_ours(cx, &id);
         match &self.call {
             Call::Idle | Call::Releasing(_) => self.offered(cx, id, sdp, number),
             // `Pipe` has one call: this may be a caller who came before our
@@ -117,8 +119,10 @@ impl Phone {
             ErrorCode::NotInCall => {
                 cx.counters.count("error-not-in-call");
                 cx.log(Kind::Refused, "the core says that there is no call to act on");
-                self.not_moved(cx);
-                self.not_taken_over(cx, id);
+                if id.as_str().is_empty() || self.is_ours(cx, id) {
+                    self.not_moved(cx);
+                    self.not_taken_over(cx);
+                }
                 feedback::notice(cx);
             }
             ErrorCode::TryAgain => {
@@ -152,15 +156,15 @@ impl Phone {
             }
             ErrorCode::RateLimitHit => {
                 cx.ignored("error-rate-limit-hit", "the core asks for fewer calls");
-                self.rate_limit_hit(cx);
+                self.rate_limit_hit(cx, id);
             }
         }
     }
 
     /// The call elsewhere that this box asked for is over.
-    fn not_taken_over(&mut self, cx: &mut Context, id: &CallId) {
+    fn not_taken_over(&mut self, cx: &mut Context) {
         let (Call::Outgoing(out) | Call::Ringing(out)) = &self.call else { return };
-        if out.msisdn.is_none() && (id.as_str().is_empty() || self.is_ours(cx, id)) {
+        if out.msisdn.is_none() {
             self.elsewhere.forget(&out.leg.id);
             self.end(cx, Cause::UnknownToCore);
         }
