@@ -117,8 +117,7 @@ impl Phone {
                 feedback::notice(cx);
             }
             ErrorCode::NotInCall => {
-                cx.counters.count("error-not-in-call");
-                cx.log(Kind::Refused, "the core says that there is no call to act on");
+                cx.odd(Kind::Refused, "error-not-in-call", "the core says that there is no call to act on");
                 if id.as_str().is_empty() || self.is_ours(cx, id) {
                     self.not_moved(cx);
                     self.not_taken_over(cx);
