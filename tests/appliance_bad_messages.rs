@@ -324,3 +324,41 @@ fn a_call_of_64_kib_of_sdp_passes_through_untouched() {
     assert!(checked);
     bench.still_works();
 }
+
+#[test]
+fn a_flood_of_odd_messages_is_counted_whole_but_logged_once_a_second_by_kind() {
+    let mut bench = Bench::ready(settings());
+    let logged =
+        |bench: &Bench, counter: &str| bench.kinds.iter().filter(|kind| kind["counter"] == counter).count();
+    for n in 0..5000 {
+        bench.message("x", Body::Bye);
+        bench.message("x", Body::Ringing);
+        bench.session(SessionEvent::Unknown);
+        bench.message("x", Body::Error(ErrorCode::NotInCall));
+        if n % 1000 == 999 {
+            // 5 s in all.
+            bench.pass(secs(1));
+        }
+    }
+    for counter in ["bye-unexpected", "ringing-unexpected", "message-unknown", "error-not-in-call"] {
+        assert_eq!(bench.counter(counter), 5000, "{counter}");
+        // NOT_INCALL refuses what the box asked for, and is logged as that.
+        let records = match counter {
+            "error-not-in-call" => bench.kinds.iter().filter(|kind| kind["kind"] == "refused").count(),
+            _ => logged(&bench, counter),
+        };
+        assert_eq!(records, 5, "{counter}");
+    }
+    // The last record is 1 s old: the next may come, and after it none for a second.
+    for wait in [0, 999] {
+        bench.pass(ms(wait));
+        bench.message("x", Body::Bye);
+        assert_eq!(logged(&bench, "bye-unexpected"), 6, "after {wait} ms");
+    }
+    bench.pass(ms(1));
+    bench.message("x", Body::Bye);
+    assert_eq!(logged(&bench, "bye-unexpected"), 7);
+    // The first of another kind is not held back by these.
+    bench.message("x", Body::ToPhone);
+    assert_eq!(logged(&bench, "to-phone-unexpected"), 1);
+}

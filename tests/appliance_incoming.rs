@@ -349,6 +349,79 @@ fn moving_a_call_to_the_phone_and_taking_it_back() {
 }
 
 #[test]
+fn a_take_over_of_a_call_that_is_over_ends_at_once_and_is_forgotten() {
+    for settings in [settings(), multi()] {
+        for rings in [false, true] {
+            for id in ["there", ""] {
+                let mut bench = Bench::ready(settings.clone());
+                bench.message("there", Body::InCall { msisdn: Some(number(FAMILY)) });
+                bench.press("take");
+                assert_eq!(bench.sent_offer().unwrap().0.as_str(), "there");
+                if rings {
+                    bench.message("there", Body::Ringing);
+                }
+                bench.take();
+                bench.message(id, Body::Error(ErrorCode::NotInCall));
+                assert_eq!((bench.call(), bench.tone), (CallStatus::Releasing, Some(Tone::Congestion)));
+                assert_eq!(bench.sent_byes(), [""; 0], "the core knows of no call");
+                assert!(!bench.box_.status().busy_elsewhere);
+                bench.still_works();
+            }
+        }
+        // A call of its own is not touched.
+        let mut bench = Bench::ready(settings);
+        let (_, id) = bench.call_out();
+        bench.message(&id, Body::Error(ErrorCode::NotInCall));
+        assert_eq!(bench.call(), CallStatus::Outgoing);
+    }
+    let mut bench = Bench::ready(multi());
+    bench.message("there", Body::InCall { msisdn: None });
+    bench.press("take");
+    bench.message("another", Body::Error(ErrorCode::NotInCall));
+    assert_eq!(bench.call(), CallStatus::Outgoing, "not of this call");
+}
+
+#[test]
+fn a_call_that_was_taken_over_and_ends_here_is_not_elsewhere_any_more() {
+    for hangs_up_here in [false, true] {
+        let mut bench = Bench::ready(multi());
+        bench.message("there", Body::InCall { msisdn: None });
+        bench.press("take");
+        bench.message("there", Body::Answer { sdp: ANSWER.to_owned() });
+        assert_eq!(bench.call(), CallStatus::Connecting);
+        // The core says no Idle.
+        if hangs_up_here {
+            bench.press("hangup");
+        } else {
+            bench.message("there", Body::Bye);
+        }
+        assert!(!bench.box_.status().busy_elsewhere);
+        bench.still_works();
+        assert_eq!(bench.ask(Action::TakeOver), Err(Refusal::NothingToTakeOver));
+    }
+}
+
+#[test]
+fn of_several_calls_elsewhere_the_newest_is_taken_over_and_the_oldest_forgotten() {
+    let mut bench = Bench::ready(multi());
+    for id in ["b", "a", "c", "b"] {
+        bench.message(id, Body::InCall { msisdn: None });
+    }
+    bench.press("take");
+    assert_eq!(bench.sent_offer().unwrap().0.as_str(), "c", "a repeated InCall is no newer call");
+
+    let mut bench = Bench::ready(multi());
+    for n in (10..27).rev() {
+        bench.message(&format!("call-{n}"), Body::InCall { msisdn: None });
+    }
+    assert_eq!(bench.counter("in-call-too-many"), 1);
+    bench.message("call-26", Body::Idle);
+    assert_eq!(bench.counter("idle-unknown-call"), 1, "the oldest made room");
+    bench.press("take");
+    assert_eq!(bench.sent_offer().unwrap().0.as_str(), "call-10");
+}
+
+#[test]
 fn in_call_without_our_asking_leaves_our_call_alone() {
     let mut bench = Bench::ready(settings());
     let (_, id) = bench.talk();

@@ -28,11 +28,16 @@ use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
 
+/// More than one: a hunt may let go of two calls before the core hears of either.
+const FORMER: usize = 2;
+
 /// Everything of calls.
 pub(super) struct Phone {
     pub call: Call,
     pub peers: Peers,
     pub elsewhere: Elsewhere,
+    /// The last calls that were let go of, the newest last.
+    former: VecDeque<CallId>,
     pub unsent_bye: Option<UnsentBye>,
     pub muted: bool,
 }
@@ -177,6 +182,7 @@ impl Phone {
             call: Call::Idle,
             peers: Peers::new(),
             elsewhere: Elsewhere::default(),
+            former: VecDeque::with_capacity(FORMER),
             unsent_bye: None,
             muted: false,
         }
@@ -191,13 +197,29 @@ impl Phone {
     }
 
     /// Whether a message is about the call that lives. `Pipe` knows one call
-    /// only and its ids are not to be trusted.
+    /// only and its ids are not to be trusted, but one of a call just let go
+    /// of is of a message that crossed our Bye.
     pub fn is_ours(&self, cx: &Context, id: &CallId) -> bool {
         match (cx.settings.mode, self.call.leg()) {
             (Mode::Pipe | Mode::MultiPipe, None) => false,
-            (Mode::Pipe, Some(_)) => true,
+            (Mode::Pipe, Some(_)) => !self.is_former(id),
             (Mode::MultiPipe, Some(leg)) => leg.id == *id,
         }
+    }
+
+    /// Whether this is the id of a call before the one that lives. The same id
+    /// may come again: a call moved to the phone and taken back keeps its own.
+    pub fn is_former(&self, id: &CallId) -> bool {
+        self.call.leg().is_none_or(|leg| leg.id != *id) && self.former.contains(id)
+    }
+
+    /// Remembers a call that was let go of; `id` is not empty.
+    pub fn remember(&mut self, id: &CallId) {
+        self.former.retain(|former| former != id);
+        if self.former.len() == FORMER {
+            self.former.pop_front();
+        }
+        self.former.push_back(id.clone());
     }
 
     /// Does what a person asks for.

@@ -94,8 +94,16 @@ impl Context {
 
     /// Something came that does not fit: counted and logged, otherwise nothing.
     pub fn ignored(&mut self, counter: &'static str, text: impl Into<String>) {
+        self.odd(Kind::Ignored { counter }, counter, text);
+    }
+
+    /// Counts every one, but logs at most one a second by counter: who floods
+    /// the box must not push out of the log what matters.
+    pub fn odd(&mut self, kind: Kind, counter: &'static str, text: impl Into<String>) {
         self.counters.count(counter);
-        self.log(Kind::Ignored { counter }, text);
+        if self.counters.log_is_due(counter, self.now) {
+            self.log(kind, text);
+        }
     }
 
     /// Sets a timer. A time beyond what the clock can hold means never.

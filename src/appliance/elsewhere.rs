@@ -3,7 +3,7 @@
 //! Inputs: messages `InCall`, `Idle`; the session's end; action take-over.
 //! Outputs: an Offer for the call that is taken over; the lamp for "busy elsewhere".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::call::Phone;
 use super::command::Refusal;
@@ -17,7 +17,8 @@ const MOST: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
-    calls: BTreeMap<CallId, Option<PhoneNumber>>,
+    /// The newest last.
+    calls: VecDeque<(CallId, Option<PhoneNumber>)>,
 }
 
 impl Elsewhere {
@@ -32,18 +33,27 @@ impl Elsewhere {
             Mode::Pipe => self.calls.clear(),
             Mode::MultiPipe => {}
         }
-        if self.calls.len() >= MOST && !self.calls.contains_key(&id) {
-            cx.ignored("in-call-too-many", "more calls elsewhere than anybody can have");
+        if let Some(known) = self.calls.iter_mut().find(|(known, _)| *known == id) {
+            known.1 = number;
             return;
         }
-        self.calls.insert(id, number);
+        if self.calls.len() >= MOST {
+            self.calls.pop_front();
+            cx.ignored(
+                "in-call-too-many",
+                "more calls elsewhere than anybody can have: the oldest is forgotten",
+            );
+        }
+        self.calls.push_back((id, number));
     }
 
     /// `Idle`.
     pub fn ended(&mut self, cx: &mut Context, id: &CallId) {
         match cx.settings.mode {
             Mode::MultiPipe if !id.as_str().is_empty() => {
-                if self.calls.remove(id).is_none() {
+                let before = self.calls.len();
+                self.forget(id);
+                if self.calls.len() == before {
                     cx.counters.count("idle-unknown-call");
                 }
             }
@@ -51,9 +61,9 @@ impl Elsewhere {
         }
     }
 
-    /// The core does not know this call.
+    /// The core does not know this call, or it is over.
     pub fn forget(&mut self, id: &CallId) {
-        self.calls.remove(id);
+        self.calls.retain(|(known, _)| known != id);
     }
 
     /// Nothing is known without a session.
@@ -63,10 +73,10 @@ impl Elsewhere {
 }
 
 impl Phone {
-    /// Action: take over the call that the number has elsewhere.
+    /// Action: take over the call that the number has elsewhere, of several the newest.
     pub fn take_over(&mut self, cx: &mut Context) -> Result<(), Refusal> {
         self.may_offer(cx)?;
-        let (id, number) = self.elsewhere.calls.first_key_value().ok_or(Refusal::NothingToTakeOver)?;
+        let (id, number) = self.elsewhere.calls.back().ok_or(Refusal::NothingToTakeOver)?;
         let target = Target { id: id.clone(), msisdn: None, number: number.clone() };
         self.dial(cx, target, VecDeque::new())
     }

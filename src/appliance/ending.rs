@@ -222,6 +222,12 @@ impl Phone {
         {
             cx.timers.stop(&timer);
         }
+        // On `MultiPipe` no Idle may come for a call that was taken over and
+        // ends here. `Pipe`, where ids may be empty, always sends Idle.
+        if told && !leg.id.as_str().is_empty() {
+            self.elsewhere.forget(&leg.id);
+            self.remember(&leg.id);
+        }
         if told && cause.needs_bye() {
             self.bye(cx, leg.id.clone());
         }

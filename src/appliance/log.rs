@@ -55,7 +55,7 @@ pub enum Kind {
         /// Which.
         fault: Fault,
     },
-    /// A message was ignored, and counted.
+    /// A message was ignored, and counted; at most one entry a second by counter.
     Ignored {
         /// The counter's name.
         counter: &'static str,

@@ -45,7 +45,9 @@ impl Phone {
             }
             Mode::Pipe | Mode::MultiPipe => {}
         }
-        let ours = self.is_ours(cx, &id);
+        // On `Pipe` every Offer is for the one call: a Bye to another id would
+        // end it at a core that does not look at ids.
+        let ours = cx.settings.mode == Mode::Pipe || self.is_ours(cx, &id);
         match &self.call {
             Call::Idle | Call::Releasing(_) => self.offered(cx, id, sdp, number),
             // `Pipe` has one call: this may be a caller who came before our
@@ -98,10 +100,11 @@ impl Phone {
             Mode::Pipe | Mode::MultiPipe => {}
         }
         let moved = self.call.leg().is_some_and(|leg| leg.moving == Moving::Asked) && self.is_ours(cx, &id);
-        self.elsewhere.began(cx, id, number);
+        // First: a call that ends is forgotten, and this one goes on elsewhere.
         if moved {
             self.end(cx, Cause::MovedToPhone);
         }
+        self.elsewhere.began(cx, id, number);
     }
 
     fn error_received(&mut self, cx: &mut Context, id: &CallId, code: ErrorCode) {
@@ -114,9 +117,11 @@ impl Phone {
                 feedback::notice(cx);
             }
             ErrorCode::NotInCall => {
-                cx.counters.count("error-not-in-call");
-                cx.log(Kind::Refused, "the core says that there is no call to act on");
-                self.not_moved(cx);
+                cx.odd(Kind::Refused, "error-not-in-call", "the core says that there is no call to act on");
+                if id.as_str().is_empty() || self.is_ours(cx, id) {
+                    self.not_moved(cx);
+                    self.not_taken_over(cx);
+                }
                 feedback::notice(cx);
             }
             ErrorCode::TryAgain => {
@@ -150,8 +155,17 @@ impl Phone {
             }
             ErrorCode::RateLimitHit => {
                 cx.ignored("error-rate-limit-hit", "the core asks for fewer calls");
-                self.rate_limit_hit(cx);
+                self.rate_limit_hit(cx, id);
             }
+        }
+    }
+
+    /// The call elsewhere that this box asked for is over.
+    fn not_taken_over(&mut self, cx: &mut Context) {
+        let (Call::Outgoing(out) | Call::Ringing(out)) = &self.call else { return };
+        if out.msisdn.is_none() {
+            self.elsewhere.forget(&out.leg.id);
+            self.end(cx, Cause::UnknownToCore);
         }
     }
 

@@ -228,14 +228,19 @@ impl Phone {
         }
     }
 
-    /// RATE_LIMIT_HIT: no new Offer for a while; one that is not answered is given up.
-    pub fn rate_limit_hit(&mut self, cx: &mut Context) {
+    /// RATE_LIMIT_HIT: no new Offer for a while; one that is not answered is
+    /// given up, unless the core speaks of a call before it.
+    pub fn rate_limit_hit(&mut self, cx: &mut Context, id: &CallId) {
         let pause = cx.settings.backoff.rate_limit;
         cx.after(Timer::OfferPause, pause);
         cx.raise(Fault::RateLimited, format!("the voice core asked to wait; no new call for {pause:?}"));
         match &self.call {
-            Call::Outgoing(_) | Call::Preparing(_) => self.end(cx, Cause::RateLimited),
+            Call::Outgoing(_) | Call::Preparing(_) if !self.is_former(id) => {
+                self.end(cx, Cause::RateLimited);
+            }
             Call::Idle
+            | Call::Preparing(_)
+            | Call::Outgoing(_)
             | Call::Ringing(_)
             | Call::Incoming(_)
             | Call::Connecting(_)
