@@ -8,10 +8,17 @@ pub(in crate::media) fn local_direction(remote: &Remote) -> Direction {
 }
 
 impl Setup {
-    /// What the library says in its first answer.
-    pub(in crate::media) fn in_answer(answer: &str) -> Self {
-        let said = answer.lines().find_map(|line| line.strip_prefix("a=setup:"));
-        Self::of(said.unwrap_or("active"))
+    /// Our part when the far end's first offer says `self`. The library does
+    /// as it is told, but `answer`, its own, says so only where the choice is ours.
+    pub(in crate::media) fn in_answer(self, answer: &str) -> Self {
+        match self {
+            Self::Active => Self::Passive,
+            Self::Passive => Self::Active,
+            Self::ActPass => {
+                let said = answer.lines().find_map(|line| line.strip_prefix("a=setup:"));
+                Self::of(said.unwrap_or("active"))
+            }
+        }
     }
 }
 

@@ -135,11 +135,12 @@ impl Setup {
         }
     }
 
-    /// Our part when the far end's answer says `self`.
+    /// Our part when the far end's answer says `self`: the library, which
+    /// controls ICE when it has offered, waits unless it is told not to.
     pub(super) fn answered(self) -> Self {
         match self {
-            Self::Active => Self::Passive,
-            Self::Passive | Self::ActPass => Self::Active,
+            Self::Active | Self::ActPass => Self::Passive,
+            Self::Passive => Self::Active,
         }
     }
 }
