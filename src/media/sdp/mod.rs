@@ -17,6 +17,7 @@ mod candidate;
 
 use std::io::Cursor;
 
+use rtc::sdp::description::common::Attribute;
 use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::Codec;
@@ -225,7 +226,7 @@ impl Remote {
             others: others.map(|(_, other)| OtherSection::of(other)).collect(),
             mid,
             setup: transport.setup,
-            fingerprint: transport.fingerprint.to_ascii_lowercase(),
+            fingerprint: transport.fingerprint.clone(),
             reduced: reduce(&session, &transport),
         })
     }
@@ -380,10 +381,11 @@ impl Transport {
             let found = find(key).map(ToOwned::to_owned);
             found.ok_or_else(|| refuse(MediaErrorKind::BadSdp, format!("the audio section has no a={key}")))
         };
-        let fingerprint = need("fingerprint")?;
-        if !is_fingerprint(&fingerprint) {
-            return Err(refuse(MediaErrorKind::BadSdp, "the fingerprint is cut off"));
-        }
+        let said =
+            [Some(&section.attributes), tagged.map(|tagged| &tagged.attributes), Some(&session.attributes)];
+        let fingerprint = said.into_iter().flatten().flatten().find_map(fingerprint_of).ok_or_else(|| {
+            refuse(MediaErrorKind::BadSdp, "the audio section has no whole a=fingerprint of sha-256")
+        })?;
         let inherited = tagged.filter(|_| !section.has_attribute("candidate"));
         Ok(Self {
             ufrag: need("ice-ufrag")?,
@@ -395,23 +397,16 @@ impl Transport {
     }
 }
 
-/// `sha-256 12:34:...` with as many octets as the hash has (RFC 8122 section 5).
-fn is_fingerprint(text: &str) -> bool {
-    let Some((hash, digest)) = text.split_once(' ') else { return false };
-    let octets = match hash.to_ascii_lowercase().as_str() {
-        "sha-1" => 20,
-        "sha-224" => 28,
-        "sha-256" => 32,
-        "sha-384" => 48,
-        "sha-512" => 64,
-        _ => return false,
-    };
-    let mut count = 0;
-    let hexadecimal = digest.split(':').all(|octet| {
-        count += 1;
-        octet.len() == 2 && octet.bytes().all(|digit| digit.is_ascii_hexdigit())
-    });
-    hexadecimal && count == octets
+/// The fingerprint in an attribute, if it is one of the only hash that the
+/// library verifies, in the only spelling that it knows; any case and other
+/// hashes beside it are allowed (RFC 8122 section 5).
+fn fingerprint_of(attribute: &Attribute) -> Option<String> {
+    let value = attribute.value.as_deref().filter(|_| attribute.key == "fingerprint")?;
+    let (hash, digest) = value.trim().split_once(' ')?;
+    let digest = digest.trim_start();
+    let octet = |octet: &str| octet.len() == 2 && octet.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let whole = digest.split(':').count() == 32 && digest.split(':').all(octet);
+    (whole && hash.eq_ignore_ascii_case("sha-256")).then(|| format!("sha-256 {digest}").to_ascii_lowercase())
 }
 
 /// Writes the description anew with one audio section.
