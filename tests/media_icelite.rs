@@ -39,6 +39,18 @@ async fn an_offer_of_an_ice_lite_server_is_connected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_ice_lite_server_that_waits_for_the_handshake_gets_one() {
+    let mut server = Raw::new(true).await;
+    let offer = server.offer(false).await.replace("a=setup:actpass", "a=setup:passive");
+    let mut box_ = Engine::new(settings(&ALL));
+    let (answer, _leg) = box_.answer(1, offer).await;
+    assert!(answer.contains("a=setup:active\r\n"), "{answer}");
+    server.accept(answer).await;
+    box_.connected(1).await;
+    server.connected().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ice_is_restarted_in_mid_call() {
     let mut far = Raw::new(false).await;
     let offer = far.offer(false).await;

@@ -121,6 +121,40 @@ async fn close_answers_in_every_state_and_the_engine_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_flooded_with_commands_still_closes() {
+    // What fits into its inbox with a Close behind it, and more than fits without one.
+    for (flood, close) in [(64, true), (70, false)] {
+        let mut far = Engine::new(settings(&[Codec::Opus]));
+        let offer = far.prepare(1).await;
+        let (commands, received) = mpsc::channel(8);
+        let (sent, mut outputs) = mpsc::channel(1);
+        let engine = spawn(settings(&[Codec::Opus]), received, sent);
+        commands.send((PeerId(1), MediaCommand::Check { sdp: offer })).await.unwrap();
+        commands.send((PeerId(1), MediaCommand::Answer)).await.unwrap();
+        // Nobody takes its outputs yet: it stands still at the second one.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for _ in 0..flood {
+            commands.send((PeerId(1), MediaCommand::Digits("1".to_owned()))).await.unwrap();
+        }
+        if close {
+            commands.send((PeerId(1), MediaCommand::Close)).await.unwrap();
+        }
+        let closed = async {
+            while let Some((_, output)) = outputs.recv().await {
+                if matches!(output, callbox::media::MediaOutput::Event(MediaEvent::Closed)) {
+                    return true;
+                }
+            }
+            false
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+        assert_eq!(closed, Ok(true), "after {flood} commands");
+        drop(commands);
+        engine.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_not_there_is_no_address() {
     // RFC 5737: documentation, on no interface.
     let settings =

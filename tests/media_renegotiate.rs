@@ -138,3 +138,35 @@ async fn an_offer_before_our_own_is_answered_is_answered_itself() {
     assert!(hears(1_000.0, &near.listen(Duration::from_millis(1_000)).await));
     assert!(hears(440.0, &away.listen(Duration::from_millis(1_000)).await));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_far_end_that_offers_to_begin_the_handshake_may() {
+    let (mut box_, mut far) = (Engine::new(settings(&ALL)), Engine::new(settings(&ALL)));
+    let offer = far.prepare(1).await.replace("a=setup:actpass", "a=setup:active");
+    let (answer, _box_leg) = box_.answer(1, offer.clone()).await;
+    assert!(answer.contains("a=setup:passive\r\n"), "{answer}");
+    far.tell(1, MediaCommand::Start { sdp: answer }).await;
+    let _far_leg = far.leg(1).await;
+    box_.connected(1).await;
+    far.connected(1).await;
+    // The part stays whatever a later offer leaves open (RFC 8842 section 5.5).
+    let again = box_.renegotiate(1, offer.replace("a=setup:active", "a=setup:actpass")).await;
+    assert!(again.contains("a=setup:passive\r\n"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_leaves_the_handshake_open_is_remembered_as_it_was_taken() {
+    for said in ["a=setup:actpass\r\n", ""] {
+        let (mut box_, mut far) = (Engine::new(settings(&ALL)), Engine::new(settings(&ALL)));
+        let offer = box_.prepare(1).await;
+        let (answer, _far_leg) = far.answer(1, offer).await;
+        assert!(answer.contains("a=setup:active\r\n"), "{answer}");
+        let open = answer.replace("a=setup:active\r\n", said);
+        box_.tell(1, MediaCommand::Start { sdp: open }).await;
+        let _box_leg = box_.leg(1).await;
+        box_.connected(1).await;
+        far.connected(1).await;
+        let again = box_.renegotiate(1, with_formats(&answer, "111 126")).await;
+        assert!(again.contains("a=setup:passive\r\n"), "{said:?}: {again}");
+    }
+}

@@ -190,7 +190,7 @@ impl Connection {
         self.types.set(&remote.types, &remote.types);
         let answer = self.pc.create_answer(None).await.map_err(internal)?;
         let answer = self.set_local(answer).await?;
-        let setup = *self.setup.get_or_insert(Setup::in_answer(&answer));
+        let setup = *self.setup.get_or_insert(remote.setup.in_answer(&answer));
         Ok(complete_answer(&answer, remote, setup))
     }
 

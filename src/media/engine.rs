@@ -27,16 +27,21 @@ pub fn spawn(
     outputs: mpsc::Sender<(PeerId, MediaOutput)>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut peers: HashMap<PeerId, (mpsc::Sender<MediaCommand>, JoinHandle<()>)> = HashMap::new();
+        let mut peers: HashMap<PeerId, (Option<mpsc::Sender<MediaCommand>>, JoinHandle<()>)> = HashMap::new();
         while let Some((id, command)) = commands.recv().await {
             peers.retain(|_, (_, task)| !task.is_finished());
             let (inbox, _) = peers.entry(id).or_insert_with(|| {
                 let (inbox, received) = mpsc::channel(INBOX);
                 let task = tokio::spawn(live(id, settings.clone(), received, outputs.clone()));
-                (inbox, task)
+                (Some(inbox), task)
             });
-            if inbox.try_send(command).is_err() {
-                tracing::error!(peer = id.0, "a media command was dropped: the peer does not take any");
+            // A peer whose inbox has lost its sender closes once it has read
+            // what is there, so that `Close` needs no room in a full one.
+            if matches!(command, MediaCommand::Close) {
+                *inbox = None;
+            } else if inbox.as_ref().is_none_or(|inbox| inbox.try_send(command).is_err()) {
+                tracing::error!(peer = id.0, "a peer that takes no more media commands is closed");
+                *inbox = None;
             }
         }
         for (_, (inbox, task)) in peers {

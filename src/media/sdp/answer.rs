@@ -8,10 +8,17 @@ pub(in crate::media) fn local_direction(remote: &Remote) -> Direction {
 }
 
 impl Setup {
-    /// What the library says in its first answer.
-    pub(in crate::media) fn in_answer(answer: &str) -> Self {
-        let said = answer.lines().find_map(|line| line.strip_prefix("a=setup:"));
-        Self::of(said.unwrap_or("active"))
+    /// Our part when the far end's first offer says `self`. The library does
+    /// as it is told, but `answer`, its own, says so only where the choice is ours.
+    pub(in crate::media) fn in_answer(self, answer: &str) -> Self {
+        match self {
+            Self::Active => Self::Passive,
+            Self::Passive => Self::Active,
+            Self::ActPass => {
+                let said = answer.lines().find_map(|line| line.strip_prefix("a=setup:"));
+                Self::of(said.unwrap_or("active"))
+            }
+        }
     }
 }
 
@@ -49,7 +56,7 @@ fn push_audio(text: &mut String, audio: &str, remote: &Remote, setup: Setup) {
         let is_direction =
             directions.iter().any(|direction| line.strip_prefix("a=") == Some(direction.as_str()));
         if number == 0 {
-            push(text, &format!("m=audio 9 UDP/TLS/RTP/SAVPF {}", remote.types.formats()));
+            push(text, &format!("m=audio 9 {} {}", remote.protocol, remote.types.formats()));
         } else if ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().any(|key| line.starts_with(key)) {
             // The library's payload types; the far end's follow below.
         } else if line == inner_mid {

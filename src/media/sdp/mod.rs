@@ -17,6 +17,7 @@ mod candidate;
 
 use std::io::Cursor;
 
+use rtc::sdp::description::common::Attribute;
 use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::Codec;
@@ -26,6 +27,10 @@ pub(super) use answer::{complete_answer, local_direction};
 
 /// A description longer than this is no session description.
 pub(super) const LONGEST: usize = 64 * 1024;
+
+/// A description with more sections is no call of ours either. Rejecting each
+/// in the answer takes more room than offering it did.
+const MOST_SECTIONS: usize = 32;
 
 /// The media id that the library sees, whatever the far end calls its section.
 pub(super) const INNER_MID: &str = "0";
@@ -66,6 +71,11 @@ impl PayloadTypes {
             Codec::Pcmu => self.pcmu,
             Codec::Pcma => self.pcma,
         }
+    }
+
+    /// Whether `payload_type` means anything here.
+    pub(super) fn names(&self, payload_type: u8) -> bool {
+        self.telephone_event == Some(payload_type) || self.codec_of(payload_type).is_some()
     }
 
     pub(super) fn codec_of(&self, payload_type: u8) -> Option<Codec> {
@@ -135,11 +145,12 @@ impl Setup {
         }
     }
 
-    /// Our part when the far end's answer says `self`.
+    /// Our part when the far end's answer says `self`: the library, which
+    /// controls ICE when it has offered, waits unless it is told not to.
     pub(super) fn answered(self) -> Self {
         match self {
-            Self::Active => Self::Passive,
-            Self::Passive | Self::ActPass => Self::Active,
+            Self::Active | Self::ActPass => Self::Passive,
+            Self::Passive => Self::Active,
         }
     }
 }
@@ -162,6 +173,8 @@ pub(super) struct Remote {
     pub(super) types: PayloadTypes,
     pub(super) direction: Direction,
     pub(super) mid: Option<String>,
+    /// Of the audio section; an answer repeats it (RFC 8829 section 5.3.1).
+    pub(super) protocol: String,
     pub(super) setup: Setup,
     /// The far end's certificate; another one means another far end.
     pub(super) fingerprint: String,
@@ -175,8 +188,11 @@ pub(super) struct Remote {
     pub(super) reduced: String,
 }
 
+/// The detail may repeat what the far end wrote, and a terminal may show it:
+/// nothing but printable ASCII passes.
 fn refuse(kind: MediaErrorKind, detail: impl Into<String>) -> MediaError {
-    MediaError { kind, detail: detail.into() }
+    let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    MediaError { kind, detail: detail.into().chars().map(printable).collect() }
 }
 
 /// Whose order of preference decides the codec.
@@ -195,6 +211,10 @@ impl Remote {
     /// `BadSdp`, `NoAudio` or `NoCommonCodec`.
     pub(super) fn read(sdp: &str, choice: Choice<'_>) -> Result<Self, MediaError> {
         let session = parse(sdp)?;
+        let sections = session.media_descriptions.len();
+        if sections > MOST_SECTIONS {
+            return Err(refuse(MediaErrorKind::BadSdp, format!("{sections} sections are too many")));
+        }
         let audio =
             session.media_descriptions.iter().position(is_live_audio).ok_or_else(|| {
                 refuse(MediaErrorKind::NoAudio, "the description has no audio section in use")
@@ -223,8 +243,9 @@ impl Remote {
             position: audio,
             others: others.map(|(_, other)| OtherSection::of(other)).collect(),
             mid,
+            protocol: section.media_name.protos.join("/"),
             setup: transport.setup,
-            fingerprint: transport.fingerprint.to_ascii_lowercase(),
+            fingerprint: transport.fingerprint.clone(),
             reduced: reduce(&session, &transport),
         })
     }
@@ -379,10 +400,11 @@ impl Transport {
             let found = find(key).map(ToOwned::to_owned);
             found.ok_or_else(|| refuse(MediaErrorKind::BadSdp, format!("the audio section has no a={key}")))
         };
-        let fingerprint = need("fingerprint")?;
-        if !is_fingerprint(&fingerprint) {
-            return Err(refuse(MediaErrorKind::BadSdp, "the fingerprint is cut off"));
-        }
+        let said =
+            [Some(&section.attributes), tagged.map(|tagged| &tagged.attributes), Some(&session.attributes)];
+        let fingerprint = said.into_iter().flatten().flatten().find_map(fingerprint_of).ok_or_else(|| {
+            refuse(MediaErrorKind::BadSdp, "the audio section has no whole a=fingerprint of sha-256")
+        })?;
         let inherited = tagged.filter(|_| !section.has_attribute("candidate"));
         Ok(Self {
             ufrag: need("ice-ufrag")?,
@@ -394,23 +416,16 @@ impl Transport {
     }
 }
 
-/// `sha-256 12:34:...` with as many octets as the hash has (RFC 8122 section 5).
-fn is_fingerprint(text: &str) -> bool {
-    let Some((hash, digest)) = text.split_once(' ') else { return false };
-    let octets = match hash.to_ascii_lowercase().as_str() {
-        "sha-1" => 20,
-        "sha-224" => 28,
-        "sha-256" => 32,
-        "sha-384" => 48,
-        "sha-512" => 64,
-        _ => return false,
-    };
-    let mut count = 0;
-    let hexadecimal = digest.split(':').all(|octet| {
-        count += 1;
-        octet.len() == 2 && octet.bytes().all(|digit| digit.is_ascii_hexdigit())
-    });
-    hexadecimal && count == octets
+/// The fingerprint in an attribute, if it is one of the only hash that the
+/// library verifies, in the only spelling that it knows; any case and other
+/// hashes beside it are allowed (RFC 8122 section 5).
+fn fingerprint_of(attribute: &Attribute) -> Option<String> {
+    let value = attribute.value.as_deref().filter(|_| attribute.key == "fingerprint")?;
+    let (hash, digest) = value.trim().split_once(' ')?;
+    let digest = digest.trim_start();
+    let octet = |octet: &str| octet.len() == 2 && octet.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let whole = digest.split(':').count() == 32 && digest.split(':').all(octet);
+    (whole && hash.eq_ignore_ascii_case("sha-256")).then(|| format!("sha-256 {digest}").to_ascii_lowercase())
 }
 
 /// Writes the description anew with one audio section.

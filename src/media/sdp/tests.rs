@@ -49,6 +49,14 @@ fn an_offer_follows_our_preference_and_an_answer_theirs() {
 }
 
 #[test]
+fn an_error_repeats_no_control_characters() {
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:a\r\na=rtpmap:96 \u{1b}[2Jred\u{7}\u{202e}/8000\r\n";
+    let error = Remote::read(&bundled(audio), OURS).unwrap_err();
+    assert_eq!(error.kind, MediaErrorKind::NoCommonCodec);
+    assert_eq!(error.detail, "none of ?[2jred??/8000 is ours");
+}
+
+#[test]
 fn the_sections_direction_goes_before_the_sessions() {
     let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\n";
     let sdp = bundled(audio);
@@ -60,6 +68,32 @@ fn the_sections_direction_goes_before_the_sessions() {
     assert_eq!(remote.direction, Direction::Inactive);
     // The library never hears of it.
     assert!(remote.reduced.contains("a=sendrecv\r\n") && !remote.reduced.contains("a=inactive"));
+}
+
+#[test]
+fn the_fingerprint_that_can_be_verified_is_found_among_others() {
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\n";
+    let plain = bundled(audio);
+    let line = plain.lines().find(|line| line.starts_with("a=fingerprint:")).unwrap();
+    let wanted = Remote::read(&plain, OURS).unwrap().fingerprint;
+    let shouted = line.replace("sha-256", "SHA-256");
+    let sha1 = format!("a=fingerprint:sha-1 {}", ["CD"; 20].join(":"));
+    let sha512 = format!("a=fingerprint:sha-512 {}", ["CD"; 64].join(":"));
+    let in_audio = |sdp: &str| format!("{}{sha1}\r\n", sdp);
+    for lines in
+        [shouted.clone(), format!("{sha1}\r\n{line}\r\n{sha512}"), format!("{sha512}\r\n{shouted}\r\n{sha1}")]
+    {
+        let sdp = plain.replace(line, &lines);
+        for sdp in [in_audio(&sdp), sdp] {
+            let remote = Remote::read(&sdp, OURS).unwrap();
+            assert_eq!(remote.fingerprint, wanted, "{sdp}");
+            assert!(remote.reduced.contains(&format!("a=fingerprint:{wanted}\r\n")), "{}", remote.reduced);
+        }
+    }
+    for lines in [&sha1, &sha512, &line[..line.len() - 3], &shouted.replace("AB:", "AX:")] {
+        let error = Remote::read(&plain.replace(line, lines), OURS).unwrap_err();
+        assert_eq!(error.kind, MediaErrorKind::BadSdp, "{lines}");
+    }
 }
 
 #[test]
