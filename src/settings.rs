@@ -96,7 +96,7 @@ fn device(device: &AudioDevice) -> DeviceName {
 ///
 /// # Errors
 /// [`BootError::Backend`] if this build does not have it.
-#[cfg_attr(not(any(feature = "mock-gpio", feature = "gpiocdev", feature = "rppal")), allow(unused_variables))]
+#[cfg_attr(not(any(feature = "gpiocdev", feature = "rppal")), allow(unused_variables))]
 pub fn board(
     config: &Config,
     edges: mpsc::Sender<LineEvent>,

@@ -279,4 +279,46 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(news.try_recv(), Ok(LineHealth::Back("lamp status".into())));
     }
+
+    /// An output that nobody switches, and can be pulled out.
+    struct Idle {
+        there: std::sync::Arc<std::sync::atomic::AtomicBool>,
+        set: std::sync::Arc<std::sync::Mutex<Vec<bool>>>,
+    }
+
+    impl Lines for Idle {
+        fn set_led(&mut self, _led: &LedName, _lit: bool) -> Result<(), LineError> {
+            Ok(())
+        }
+
+        fn set_output(&mut self, output: &OutputName, on: bool) -> Result<(), LineError> {
+            if !self.there.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(LineError { name: format!("output {}", output.as_str()), reason: "gone".into() });
+            }
+            self.set.lock().unwrap().push(on);
+            Ok(())
+        }
+
+        fn at_rest(&self) -> Vec<LineCommand> {
+            vec![LineCommand::Output { output: "strike".into(), on: false, longest: None }]
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_is_off_from_the_start_and_its_loss_is_noticed_before_it_is_used() {
+        let there = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let set = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (_send, commands) = mpsc::channel(8);
+        let (health, mut news) = mpsc::channel(8);
+        tokio::spawn(run(Box::new(Idle { there: there.clone(), set: set.clone() }), commands, health));
+        settle().await;
+        assert_eq!(*set.lock().unwrap(), [false]);
+        there.store(false, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(REFRESH * 2).await;
+        assert!(matches!(news.try_recv(), Ok(LineHealth::Lost(_))));
+        there.store(true, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(REFRESH).await;
+        assert_eq!(news.try_recv(), Ok(LineHealth::Back("output strike".into())));
+        assert!(set.lock().unwrap().iter().all(|on| !on), "switched by nobody");
+    }
 }
