@@ -15,7 +15,8 @@ use crate::audio::{self, AudioEngine};
 use crate::config::Config;
 use crate::driver::{Driver, Inputs, Outputs};
 use crate::gpio::Lines;
-use crate::gpio::lamps::{self, LineHealth};
+use crate::gpio::health::{LineHealth, LostLines};
+use crate::gpio::lamps;
 use crate::handle::{AudioStatus, Handle};
 use crate::media::{self, LegStats};
 use crate::pipe;
@@ -92,7 +93,8 @@ impl Running {
 pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let audio_settings = settings::audio(config);
     let (edges, line_events) = mpsc::channel(QUEUE);
-    let board = settings::board(config, edges)?;
+    let (health, line_health) = mpsc::channel(QUEUE);
+    let board = settings::board(config, edges, health.clone())?;
 
     let (session_commands, commands) = mpsc::channel(QUEUE);
     let (events, session_events) = mpsc::channel(QUEUE);
@@ -106,7 +108,6 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let audio = Arc::new(start_audio(audio_settings, system.clone()));
 
     let (line_commands, commands) = mpsc::channel(QUEUE);
-    let (health, line_health) = mpsc::channel(QUEUE);
     let mut lamps = tokio::spawn(lamps::run(board.lines, commands, health));
     tokio::spawn(report_lines(line_health, system.clone()));
     tokio::spawn(report_addresses(system.clone()));
@@ -182,12 +183,12 @@ fn start_audio(settings: audio::AudioSettings, system: mpsc::Sender<SystemEvent>
 }
 
 async fn report_lines(mut health: mpsc::Receiver<LineHealth>, system: mpsc::Sender<SystemEvent>) {
+    let mut lost = LostLines::default();
     while let Some(news) = health.recv().await {
-        let event = match news {
-            LineHealth::Lost(error) => {
-                SystemEvent::FaultRaised { fault: Fault::LineLost, detail: error.to_string() }
-            }
-            LineHealth::Back => SystemEvent::FaultCleared(Fault::LineLost),
+        lost.note(news);
+        let event = match lost.detail() {
+            Some(detail) => SystemEvent::FaultRaised { fault: Fault::LineLost, detail },
+            None => SystemEvent::FaultCleared(Fault::LineLost),
         };
         if system.send(event).await.is_err() {
             return;

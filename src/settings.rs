@@ -1,6 +1,8 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -9,8 +11,15 @@ use crate::appliance::event::LineEvent;
 use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
+#[cfg(feature = "gpiocdev")]
+use crate::gpio::cdev::Cdev;
+use crate::gpio::health::LineHealth;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::{MockButtons, MockLines};
+#[cfg(feature = "rppal")]
+use crate::gpio::pi::Pi;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
@@ -82,11 +91,17 @@ fn device(device: &AudioDevice) -> DeviceName {
     }
 }
 
-/// Opens the board with the back-end that the configuration asks for.
+/// Opens the board with the back-end that the configuration asks for. Lines
+/// that are missing now are reported to `health` and tried again.
 ///
 /// # Errors
 /// [`BootError::Backend`] if this build does not have it.
-pub fn board(config: &Config, edges: mpsc::Sender<LineEvent>) -> Result<BoardShell, BootError> {
+#[cfg_attr(not(any(feature = "gpiocdev", feature = "rppal")), allow(unused_variables))]
+pub fn board(
+    config: &Config,
+    edges: mpsc::Sender<LineEvent>,
+    health: mpsc::Sender<LineHealth>,
+) -> Result<BoardShell, BootError> {
     match config.backend {
         #[cfg(feature = "mock-gpio")]
         Backend::Mock => Ok(BoardShell {
@@ -94,14 +109,41 @@ pub fn board(config: &Config, edges: mpsc::Sender<LineEvent>) -> Result<BoardShe
             buttons: Some(MockButtons::new(config.board.buttons.keys().cloned(), edges)),
         }),
         #[cfg(not(feature = "mock-gpio"))]
-        Backend::Mock => Err(not_built_in("mock", edges)),
-        Backend::Rppal => Err(not_built_in("rppal", edges)),
-        Backend::Gpiocdev => Err(not_built_in("gpiocdev", edges)),
+        Backend::Mock => Err(not_built_in("mock")),
+        #[cfg(feature = "gpiocdev")]
+        Backend::Gpiocdev => Ok(wired(config, Cdev, edges, health)),
+        #[cfg(not(feature = "gpiocdev"))]
+        Backend::Gpiocdev => Err(not_built_in("gpiocdev")),
+        #[cfg(feature = "rppal")]
+        Backend::Rppal => Ok(wired(config, Pi, edges, health)),
+        #[cfg(not(feature = "rppal"))]
+        Backend::Rppal => Err(not_built_in("rppal")),
     }
 }
 
-fn not_built_in(backend: &str, _edges: mpsc::Sender<LineEvent>) -> BootError {
-    let has = if cfg!(feature = "mock-gpio") { "mock" } else { "none" };
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+fn wired(
+    config: &Config,
+    driver: impl Driver + 'static,
+    edges: mpsc::Sender<LineEvent>,
+    health: mpsc::Sender<LineHealth>,
+) -> BoardShell {
+    BoardShell {
+        lines: Box::new(WiredLines::open(Arc::new(driver), &config.board, &edges, &health)),
+        #[cfg(feature = "mock-gpio")]
+        buttons: None,
+    }
+}
+
+#[cfg(not(all(feature = "mock-gpio", feature = "gpiocdev", feature = "rppal")))]
+fn not_built_in(backend: &str) -> BootError {
+    let known = [
+        ("gpiocdev", cfg!(feature = "gpiocdev")),
+        ("rppal", cfg!(feature = "rppal")),
+        ("mock", cfg!(feature = "mock-gpio")),
+    ];
+    let built: Vec<&str> = known.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();
+    let has = if built.is_empty() { "none".to_owned() } else { built.join(", ") };
     BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
 }
 

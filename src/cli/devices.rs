@@ -1,15 +1,19 @@
 //! `callbox devices`: what this machine has to offer.
 
+#[cfg(not(feature = "gpiocdev"))]
 use std::path::Path;
 
 use super::DONE;
 use crate::audio::{self, DeviceInfo};
+#[cfg(feature = "gpiocdev")]
+use crate::gpio::cdev;
+#[cfg(not(feature = "gpiocdev"))]
+use crate::gpio::chips;
 
 /// Lists GPIO chips, sound devices and network addresses.
 pub fn devices() -> u8 {
     println!("GPIO chips");
-    let chips = gpio_chips(Path::new("/sys/bus/gpio/devices"));
-    list(&chips, "none: use [board] backend = \"mock\"");
+    list(&gpio_chips(), "none: use [board] backend = \"mock\"");
     println!("Sound devices ([audio] capture and playback)");
     let devices: Vec<String> = audio::devices().iter().map(sound_device).collect();
     list(&devices, "none: use \"wav:FILE\" or \"synth:silence\" to try without");
@@ -40,17 +44,19 @@ fn sound_device(device: &DeviceInfo) -> String {
     format!("{:<32} {ways:<10} {}", device.name, device.description)
 }
 
-/// Chips with their labels and numbers of lines, as sysfs tells without opening any.
-fn gpio_chips(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut chips: Vec<String> = entries
-        .flatten()
-        .map(|entry| {
-            let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-            let name = entry.file_name().to_string_lossy().into_owned();
-            format!("{name} {}", read("label").trim()).trim_end().to_owned()
-        })
-        .collect();
-    chips.sort();
-    chips
+/// Chips with their labels, numbers of lines and the lines in use.
+#[cfg(feature = "gpiocdev")]
+fn gpio_chips() -> Vec<String> {
+    let mut shown = Vec::new();
+    for chip in cdev::chips() {
+        shown.push(chip.to_string());
+        shown.extend(cdev::lines_in_use(&chip).into_iter().map(|line| format!("  line {line}")));
+    }
+    shown
+}
+
+/// Chips as sysfs names them, without opening any.
+#[cfg(not(feature = "gpiocdev"))]
+fn gpio_chips() -> Vec<String> {
+    chips::in_sysfs(Path::new("/sys/bus/gpio/devices")).iter().map(ToString::to_string).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::health::LineHealth;
 use super::{LineError, Lines};
 use crate::appliance::command::LineCommand;
 use crate::appliance::id::{LedName, OutputName};
@@ -14,14 +15,9 @@ use crate::appliance::indicator::Pattern;
 /// The finest step of a pattern.
 const TICK: Duration = Duration::from_millis(50);
 
-/// A line that failed, or works again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineHealth {
-    /// It cannot be used.
-    Lost(LineError),
-    /// All lines that were lost work again.
-    Back,
-}
+/// How often every line is set although nothing changed: a chip that was
+/// pulled out is noticed before somebody waits for the door.
+const REFRESH: Duration = Duration::from_secs(1);
 
 /// Obeys line commands until their channel closes; then lamps are dark and
 /// outputs off.
@@ -33,25 +29,30 @@ pub async fn run(
     let mut phase_zero = Instant::now();
     let mut tick = interval_at(phase_zero + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut refresh = interval_at(phase_zero + REFRESH, REFRESH);
+    refresh.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut shown = Shown::default();
+    for command in lines.at_rest() {
+        shown.obey(command);
+    }
+    shown.apply(lines.as_mut(), phase_zero, phase_zero, &health);
     loop {
         let blinking = shown.leds.values().any(|lamp| !matches!(lamp.pattern, Pattern::On | Pattern::Off));
         let retry = !shown.lost.is_empty();
         tokio::select! {
             command = commands.recv() => match command {
-                Some(LineCommand::Led { led, pattern }) => {
-                    // All lamps start afresh together: a press must not meet
-                    // the dark half of a pattern.
-                    phase_zero = Instant::now();
-                    shown.leds.entry(led).or_insert(Lamp { pattern, lit: None }).pattern = pattern;
-                }
-                Some(LineCommand::Output { output, on, longest }) => {
-                    let off_at = longest.filter(|_| on).map(|longest| Instant::now() + longest);
-                    shown.outputs.insert(output, Output { on, off_at, set: None });
+                Some(command) => {
+                    if matches!(command, LineCommand::Led { .. }) {
+                        // All lamps start afresh together: a press must not meet
+                        // the dark half of a pattern.
+                        phase_zero = Instant::now();
+                    }
+                    shown.obey(command);
                 }
                 None => break,
             },
             _ = tick.tick(), if blinking || retry => {}
+            _ = refresh.tick() => shown.forget(),
             () = sleep_until_off(shown.next_off()) => {}
         }
         shown.apply(lines.as_mut(), Instant::now(), phase_zero, &health);
@@ -95,6 +96,24 @@ impl Shown {
         self.outputs.values().filter(|output| output.on).filter_map(|output| output.off_at).min()
     }
 
+    fn obey(&mut self, command: LineCommand) {
+        match command {
+            LineCommand::Led { led, pattern } => {
+                self.leds.entry(led).or_insert(Lamp { pattern, lit: None }).pattern = pattern;
+            }
+            LineCommand::Output { output, on, longest } => {
+                let off_at = longest.filter(|_| on).map(|longest| Instant::now() + longest);
+                self.outputs.insert(output, Output { on, off_at, set: None });
+            }
+        }
+    }
+
+    /// Everything is to be set once more.
+    fn forget(&mut self) {
+        self.leds.values_mut().for_each(|lamp| lamp.lit = None);
+        self.outputs.values_mut().for_each(|output| output.set = None);
+    }
+
     /// Brings the lines to what should be shown; only changes reach the back-end.
     fn apply(
         &mut self,
@@ -109,35 +128,37 @@ impl Shown {
             }
             if output.set != Some(output.on) {
                 let result = lines.set_output(name, output.on);
-                output.set = note(&mut self.lost, name.as_str(), result, health).then_some(output.on);
+                output.set = note(&mut self.lost, format!("output {}", name.as_str()), result, health)
+                    .then_some(output.on);
             }
         }
         for (name, lamp) in &mut self.leds {
             let lit = lamp.pattern.lit_at(now - phase_zero);
             if lamp.lit != Some(lit) {
                 let result = lines.set_led(name, lit);
-                lamp.lit = note(&mut self.lost, name.as_str(), result, health).then_some(lit);
+                lamp.lit =
+                    note(&mut self.lost, format!("lamp {}", name.as_str()), result, health).then_some(lit);
             }
         }
     }
 }
 
-/// Keeps account of lost lines; reports the first loss of each and the return of the last.
+/// Keeps account of lost lines; reports each loss, each new reason and each return.
 fn note(
     lost: &mut BTreeMap<String, LineError>,
-    name: &str,
+    name: String,
     result: Result<(), LineError>,
     health: &mpsc::Sender<LineHealth>,
 ) -> bool {
     match result {
         Ok(()) => {
-            if lost.remove(name).is_some() && lost.is_empty() {
-                report(health, LineHealth::Back);
+            if lost.remove(&name).is_some() {
+                report(health, LineHealth::Back(name));
             }
             true
         }
         Err(error) => {
-            if lost.insert(name.to_owned(), error.clone()).is_none() {
+            if lost.insert(name, error.clone()).as_ref() != Some(&error) {
                 report(health, LineHealth::Lost(error));
             }
             false
@@ -232,7 +253,11 @@ mod tests {
     impl Lines for Broken {
         fn set_led(&mut self, led: &LedName, _lit: bool) -> Result<(), LineError> {
             let works = self.works.load(std::sync::atomic::Ordering::Relaxed);
-            if works { Ok(()) } else { Err(LineError { name: led.0.clone(), reason: "gone".into() }) }
+            if works {
+                Ok(())
+            } else {
+                Err(LineError { name: format!("lamp {}", led.0), reason: "gone".into() })
+            }
         }
 
         fn set_output(&mut self, _output: &OutputName, _on: bool) -> Result<(), LineError> {
@@ -252,6 +277,48 @@ mod tests {
         assert!(news.try_recv().is_err(), "one loss was reported twice");
         works.store(true, std::sync::atomic::Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(news.try_recv(), Ok(LineHealth::Back));
+        assert_eq!(news.try_recv(), Ok(LineHealth::Back("lamp status".into())));
+    }
+
+    /// An output that nobody switches, and can be pulled out.
+    struct Idle {
+        there: std::sync::Arc<std::sync::atomic::AtomicBool>,
+        set: std::sync::Arc<std::sync::Mutex<Vec<bool>>>,
+    }
+
+    impl Lines for Idle {
+        fn set_led(&mut self, _led: &LedName, _lit: bool) -> Result<(), LineError> {
+            Ok(())
+        }
+
+        fn set_output(&mut self, output: &OutputName, on: bool) -> Result<(), LineError> {
+            if !self.there.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(LineError { name: format!("output {}", output.as_str()), reason: "gone".into() });
+            }
+            self.set.lock().unwrap().push(on);
+            Ok(())
+        }
+
+        fn at_rest(&self) -> Vec<LineCommand> {
+            vec![LineCommand::Output { output: "strike".into(), on: false, longest: None }]
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_is_off_from_the_start_and_its_loss_is_noticed_before_it_is_used() {
+        let there = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let set = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (_send, commands) = mpsc::channel(8);
+        let (health, mut news) = mpsc::channel(8);
+        tokio::spawn(run(Box::new(Idle { there: there.clone(), set: set.clone() }), commands, health));
+        settle().await;
+        assert_eq!(*set.lock().unwrap(), [false]);
+        there.store(false, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(REFRESH * 2).await;
+        assert!(matches!(news.try_recv(), Ok(LineHealth::Lost(_))));
+        there.store(true, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(REFRESH).await;
+        assert_eq!(news.try_recv(), Ok(LineHealth::Back("output strike".into())));
+        assert!(set.lock().unwrap().iter().all(|on| !on), "switched by nobody");
     }
 }

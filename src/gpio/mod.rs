@@ -1,10 +1,21 @@
 //! Lines: buttons in, lamps and outputs out. One trait, several back-ends.
 
+use crate::appliance::command::LineCommand;
 use crate::appliance::id::{LedName, OutputName};
 
+#[cfg(feature = "gpiocdev")]
+pub mod cdev;
+pub mod chips;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod edges;
+pub mod health;
 pub mod lamps;
 #[cfg(feature = "mock-gpio")]
 pub mod mock;
+#[cfg(feature = "rppal")]
+pub mod pi;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+pub mod wired;
 
 /// The output side of a back-end. The input side is a channel of
 /// [`crate::appliance::event::LineEvent`] given to the back-end when it is opened.
@@ -20,13 +31,19 @@ pub trait Lines: Send {
     /// # Errors
     /// [`LineError`] when the line is gone.
     fn set_output(&mut self, output: &OutputName, on: bool) -> Result<(), LineError>;
+
+    /// The state of every line before anybody asks for another; none for
+    /// lines that need not be taken.
+    fn at_rest(&self) -> Vec<LineCommand> {
+        Vec::new()
+    }
 }
 
 /// A line that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {name}: {reason}")]
+#[error("{name}: {reason}")]
 pub struct LineError {
-    /// The line's name from the board file.
+    /// What it is and its name from the board file, such as `button call`.
     pub name: String,
     /// Why not.
     pub reason: String,
