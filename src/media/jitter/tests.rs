@@ -306,7 +306,7 @@ fn a_surplus_behind_a_hole_is_given_up_too() {
         let now = start + TICK * tick;
         let sequence = (tick / 2) as u16;
         // A second of the path's packets is half lost, while the loudspeaker stands still.
-        let lost = (10..50).contains(&tick) && sequence % 2 == 0;
+        let lost = (10..50).contains(&tick) && sequence.is_multiple_of(2);
         if tick % 2 == 0 && !lost {
             player.buffer.insert(packet(sequence, now));
         }
