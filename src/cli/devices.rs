@@ -1,9 +1,10 @@
 //! `callbox devices`: what this machine has to offer.
 
+use std::io::Write;
 #[cfg(not(feature = "gpiocdev"))]
 use std::path::Path;
 
-use super::DONE;
+use super::{DONE, FAILED};
 use crate::audio::{self, DeviceInfo};
 #[cfg(feature = "gpiocdev")]
 use crate::gpio::cdev;
@@ -12,26 +13,36 @@ use crate::gpio::chips;
 
 /// Lists GPIO chips, sound devices and network addresses.
 pub fn devices() -> u8 {
-    println!("GPIO chips");
-    list(&gpio_chips(), "none: use [board] backend = \"mock\"");
-    println!("Sound devices ([audio] capture and playback)");
-    let devices: Vec<String> = audio::devices().iter().map(sound_device).collect();
-    list(&devices, "none: use \"wav:FILE\" or \"synth:silence\" to try without");
-    println!("Network addresses");
+    let sound: Vec<String> = audio::devices().iter().map(sound_device).collect();
     let addresses = if_addrs::get_if_addrs().unwrap_or_default();
-    let shown: Vec<String> =
+    let addresses: Vec<String> =
         addresses.iter().map(|address| format!("{} {}", address.name, address.ip())).collect();
-    list(&shown, "none");
-    DONE
+    let text = [
+        section("GPIO chips", &gpio_chips(), "none: use [board] backend = \"mock\""),
+        section(
+            "Sound devices ([audio] capture and playback)",
+            &sound,
+            "none: use \"wav:FILE\" or \"synth:silence\" to try without",
+        ),
+        section("Network addresses", &addresses, "none"),
+    ]
+    .concat();
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => DONE,
+        // Nobody reads any more, as in `callbox devices | head -1`.
+        Err(_) => FAILED,
+    }
 }
 
-fn list(entries: &[String], if_empty: &str) {
+fn section(heading: &str, entries: &[String], if_empty: &str) -> String {
+    let mut text = format!("{heading}\n");
     if entries.is_empty() {
-        println!("  {if_empty}");
+        text += &format!("  {if_empty}\n");
     }
     for entry in entries {
-        println!("  {entry}");
+        text += &format!("  {entry}\n");
     }
+    text
 }
 
 fn sound_device(device: &DeviceInfo) -> String {
