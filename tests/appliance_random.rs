@@ -4,6 +4,8 @@
 //!
 //! A failure prints its seed; `CALLBOX_SEED=n` walks that one alone.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod appliance_support;
 
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, Rng, call_to, ms, number, secs, settings};

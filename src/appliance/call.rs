@@ -15,6 +15,7 @@
 //! `outgoing.rs`, `incoming.rs`, `talking.rs` and `ending.rs` hold the steps.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::action::Action;
 use super::command::{AudioCommand, Refusal};
@@ -31,13 +32,17 @@ use super::timer::Timer;
 /// More than one: a hunt may let go of two calls before the core hears of either.
 const FORMER: usize = 2;
 
+/// A message that crosses our Bye is here within this time. No longer, since
+/// on `Pipe` a core may use one id for all calls.
+const CROSSING: Duration = Duration::from_secs(3);
+
 /// Everything of calls.
 pub(super) struct Phone {
     pub call: Call,
     pub peers: Peers,
     pub elsewhere: Elsewhere,
-    /// The last calls that were let go of, the newest last.
-    former: VecDeque<CallId>,
+    /// The last calls that were let go of and when, the newest last.
+    former: VecDeque<(CallId, Instant)>,
     pub unsent_bye: Option<UnsentBye>,
     pub muted: bool,
 }
@@ -202,24 +207,26 @@ impl Phone {
     pub fn is_ours(&self, cx: &Context, id: &CallId) -> bool {
         match (cx.settings.mode, self.call.leg()) {
             (Mode::Pipe | Mode::MultiPipe, None) => false,
-            (Mode::Pipe, Some(_)) => !self.is_former(id),
+            (Mode::Pipe, Some(_)) => !self.is_former(cx, id),
             (Mode::MultiPipe, Some(leg)) => leg.id == *id,
         }
     }
 
-    /// Whether this is the id of a call before the one that lives. The same id
+    /// Whether this is the id of a call just before the one that lives. The same id
     /// may come again: a call moved to the phone and taken back keeps its own.
-    pub fn is_former(&self, id: &CallId) -> bool {
-        self.call.leg().is_none_or(|leg| leg.id != *id) && self.former.contains(id)
+    pub fn is_former(&self, cx: &Context, id: &CallId) -> bool {
+        let crossing = |at: &Instant| cx.now.saturating_duration_since(*at) < CROSSING;
+        self.call.leg().is_none_or(|leg| leg.id != *id)
+            && self.former.iter().any(|(former, at)| former == id && crossing(at))
     }
 
     /// Remembers a call that was let go of; `id` is not empty.
-    pub fn remember(&mut self, id: &CallId) {
-        self.former.retain(|former| former != id);
+    pub fn remember(&mut self, cx: &Context, id: &CallId) {
+        self.former.retain(|(former, _)| former != id);
         if self.former.len() == FORMER {
             self.former.pop_front();
         }
-        self.former.push_back(id.clone());
+        self.former.push_back((id.clone(), cx.now));
     }
 
     /// Does what a person asks for.

@@ -226,7 +226,7 @@ impl Phone {
         // ends here. `Pipe`, where ids may be empty, always sends Idle.
         if told && !leg.id.as_str().is_empty() {
             self.elsewhere.forget(&leg.id);
-            self.remember(&leg.id);
+            self.remember(cx, &leg.id);
         }
         if told && cause.needs_bye() {
             self.bye(cx, leg.id.clone());

@@ -235,7 +235,7 @@ impl Phone {
         cx.after(Timer::OfferPause, pause);
         cx.raise(Fault::RateLimited, format!("the voice core asked to wait; no new call for {pause:?}"));
         match &self.call {
-            Call::Outgoing(_) | Call::Preparing(_) if !self.is_former(id) => {
+            Call::Outgoing(_) | Call::Preparing(_) if !self.is_former(cx, id) => {
                 self.end(cx, Cause::RateLimited);
             }
             Call::Idle
