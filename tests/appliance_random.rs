@@ -93,6 +93,22 @@ fn random_peer(bench: &Bench, rng: &mut Rng) -> PeerId {
     }
 }
 
+/// The core says late what was meant for the last call of the box that is over:
+/// no other call may feel it.
+fn late_message(bench: &mut Bench, rng: &mut Rng) {
+    let over = bench.kinds.iter().rev().find(|kind| kind["state"] == "releasing");
+    let Some(id) = over.and_then(|kind| kind["call_id"].as_str()).map(str::to_owned) else { return };
+    let was_offered =
+        bench.kinds.iter().any(|kind| kind["step"] == "offer-sent" && kind["call_id"] == id.as_str());
+    let before = (bench.call(), bench.box_.status().call_id);
+    if !was_offered || before.1.as_ref().is_some_and(|now| now.0 == id) {
+        return;
+    }
+    let body = rng.pick(&[Body::Bye, Body::Ringing, Body::Answer { sdp: ANSWER.to_owned() }]).clone();
+    bench.message(&id, body.clone());
+    assert_eq!((bench.call(), bench.box_.status().call_id), before, "{body:?} of the call before");
+}
+
 /// What would come next if all went well.
 fn progress(bench: &mut Bench, rng: &mut Rng) {
     let status = bench.box_.status();
@@ -206,6 +222,7 @@ fn step(bench: &mut Bench, rng: &mut Rng) {
         }
         85..=88 => bench.prepare_all(),
         89..=92 => bench.close_all(),
+        93..=96 if bench.stream => late_message(bench, rng),
         _ => {}
     }
     match rng.below(20) {
