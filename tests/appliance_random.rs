@@ -4,8 +4,6 @@
 //!
 //! A failure prints its seed; `CALLBOX_SEED=n` walks that one alone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 mod appliance_support;
 
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, Rng, call_to, ms, number, secs, settings};
@@ -99,10 +97,10 @@ fn random_peer(bench: &Bench, rng: &mut Rng) -> PeerId {
 /// no other call may feel it.
 fn late_message(bench: &mut Bench, rng: &mut Rng) {
     let over = bench.kinds.iter().rev().find(|kind| kind["state"] == "releasing");
-    let Some(id) = over.map(|kind| kind["call_id"].clone()) else { return };
-    let was_offered = bench.kinds.iter().any(|kind| kind["step"] == "offer-sent" && kind["call_id"] == id);
+    let Some(id) = over.and_then(|kind| kind["call_id"].as_str()).map(str::to_owned) else { return };
+    let was_offered =
+        bench.kinds.iter().any(|kind| kind["step"] == "offer-sent" && kind["call_id"] == id.as_str());
     let before = (bench.call(), bench.box_.status().call_id);
-    let id = id.as_str().unwrap().to_owned();
     if !was_offered || before.1.as_ref().is_some_and(|now| now.0 == id) {
         return;
     }
