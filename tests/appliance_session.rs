@@ -269,6 +269,21 @@ fn a_new_token_is_asked_for_once_however_long_the_core_cannot_be_reached_with_it
 }
 
 #[test]
+fn a_token_had_at_last_and_refused_by_the_core_is_not_renewed_within_the_minute() {
+    let mut bench = Bench::new(settings());
+    bench.closed(CloseReason::TokenRefused);
+    until_connect(&mut bench);
+    bench.take();
+    // The token server gives one again; the core does not take it.
+    bench.session(SessionEvent::Sent);
+    bench.closed(CloseReason::Unauthenticated);
+    assert!(bench.connects().is_empty(), "at once again");
+    let wait = until_connect(&mut bench);
+    assert!((60.0..=120.0).contains(&wait), "{wait} s");
+    assert_eq!(bench.connects(), [true]);
+}
+
+#[test]
 fn a_core_that_asks_for_less_gets_less() {
     let backoff = BackoffSettings { rate_limit: secs(90), ..BackoffSettings::default() };
     let mut bench = Bench::new(Settings { backoff, ..settings() });

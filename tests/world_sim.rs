@@ -63,7 +63,8 @@ fn no_rule_is_broken_in_days_of_many_boxes() {
         }
     });
     if let Some((seed, failure)) = failed.into_inner().unwrap() {
-        panic!("{}", shrink::report(&plan(seed, pace), &failure, None));
+        let report = shrink::report(&plan(seed, pace), &failure, None);
+        panic!("with WORLD_DEVICES=1 WORLD_DAYS={days}: {report}");
     }
     let tally = tally.into_inner().unwrap();
     println!("{devices} boxes for {days} days in {:?}: {:?}", begin.elapsed(), tally.0);

@@ -315,7 +315,9 @@ fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
     let since = |at: Instant| cx.now.saturating_duration_since(at);
     let recently = cx.session.renewed.is_some_and(|at| since(at) < TOKEN_PAUSE);
     let proven = cx.session.answered.is_some_and(|at| since(at) >= TOKEN_PROVEN);
-    let first = cx.session.token == Token::Fine && (proven || !recently);
+    // Where credentials are refused already, this token is as new as can be.
+    let refused = cx.faults.is_raised(Fault::CredentialsRefused);
+    let first = cx.session.token == Token::Fine && !refused && (proven || !recently);
     match reason {
         CloseReason::Unauthenticated if first => {
             cx.session.token = Token::Refused;
