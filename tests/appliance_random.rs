@@ -93,7 +93,8 @@ fn random_peer(bench: &Bench, rng: &mut Rng) -> PeerId {
     }
 }
 
-/// The core says late what was meant for the last call of the box that is over:
+/// The core says late, though no later than a message that crosses a Bye, what
+/// was meant for the last call of the box that is over:
 /// no other call may feel it.
 fn late_message(bench: &mut Bench, rng: &mut Rng) {
     let over = bench.kinds.iter().rev().find(|kind| kind["state"] == "releasing");
@@ -101,7 +102,8 @@ fn late_message(bench: &mut Bench, rng: &mut Rng) {
     let was_offered =
         bench.kinds.iter().any(|kind| kind["step"] == "offer-sent" && kind["call_id"] == id.as_str());
     let before = (bench.call(), bench.box_.status().call_id);
-    if !was_offered || before.1.as_ref().is_some_and(|now| now.0 == id) {
+    let crossing = bench.let_go.is_some_and(|at| bench.now - at < secs(3));
+    if !crossing || !was_offered || before.1.as_ref().is_some_and(|now| now.0 == id) {
         return;
     }
     let body = rng.pick(&[Body::Bye, Body::Ringing, Body::Answer { sdp: ANSWER.to_owned() }]).clone();

@@ -115,6 +115,8 @@ pub struct Bench {
     pub logs: Vec<String>,
     /// The log's kinds as JSON.
     pub kinds: Vec<serde_json::Value>,
+    /// When a call was last let go of.
+    pub let_go: Option<Instant>,
     /// What the lamps were last told.
     pub lamps: BTreeMap<String, Pattern>,
     /// The tone that plays.
@@ -147,6 +149,7 @@ impl Bench {
             commands: Vec::new(),
             logs: Vec::new(),
             kinds: Vec::new(),
+            let_go: None,
             lamps: BTreeMap::new(),
             tone: None,
             connected: None,
@@ -209,7 +212,11 @@ impl Bench {
                 }
                 Command::Log(record) => {
                     self.logs.push(record.text.clone());
-                    self.kinds.push(serde_json::to_value(record).unwrap());
+                    let kind = serde_json::to_value(record).unwrap();
+                    if kind["state"] == "releasing" {
+                        self.let_go = Some(self.now);
+                    }
+                    self.kinds.push(kind);
                 }
                 _ => {}
             }
