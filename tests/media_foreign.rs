@@ -37,6 +37,20 @@ async fn the_far_ends_payload_type_is_used_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn early_media_that_nobody_fetched_does_not_delay_what_follows() {
+    let mut far = Raw::new(false).await;
+    let mut box_ = Engine::new(settings(&ALL));
+    let leg = answered(&mut box_, &mut far).await;
+    far.speak(150).await;
+    let near = Card::new(leg, tone(440.0));
+    far.speak(50).await;
+    let stats = &near.stats;
+    assert!(stats.frames_played.get() > 60, "{stats:?}");
+    assert!(stats.frames_concealed.get() < 30, "{stats:?}");
+    assert!(stats.playout_delay_ms.get() < 300, "{stats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_source_in_mid_call_is_heard() {
     let mut far = Raw::new(false).await;
     let mut box_ = Engine::new(settings(&ALL));

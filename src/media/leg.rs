@@ -233,7 +233,7 @@ impl Leg for AudioLeg {
 
     fn far_end(&mut self, frame: &mut Frame, now: Instant) {
         while let Ok(packet) = self.arrived.pop() {
-            self.jitter.insert(packet);
+            self.jitter.insert_fresh(packet, now);
         }
         let mut filled = 0;
         while filled < FRAME_SAMPLES {

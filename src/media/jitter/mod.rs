@@ -154,6 +154,17 @@ impl JitterBuffer {
         self.store(sequence, packet);
     }
 
+    /// Takes a packet at `now`, unless nobody fetched it for so long that its
+    /// time is over: one that came before the sound was connected.
+    pub(super) fn insert_fresh(&mut self, packet: Arrived, now: Instant) {
+        if now.saturating_duration_since(packet.arrival) > LONGEST_DELAY {
+            self.counts.received += 1;
+            self.counts.dropped += 1;
+        } else {
+            self.insert(packet);
+        }
+    }
+
     /// Forgets everything but the counts: another source, or the same one anew.
     fn restart(&mut self, packet: &Arrived) {
         for slot in &mut self.slots {
@@ -183,6 +194,15 @@ impl JitterBuffer {
     fn store(&mut self, sequence: u64, packet: Arrived) {
         if matches!(self.state, State::Idle) && sequence >= self.next {
             // What is missing between the spurts will never be played.
+            self.lose_until(sequence);
+            self.state = State::Filling { since: packet.arrival };
+        }
+        if sequence >= self.end + SLOTS as u64 {
+            // All that was awaited, and more, is gone: a hole of a second is
+            // not waited through, as in a spurt that begins.
+            while self.next < self.end {
+                self.give_up_next();
+            }
             self.lose_until(sequence);
             self.state = State::Filling { since: packet.arrival };
         }
@@ -305,10 +325,8 @@ impl JitterBuffer {
             }
             State::Playing { .. } if std::mem::take(&mut self.grow) => Turn::Starved,
             State::Playing { owed } => {
-                for _ in 0..self.surplus(now, pause) {
-                    if self.slots[slot_of(self.next)].is_some() {
-                        self.give_up_next();
-                    }
+                for _ in 0..self.surplus(now, pause).min(self.end - self.next) {
+                    self.give_up_next();
                 }
                 self.play(owed, now)
             }

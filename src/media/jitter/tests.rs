@@ -272,6 +272,44 @@ fn packets_lost_in_an_outage_are_counted() {
 }
 
 #[test]
+fn sound_from_before_the_player_was_there_does_no_harm_to_what_follows() {
+    // (How old the newest of the first 32 packets is, and the next number.)
+    for (age, next) in [(0, 500), (400, 500), (5_000, 500), (5_000, 60)] {
+        let start = Instant::now();
+        let mut player = Player::new();
+        let mut heard = Vec::new();
+        for i in 0..32u16 {
+            let mut packet = packet(i, start);
+            packet.arrival = start - Duration::from_millis(age) - PACKET * u32::from(31 - i);
+            player.buffer.insert_fresh(packet, start);
+        }
+        for i in 0..50u16 {
+            let now = start + PACKET * u32::from(i);
+            player.buffer.insert_fresh(packet(next + i, now), now);
+            player.tick(now, &mut heard);
+            player.tick(now + TICK, &mut heard);
+        }
+        assert_eq!(packets(&heard), (next..next + 50).collect::<Vec<_>>(), "{age} {next}: {heard:?}");
+        let counts = player.buffer.counts();
+        assert!(counts.delay <= PACKET, "{age} {next}: {:?}", counts.delay);
+        assert!(!heard.iter().any(|what| matches!(what, Heard::Lost { .. })), "{age} {next}: {heard:?}");
+        assert_eq!((counts.received, counts.dropped), (82, 32), "{age} {next}");
+    }
+}
+
+#[test]
+fn a_surplus_behind_a_hole_is_given_up_too() {
+    let start = Instant::now();
+    let mut buffer = JitterBuffer::new();
+    // After the first packet ten are lost, and ten more come 200 ms too early.
+    buffer.insert(packet(0, start));
+    assert!(matches!(buffer.next_turn(start + TICK, false), Turn::Packet(_)));
+    (11..21).for_each(|sequence| buffer.insert(packet(sequence, start + TICK)));
+    assert!(matches!(buffer.next_turn(start + TICK + STALL_WINDOW, false), Turn::Lost { .. }));
+    assert_eq!(buffer.counts().lost, 9, "the whole hole is waited through although the delay is too long");
+}
+
+#[test]
 fn another_source_begins_afresh() {
     let start = Instant::now();
     let mut player = Player::new();
