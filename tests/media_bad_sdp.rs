@@ -44,6 +44,8 @@ async fn every_kind_of_bad_offer_has_its_error_and_the_next_call_works() {
     let strange = audio_only.replace("SAVPF 111 110 0 8 126", "SAVPF 9 18 101");
     let junk: String = (0..64 * 1024).map(|i| char::from(b'!' + (i % 90) as u8)).collect();
     let long = format!("{audio_only}{}", "a=x:y\r\n".repeat(10_000));
+    let few = format!("{audio_only}{}", "m=text 0 RTP c\r\n".repeat(31));
+    let many = format!("{audio_only}{}", "m=text 0 RTP c\r\n".repeat(1_500));
     let no_port = audio_only.replace("m=audio 9 ", "m=audio 0 ");
     let no_ice = audio_only.replace("a=ice-ufrag:", "a=x-ufrag:");
     let no_dtls = audio_only.replace("a=fingerprint:", "a=x-fingerprint:");
@@ -55,6 +57,8 @@ async fn every_kind_of_bad_offer_has_its_error_and_the_next_call_works() {
         ("blank", " \r\n", Some(MediaErrorKind::BadSdp)),
         ("64 KiB of junk", &junk, Some(MediaErrorKind::BadSdp)),
         ("too long", &long, Some(MediaErrorKind::BadSdp)),
+        ("as many sections as allowed", &few, None),
+        ("an answer over 64 KiB", &many, Some(MediaErrorKind::BadSdp)),
         ("no sections", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", Some(MediaErrorKind::NoAudio)),
         ("video only", &video_only, Some(MediaErrorKind::NoAudio)),
         ("audio rejected", &no_port, Some(MediaErrorKind::NoAudio)),

@@ -28,6 +28,10 @@ pub(super) use answer::{complete_answer, local_direction};
 /// A description longer than this is no session description.
 pub(super) const LONGEST: usize = 64 * 1024;
 
+/// A description with more sections is no call of ours either. Rejecting each
+/// in the answer takes more room than offering it did.
+const MOST_SECTIONS: usize = 32;
+
 /// The media id that the library sees, whatever the far end calls its section.
 pub(super) const INNER_MID: &str = "0";
 
@@ -197,6 +201,10 @@ impl Remote {
     /// `BadSdp`, `NoAudio` or `NoCommonCodec`.
     pub(super) fn read(sdp: &str, choice: Choice<'_>) -> Result<Self, MediaError> {
         let session = parse(sdp)?;
+        let sections = session.media_descriptions.len();
+        if sections > MOST_SECTIONS {
+            return Err(refuse(MediaErrorKind::BadSdp, format!("{sections} sections are too many")));
+        }
         let audio =
             session.media_descriptions.iter().position(is_live_audio).ok_or_else(|| {
                 refuse(MediaErrorKind::NoAudio, "the description has no audio section in use")
