@@ -52,6 +52,25 @@ async fn digits_pass_beside_pcmu() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn digits_that_the_far_end_does_not_take_are_counted() {
+    let (mut box_, mut far) = (Engine::new(settings(&[Codec::Opus])), Engine::new(settings(&[Codec::Opus])));
+    let offer = far.prepare(1).await;
+    let without = offer.replace("SAVPF 111 126\r\n", "SAVPF 111\r\n");
+    assert_ne!(offer, without);
+    let (answer, leg) = box_.answer(1, without).await;
+    far.tell(1, MediaCommand::Start { sdp: answer }).await;
+    box_.connected(1).await;
+    box_.tell(1, MediaCommand::Digits("12#".to_owned())).await;
+    let counted = async {
+        while leg.stats.digits_unsent.get() < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), counted).await.expect("lost in silence");
+    assert_eq!(leg.stats.digits_unsent.get(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_telephone_event_is_answered_where_two_are_offered() {
     // Chromium's offers have 110 at 48 kHz and 126 at 8 kHz; the library
     // confuses them, so only the latter may be in the answer.

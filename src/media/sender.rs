@@ -155,6 +155,9 @@ const MOST_DIGITS: usize = 64;
 fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Packet> {
     let agreed = sender.types.send().telephone_event.and(PayloadTypes::OFFERED.telephone_event);
     let Some(payload_type) = agreed else {
+        let digits = queue.len() as u64;
+        tracing::warn!(digits, "digits are not sent: the far end takes no telephone-event/8000");
+        sender.shared.stats.digits_unsent.add(digits);
         queue.clear();
         *key = Key::Up { since: None };
         return Vec::new();

@@ -31,6 +31,8 @@ impl Counter {
 pub struct LegStats {
     /// RTP packets written to the network, telephone events included.
     pub packets_sent: Counter,
+    /// Digits not sent because the far end takes no telephone events.
+    pub digits_unsent: Counter,
     /// RTP payload bytes written to the network.
     pub bytes_sent: Counter,
     /// RTP audio packets that arrived, in whatever order.
