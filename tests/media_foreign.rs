@@ -9,10 +9,13 @@ mod raw;
 mod support;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use callbox::appliance::command::MediaCommand;
+use callbox::appliance::event::MediaEvent;
 use callbox::media::{Codec, LegHandle};
 use raw::Raw;
-use support::{Card, Engine, settings, tone};
+use support::{Card, Engine, hears, settings, tone};
 
 const ALL: [Codec; 3] = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
 
@@ -48,6 +51,30 @@ async fn early_media_that_nobody_fetched_does_not_delay_what_follows() {
     assert!(stats.frames_played.get() > 60, "{stats:?}");
     assert!(stats.frames_concealed.get() < 30, "{stats:?}");
     assert!(stats.playout_delay_ms.get() < 300, "{stats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_number_payload_types_anew_and_send_with_them() {
+    let only = settings(&[Codec::Opus]);
+    let (mut box_, mut far) = (Engine::new(only.clone()), Engine::new(only));
+    let renumber = |sdp: &str| {
+        let sdp = sdp.replace("SAVPF 111 126\r\n", "SAVPF 96 101\r\n");
+        sdp.replace(":111 ", ":96 ").replace(":126 ", ":101 ")
+    };
+    let offer = renumber(&box_.prepare(1).await);
+    // The far end believes that these are the box's numbers, and uses them.
+    let (answer, far_leg) = far.answer(1, offer).await;
+    assert!(answer.contains("SAVPF 96 101\r\n"), "{answer}");
+    box_.tell(1, MediaCommand::Start { sdp: answer }).await;
+    let near = Card::new(box_.leg(1).await, tone(440.0));
+    let away = Card::new(far_leg, tone(1_000.0));
+    box_.connected(1).await;
+    far.connected(1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(hears(1_000.0, &near.listen(Duration::from_millis(1_000)).await), "{:?}", near.stats);
+    assert!(hears(440.0, &away.listen(Duration::from_millis(1_000)).await), "{:?}", away.stats);
+    far.tell(1, MediaCommand::Digits("7".to_owned())).await;
+    box_.wait_for(1, |event| *event == MediaEvent::Digit('7')).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

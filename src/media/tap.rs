@@ -57,7 +57,8 @@ impl Packed {
 }
 
 /// The negotiated payload types: each side names those it wants to receive
-/// (RFC 3264 section 5.1), mostly the same.
+/// (RFC 3264 section 5.1), mostly the same. Where they differ, some far ends
+/// send with the numbers that they themselves have named.
 #[derive(Default)]
 pub(super) struct SharedTypes {
     send: Packed,
@@ -72,6 +73,13 @@ impl SharedTypes {
 
     pub(super) fn send(&self) -> PayloadTypes {
         self.send.get()
+    }
+
+    /// The types in which `payload_type` that came in means something; our
+    /// own meaning goes first.
+    fn received(&self, payload_type: u8) -> PayloadTypes {
+        let receive = self.receive.get();
+        if receive.names(payload_type) { receive } else { self.send.get() }
     }
 }
 
@@ -108,7 +116,7 @@ impl Tap {
 
     fn take(&mut self, packet: &rtc::rtp::Packet, arrival: Instant) {
         let header = &packet.header;
-        let types = self.types.receive.get();
+        let types = self.types.received(header.payload_type);
         let stats = &self.shared.stats;
         if Some(header.payload_type) == types.telephone_event {
             if let Some(digit) = self.digits.take(header.ssrc, header.timestamp, &packet.payload) {

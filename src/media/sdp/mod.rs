@@ -73,6 +73,11 @@ impl PayloadTypes {
         }
     }
 
+    /// Whether `payload_type` means anything here.
+    pub(super) fn names(&self, payload_type: u8) -> bool {
+        self.telephone_event == Some(payload_type) || self.codec_of(payload_type).is_some()
+    }
+
     pub(super) fn codec_of(&self, payload_type: u8) -> Option<Codec> {
         [Codec::Opus, Codec::Pcmu, Codec::Pcma]
             .into_iter()
