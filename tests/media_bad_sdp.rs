@@ -152,6 +152,16 @@ async fn the_other_sections_are_rejected_in_their_places() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_answer_repeats_the_offers_protocol() {
+    let mut engine = Engine::new(settings(&ALL));
+    for (peer, protocol) in ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF"].into_iter().enumerate() {
+        let offer = browser_offer().replace("m=audio 9 UDP/TLS/RTP/SAVPF", &format!("m=audio 9 {protocol}"));
+        let (answer, _leg) = engine.answer(peer as u64, offer).await;
+        assert!(answer.contains(&format!("m=audio 9 {protocol} 111 ")), "{protocol}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn random_mutations_never_break_the_engine() {
     let seed: u64 =
         std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);

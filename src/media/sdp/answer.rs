@@ -56,7 +56,7 @@ fn push_audio(text: &mut String, audio: &str, remote: &Remote, setup: Setup) {
         let is_direction =
             directions.iter().any(|direction| line.strip_prefix("a=") == Some(direction.as_str()));
         if number == 0 {
-            push(text, &format!("m=audio 9 UDP/TLS/RTP/SAVPF {}", remote.types.formats()));
+            push(text, &format!("m=audio 9 {} {}", remote.protocol, remote.types.formats()));
         } else if ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().any(|key| line.starts_with(key)) {
             // The library's payload types; the far end's follow below.
         } else if line == inner_mid {

@@ -173,6 +173,8 @@ pub(super) struct Remote {
     pub(super) types: PayloadTypes,
     pub(super) direction: Direction,
     pub(super) mid: Option<String>,
+    /// Of the audio section; an answer repeats it (RFC 8829 section 5.3.1).
+    pub(super) protocol: String,
     pub(super) setup: Setup,
     /// The far end's certificate; another one means another far end.
     pub(super) fingerprint: String,
@@ -238,6 +240,7 @@ impl Remote {
             position: audio,
             others: others.map(|(_, other)| OtherSection::of(other)).collect(),
             mid,
+            protocol: section.media_name.protos.join("/"),
             setup: transport.setup,
             fingerprint: transport.fingerprint.clone(),
             reduced: reduce(&session, &transport),
