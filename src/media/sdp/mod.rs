@@ -188,8 +188,11 @@ pub(super) struct Remote {
     pub(super) reduced: String,
 }
 
+/// The detail may repeat what the far end wrote, and a terminal may show it:
+/// nothing but printable ASCII passes.
 fn refuse(kind: MediaErrorKind, detail: impl Into<String>) -> MediaError {
-    MediaError { kind, detail: detail.into() }
+    let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    MediaError { kind, detail: detail.into().chars().map(printable).collect() }
 }
 
 /// Whose order of preference decides the codec.

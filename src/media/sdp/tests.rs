@@ -49,6 +49,14 @@ fn an_offer_follows_our_preference_and_an_answer_theirs() {
 }
 
 #[test]
+fn an_error_repeats_no_control_characters() {
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:a\r\na=rtpmap:96 \u{1b}[2Jred\u{7}\u{202e}/8000\r\n";
+    let error = Remote::read(&bundled(audio), OURS).unwrap_err();
+    assert_eq!(error.kind, MediaErrorKind::NoCommonCodec);
+    assert_eq!(error.detail, "none of ?[2jred??/8000 is ours");
+}
+
+#[test]
 fn the_sections_direction_goes_before_the_sessions() {
     let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\n";
     let sdp = bundled(audio);
