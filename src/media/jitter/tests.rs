@@ -300,21 +300,13 @@ fn sound_from_before_the_player_was_there_does_no_harm_to_what_follows() {
 #[test]
 fn a_surplus_behind_a_hole_is_given_up_too() {
     let start = Instant::now();
-    let mut player = Player::new();
-    let mut heard = Vec::new();
-    for tick in 0..300u32 {
-        let now = start + TICK * tick;
-        let sequence = (tick / 2) as u16;
-        // A second of the path's packets is half lost, while the loudspeaker stands still.
-        let lost = (10..50).contains(&tick) && sequence.is_multiple_of(2);
-        if tick % 2 == 0 && !lost {
-            player.buffer.insert(packet(sequence, now));
-        }
-        if !(10..50).contains(&tick) {
-            player.tick(now, &mut heard);
-        }
-    }
-    assert!(player.buffer.counts().delay <= Duration::from_millis(80), "{:?}", player.buffer.counts());
+    let mut buffer = JitterBuffer::new();
+    // After the first packet ten are lost, and ten more come 200 ms too early.
+    buffer.insert(packet(0, start));
+    assert!(matches!(buffer.next_turn(start + TICK, false), Turn::Packet(_)));
+    (11..21).for_each(|sequence| buffer.insert(packet(sequence, start + TICK)));
+    assert!(matches!(buffer.next_turn(start + TICK + STALL_WINDOW, false), Turn::Lost { .. }));
+    assert_eq!(buffer.counts().lost, 9, "the whole hole is waited through although the delay is too long");
 }
 
 #[test]
