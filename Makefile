@@ -35,7 +35,7 @@ test: ## every test that a machine without a Pi can run
 	$(CARGO) test --locked --no-fail-fast
 
 sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, WORLD_DAYS, CALLBOX_SEED
-	@$(SETUP) build test
+	@$(SETUP) build
 	WORLD_DEVICES=$${WORLD_DEVICES:-10000} WORLD_DAYS=$${WORLD_DAYS:-7} \
 		$(CARGO) test --locked --release --no-default-features --test world_sim -- --nocapture
 
