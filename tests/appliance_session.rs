@@ -214,6 +214,19 @@ fn a_core_that_ends_each_stream_with_its_token_is_met_with_a_new_one_at_once() {
 }
 
 #[test]
+fn a_token_that_outlived_itself_while_the_core_forbade_is_renewed_at_once() {
+    let mut bench = Bench::ready(settings());
+    for _ in 0..3 {
+        bench.closed(CloseReason::PermissionDenied);
+        until_connect(&mut bench);
+        assert_eq!(bench.connects(), [false]);
+        bench.take();
+    }
+    bench.closed(CloseReason::Unauthenticated);
+    assert_eq!(bench.connects(), [true]);
+}
+
+#[test]
 fn refused_credentials_never_cause_more_than_one_token_request_a_minute() {
     for reason in [CloseReason::TokenRefused, CloseReason::PermissionDenied] {
         let mut bench = Bench::new(settings());

@@ -33,8 +33,10 @@ pub(super) struct Session {
     /// Failures in a row; decides how long the next wait may be.
     attempt: u32,
     token: Token,
-    /// When a new token was last asked for explicitly.
+    /// When a new token was last asked for.
     renewed: Option<Instant>,
+    /// The last attempt got no token.
+    tokenless: bool,
     /// When the core last gave a first sign of life on a stream.
     answered: Option<Instant>,
     detail: String,
@@ -98,7 +100,7 @@ impl Session {
 /// Opens the stream.
 pub(super) fn connect(cx: &mut Context) {
     let renew_token = cx.session.token == Token::Refused;
-    if renew_token {
+    if renew_token || std::mem::take(&mut cx.session.tokenless) {
         cx.session.renewed = Some(cx.now);
     }
     cx.session.state = State::Connecting;
@@ -315,9 +317,7 @@ fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
     let since = |at: Instant| cx.now.saturating_duration_since(at);
     let recently = cx.session.renewed.is_some_and(|at| since(at) < TOKEN_PAUSE);
     let proven = cx.session.answered.is_some_and(|at| since(at) >= TOKEN_PROVEN);
-    // Where credentials are refused already, this token is as new as can be.
-    let refused = cx.faults.is_raised(Fault::CredentialsRefused);
-    let first = cx.session.token == Token::Fine && !refused && (proven || !recently);
+    let first = cx.session.token == Token::Fine && (proven || !recently);
     match reason {
         CloseReason::Unauthenticated if first => {
             cx.session.token = Token::Refused;
@@ -341,10 +341,13 @@ fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
             cx.session.token = Token::Fine;
             wait(cx, reason, detail);
         }
-        CloseReason::TokenRefused
-        | CloseReason::TokenUnavailable
-        | CloseReason::SecretUnreadable
-        | CloseReason::Requested => wait(cx, reason, detail),
+        // There is no token: the next attempt asks for one, and what it gets
+        // is as new as can be.
+        CloseReason::TokenRefused | CloseReason::TokenUnavailable | CloseReason::SecretUnreadable => {
+            cx.session.tokenless = true;
+            wait(cx, reason, detail);
+        }
+        CloseReason::Requested => wait(cx, reason, detail),
     }
 }
 

@@ -10,10 +10,8 @@ use callbox::appliance::status::{CallStatus, SessionStatus};
 use super::{Happening, World};
 
 /// From wellness to registration: an attempt under way (20 s) and its end
-/// (20 s), the longest wait (60 s pause and 60 s jitter), the attempt itself,
-/// and the same wait once more where that attempt showed a token that had
-/// outlived itself in the trouble.
-const REGISTERED_WITHIN: Duration = Duration::from_secs(290);
+/// (20 s), the longest wait (60 s pause and 60 s jitter), the attempt itself.
+const REGISTERED_WITHIN: Duration = Duration::from_secs(170);
 
 #[derive(Clone, Copy, Debug)]
 pub enum Exam {

@@ -9,7 +9,7 @@ use super::chance::Chance;
 use super::house::{BUTTONS, call_to};
 
 /// After [`What::Heal`] nothing goes wrong for this long.
-pub const WELL: Duration = Duration::from_secs(420);
+pub const WELL: Duration = Duration::from_secs(240);
 
 #[derive(Clone, Debug)]
 pub struct Plan {
