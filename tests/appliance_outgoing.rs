@@ -65,7 +65,7 @@ fn a_whole_call_from_press_to_hang_up() {
     assert_eq!((bench.call(), bench.tone), (CallStatus::Connecting, None));
     let start = Command::Media { peer, command: MediaCommand::Start { sdp: ANSWER.to_owned() } };
     assert!(bench.commands.contains(&start));
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Some(peer)))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(vec![(peer, Role::Talk)]))));
     bench.media(peer, MediaEvent::Connected { codec: "opus".to_owned() });
     bench.media(peer, MediaEvent::FirstAudio);
     assert_eq!(bench.call(), CallStatus::InCall);
@@ -75,7 +75,7 @@ fn a_whole_call_from_press_to_hang_up() {
     bench.take();
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(None))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(vec![]))));
     assert!(!bench.peers[&peer]);
     assert_eq!(bench.call(), CallStatus::Releasing);
     bench.close_all();

@@ -27,7 +27,8 @@ fn what_was_cut_out_is_found() {
                 *sample = (*sample).clamp(-rest, rest);
             }
             let found = longest_gap(&sound);
-            let near = |a: Duration, ms: u64| a.abs_diff(Duration::from_millis(ms)) <= Duration::from_millis(2);
+            let near =
+                |a: Duration, ms: u64| a.abs_diff(Duration::from_millis(ms)) <= Duration::from_millis(2);
             assert!(near(found.length, length) && near(found.at, 1_000), "{length} ms: {found:?}");
             assert_eq!(gaps(&sound).len(), 1, "{length} ms");
         }

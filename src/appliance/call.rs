@@ -303,6 +303,7 @@ impl Phone {
             MediaEvent::Connected { codec } => self.connected(cx, &codec),
             MediaEvent::FirstAudio => self.first_audio(cx),
             MediaEvent::Interrupted => self.interrupted(cx),
+            MediaEvent::Quiet | MediaEvent::AudioBack => {}
             MediaEvent::Digit(_) => self.digit(cx),
             MediaEvent::Failed(error) => self.media_failed(cx, error),
             MediaEvent::Closed => {

@@ -231,7 +231,7 @@ impl Phone {
         if told && cause.needs_bye() {
             self.bye(cx, leg.id.clone());
         }
-        cx.audio(AudioCommand::Connect(None));
+        cx.audio(AudioCommand::Connect(vec![]));
         self.peers.close(cx, leg.peer);
         cx.after(Timer::Releasing, RELEASING);
         cx.step("hang-up", &leg.id, cause.text());

@@ -1,7 +1,7 @@
 //! A call for this box: from the Offer to the answer.
 
 use super::call::{Call, Incoming, Leg, Phone, Stage, Then};
-use super::command::{AudioCommand, MediaCommand, Refusal};
+use super::command::{AudioCommand, MediaCommand, Refusal, Role};
 use super::context::Context;
 use super::dial;
 use super::ending::Cause;
@@ -138,7 +138,7 @@ impl Phone {
             Call::Incoming(Incoming { leg, stage: Stage::Answering }) => {
                 let id = leg.id.clone();
                 cx.send(id.clone(), Body::Answer { sdp });
-                cx.audio(AudioCommand::Connect(Some(leg.peer)));
+                cx.audio(AudioCommand::Connect(vec![(leg.peer, Role::Talk)]));
                 cx.step("answer", &id, "Answer sent");
                 self.answered(cx, leg, super::call::EarlyMedia::Down);
             }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::call::{Call, EarlyMedia, Leg, Outgoing, Phone};
-use super::command::{AudioCommand, MediaCommand, Refusal};
+use super::command::{AudioCommand, MediaCommand, Refusal, Role};
 use super::context::Context;
 use super::dial;
 use super::ending::Cause;
@@ -172,7 +172,7 @@ impl Phone {
                 let id = out.leg.id.clone();
                 cx.media(peer, MediaCommand::Start { sdp });
                 // Now, so that sound flows the moment media is up.
-                cx.audio(AudioCommand::Connect(Some(peer)));
+                cx.audio(AudioCommand::Connect(vec![(peer, Role::Talk)]));
                 cx.timers.stop(&Timer::RingTimeout);
                 feedback::tone_of_call(cx, None);
                 cx.step("answer", &id, "Answer received");

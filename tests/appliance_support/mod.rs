@@ -189,7 +189,9 @@ impl Bench {
                 Command::Session(SessionCommand::Send(message)) => {
                     assert!(self.stream, "{message:?} was sent without a stream");
                 }
-                Command::Audio(AudioCommand::Connect(peer)) => self.connected = *peer,
+                Command::Audio(AudioCommand::Connect(legs)) => {
+                    self.connected = legs.first().map(|(peer, _)| *peer);
+                }
                 Command::Audio(AudioCommand::Tone(tone)) => self.tone = *tone,
                 Command::Media {
                     peer,

@@ -96,7 +96,9 @@ impl World<'_> {
             }
             Command::Session(SessionCommand::Close) => {}
             Command::Media { peer, command } => self.watch_media(*peer, command),
-            Command::Audio(AudioCommand::Connect(peer)) => self.watch.connected = *peer,
+            Command::Audio(AudioCommand::Connect(legs)) => {
+                self.watch.connected = legs.first().map(|(peer, _)| *peer);
+            }
             Command::Audio(AudioCommand::Tone(tone)) => {
                 self.watch.sounding = tone.is_some();
                 if tone.is_some() {
