@@ -183,6 +183,7 @@ impl Phone {
             MediaEvent::Connected { codec } => self.connected(cx, call, &codec),
             MediaEvent::FirstAudio => self.first_audio(cx, call),
             MediaEvent::Interrupted => self.interrupted(cx, call),
+            MediaEvent::Quiet | MediaEvent::AudioBack => {}
             MediaEvent::Digit(_) => self.digit(cx, call),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
             MediaEvent::Closed => {

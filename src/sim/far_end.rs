@@ -165,7 +165,11 @@ fn far_event(event: MediaEvent) -> Option<FarEvent> {
         MediaEvent::FirstAudio => Some(FarEvent::FirstAudio),
         MediaEvent::Digit(digit) => Some(FarEvent::Digit(digit)),
         MediaEvent::Failed(error) => Some(FarEvent::Failed(format!("{:?}: {}", error.kind, error.detail))),
-        MediaEvent::Acceptable | MediaEvent::Interrupted | MediaEvent::Closed => None,
+        MediaEvent::Acceptable
+        | MediaEvent::Interrupted
+        | MediaEvent::Quiet
+        | MediaEvent::AudioBack
+        | MediaEvent::Closed => None,
     }
 }
 
