@@ -339,6 +339,7 @@ impl Phone {
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => {}
         }
     }
