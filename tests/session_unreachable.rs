@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use callbox::appliance::event::{CloseReason, SessionEvent};
+use callbox::appliance::settings::KeepAlive;
 use callbox::pipe::PipeSettings;
 use callbox::sim::server::{Server, ServerSettings};
 use callbox::sim::token::TokenPolicy;
@@ -182,8 +183,7 @@ async fn a_connection_that_is_open_on_one_side_only_is_found_by_keep_alive() {
     let server = core(any()).await;
     let relay = Relay::to(server.address()).await;
     let settings = PipeSettings {
-        keep_alive_interval: Duration::from_millis(500),
-        keep_alive_timeout: Duration::from_secs(1),
+        keep_alive: KeepAlive { every: Duration::from_millis(500), timeout: Duration::from_secs(1) },
         ..plain(relay.endpoint())
     };
     let mut session = Session::start(settings);

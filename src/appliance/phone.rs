@@ -220,6 +220,7 @@ impl Phone {
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => {}
         }
     }

@@ -188,6 +188,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let incoming = behaviour::read_incoming(root.section("incoming"), &contacts);
     let call = behaviour::read_call(root.section("call"));
     let backoff = behaviour::read_backoff(root.section("backoff"));
+    let session = core::session(&core, &auth);
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
     let door = read_door(root.section("door"));
@@ -198,7 +199,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let leds = board.leds.iter().map(|(name, led)| (name.clone(), led.function)).collect();
     let outputs = board.outputs.keys().cloned().collect();
     Some(Config {
-        appliance: Settings { mode, contacts, buttons, leds, outputs, incoming, call, backoff },
+        appliance: Settings { mode, contacts, buttons, leds, outputs, incoming, call, backoff, session },
         core,
         auth,
         backend: backend?,

@@ -30,6 +30,8 @@ const ASSUMED_LIFE: Duration = Duration::from_secs(300);
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Tokens that live less are not renewed ahead: that would be a busy loop.
 const SHORTEST_RENEWED: Duration = Duration::from_secs(2);
+/// After a refusal nobody asks again for this long.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// A renewal ahead of time that failed is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -62,7 +64,8 @@ impl TokenError {
 pub(super) struct TokenSource {
     auth: AuthSettings,
     cached: watch::Sender<Option<Cached>>,
-    fetching: Mutex<()>,
+    /// Held while asking; when the endpoint last refused, and with what words.
+    fetching: Mutex<Option<(Instant, String)>>,
 }
 
 #[derive(Clone)]
@@ -95,7 +98,7 @@ fn renewal(life: Duration) -> Duration {
 
 impl TokenSource {
     pub(super) fn new(auth: AuthSettings) -> Self {
-        Self { auth, cached: watch::Sender::new(None), fetching: Mutex::new(()) }
+        Self { auth, cached: watch::Sender::new(None), fetching: Mutex::new(None) }
     }
 
     /// The token to show, if one is needed. A good one from memory is taken
@@ -107,11 +110,11 @@ impl TokenSource {
         if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
-        let _one_at_a_time = self.fetching.lock().await;
+        let mut refused = self.fetching.lock().await;
         if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
-        self.fetch().await?;
+        self.fetch(&mut refused).await?;
         // Without this check a token that is born dead would open a stream without any.
         let no_life = || TokenError::Unavailable("the token that came has no life left".to_owned());
         self.good(renew).map(Some).ok_or_else(no_life)
@@ -141,8 +144,8 @@ impl TokenSource {
 
     /// Answers when to try again, if at all: a success speaks for itself.
     async fn renew_ahead(&self) -> Option<Instant> {
-        let _one_at_a_time = self.fetching.lock().await;
-        let error = self.fetch().await.err()?;
+        let mut refused = self.fetching.lock().await;
+        let error = self.fetch(&mut refused).await.err()?;
         tracing::warn!(%error, "the access token was not renewed ahead of its end");
         match error {
             TokenError::Unavailable(_) => Some(Instant::now() + RETRY_AFTER),
@@ -151,24 +154,42 @@ impl TokenSource {
         }
     }
 
-    /// Takes the token from memory if it is good, and marks it as shown.
+    /// The token from memory if it is good.
     fn good(&self, unseen: bool) -> Option<SecretString> {
-        let mut good = None;
+        let cached = self.cached.borrow();
+        let good =
+            cached.as_ref().filter(|cached| cached.is_good(Instant::now()) && !(unseen && cached.shown));
+        good.map(|cached| cached.token.clone())
+    }
+
+    /// The core gets to see this token. One that was had for a connection
+    /// that did not come about is as good as new.
+    pub(super) fn note_shown(&self, token: &SecretString) {
         self.cached.send_if_modified(|cached| {
-            if let Some(cached) = cached.as_mut().filter(|cached| cached.is_good(Instant::now()))
-                && !(unseen && cached.shown)
+            if let Some(cached) = cached
+                && cached.token.expose_secret() == token.expose_secret()
             {
                 cached.shown = true;
-                good = Some(cached.token.clone());
             }
             // Nobody waits for the mark.
             false
         });
-        good
     }
 
-    async fn fetch(&self) -> Result<(), TokenError> {
-        let (token, life) = request(&self.auth).await?;
+    /// Asks for a token, but not within a minute of a refusal: whoever is
+    /// locked out must not hammer, whichever part of the box asks.
+    async fn fetch(&self, refused: &mut Option<(Instant, String)>) -> Result<(), TokenError> {
+        if let Some((at, detail)) = refused
+            && at.elapsed() < REFUSED_PAUSE
+        {
+            return Err(TokenError::Refused(detail.clone()));
+        }
+        let answer = request(&self.auth).await;
+        *refused = match &answer {
+            Err(TokenError::Refused(detail)) => Some((Instant::now(), detail.clone())),
+            Ok(_) | Err(TokenError::Unavailable(_) | TokenError::Secret(_)) => None,
+        };
+        let (token, life) = answer?;
         self.cached.send_replace(Some(Cached::new(token, life, Instant::now())));
         Ok(())
     }

@@ -7,7 +7,8 @@ use callbox::appliance::action::Action;
 use callbox::appliance::id::PhoneNumber;
 use callbox::appliance::indicator::LedFunction;
 use callbox::appliance::settings::{
-    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings,
+    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings,
+    Settings,
 };
 
 use super::chance::Chance;
@@ -74,5 +75,6 @@ pub fn settings(seed: u64) -> Settings {
             ..CallSettings::default()
         },
         backoff: BackoffSettings::default(),
+        session: SessionSettings::default(),
     }
 }

@@ -94,7 +94,7 @@ impl World<'_> {
                     self.watch.in_use.extend(peer.map(PeerId));
                 }
             }
-            Command::Session(SessionCommand::Close) => {}
+            Command::Session(SessionCommand::Close | SessionCommand::KeepAlive(_)) => {}
             Command::Media { peer, command } => self.watch_media(*peer, command),
             Command::Audio(AudioCommand::Connect(peers)) => self.watch_connect(peers),
             Command::Audio(AudioCommand::Tone(tone)) => {
