@@ -40,6 +40,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

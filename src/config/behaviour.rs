@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::appliance::id::ButtonName;
 use crate::appliance::settings::{
-    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode,
+    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, WhileBusy,
 };
 
 use super::action::read_action;
@@ -97,7 +97,11 @@ fn read_button(
     button
 }
 
-pub(super) fn read_incoming(section: Option<Section<'_>>, contacts: &Contacts) -> IncomingSettings {
+pub(super) fn read_incoming(
+    section: Option<Section<'_>>,
+    contacts: &Contacts,
+    mode: Mode,
+) -> IncomingSettings {
     let mut incoming = IncomingSettings::default();
     let Some(mut section) = section else { return incoming };
     if let Some(parties) = section.texts("allow") {
@@ -113,8 +117,26 @@ pub(super) fn read_incoming(section: Option<Section<'_>>, contacts: &Contacts) -
     let policies =
         [("ring", AnswerPolicy::Ring), ("auto", AnswerPolicy::Auto), ("reject", AnswerPolicy::Reject)];
     incoming.answer = section.choice("answer", &policies).unwrap_or_default();
+    incoming.while_busy = read_while_busy(&mut section, mode);
     section.finish();
     incoming
+}
+
+/// With `Pipe` every Offer is for the one call, so none can wait.
+fn read_while_busy(section: &mut Section<'_>, mode: Mode) -> WhileBusy {
+    let words = [("busy", WhileBusy::Busy), ("queue", WhileBusy::Queue), ("swap", WhileBusy::Swap)];
+    let while_busy = section.choice("while-busy", &words).unwrap_or_default();
+    match (while_busy, mode) {
+        (WhileBusy::Queue | WhileBusy::Swap, Mode::Pipe) => {
+            let at = section.key_at("while-busy").unwrap_or(section.at);
+            let what = "a second call cannot wait where mode = \"pipe\" carries one";
+            let cure = "set mode = \"multi-pipe\" in [terminal], or write while-busy = \"busy\"";
+            section.note(at, Problem::new(what, cure));
+        }
+        (WhileBusy::Queue | WhileBusy::Swap, Mode::MultiPipe)
+        | (WhileBusy::Busy, Mode::Pipe | Mode::MultiPipe) => {}
+    }
+    while_busy
 }
 
 pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {

@@ -187,7 +187,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let board = board.as_ref();
     let contacts = contacts::read_contacts(root.section("contacts"));
     let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
-    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts);
+    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts, mode);
     let mut call = behaviour::read_call(root.section("call"));
     call.ring_times = contacts.ring_times;
     let contacts = contacts.numbers;
