@@ -25,6 +25,7 @@ pub mod event;
 pub mod fault;
 mod feedback;
 mod hearing;
+mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
@@ -41,6 +42,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
