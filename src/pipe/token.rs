@@ -30,7 +30,7 @@ const ASSUMED_LIFE: Duration = Duration::from_secs(300);
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Tokens that live less are not renewed ahead: that would be a busy loop.
 const SHORTEST_RENEWED: Duration = Duration::from_secs(2);
-/// After a refusal nobody asks again for this long.
+/// After a renewal that was refused nobody asks for this long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// A renewal ahead of time that failed is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ impl TokenError {
 pub(super) struct TokenSource {
     auth: AuthSettings,
     cached: watch::Sender<Option<Cached>>,
-    /// Held while asking; when the endpoint last refused, and with what words.
+    /// Held while asking; when a renewal was last refused, and with what words.
     fetching: Mutex<Option<(Instant, String)>>,
 }
 
@@ -110,11 +110,17 @@ impl TokenSource {
         if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
-        let mut refused = self.fetching.lock().await;
+        let renewal_refused = self.fetching.lock().await;
         if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
-        self.fetch(&mut refused).await?;
+        // The appliance waits for a minute when it hears of a refusal, but it did not hear of that one.
+        if let Some((at, detail)) = &*renewal_refused
+            && at.elapsed() < REFUSED_PAUSE
+        {
+            return Err(TokenError::Refused(detail.clone()));
+        }
+        self.fetch().await?;
         // Without this check a token that is born dead would open a stream without any.
         let no_life = || TokenError::Unavailable("the token that came has no life left".to_owned());
         self.good(renew).map(Some).ok_or_else(no_life)
@@ -145,12 +151,16 @@ impl TokenSource {
     /// Answers when to try again, if at all: a success speaks for itself.
     async fn renew_ahead(&self) -> Option<Instant> {
         let mut refused = self.fetching.lock().await;
-        let error = self.fetch(&mut refused).await.err()?;
+        let error = self.fetch().await.err()?;
         tracing::warn!(%error, "the access token was not renewed ahead of its end");
         match error {
             TokenError::Unavailable(_) => Some(Instant::now() + RETRY_AFTER),
             // Asking again with the same secret could lock the client out.
-            TokenError::Refused(_) | TokenError::Secret(_) => None,
+            TokenError::Refused(detail) => {
+                *refused = Some((Instant::now(), detail));
+                None
+            }
+            TokenError::Secret(_) => None,
         }
     }
 
@@ -176,20 +186,8 @@ impl TokenSource {
         });
     }
 
-    /// Asks for a token, but not within a minute of a refusal: whoever is
-    /// locked out must not hammer, whichever part of the box asks.
-    async fn fetch(&self, refused: &mut Option<(Instant, String)>) -> Result<(), TokenError> {
-        if let Some((at, detail)) = refused
-            && at.elapsed() < REFUSED_PAUSE
-        {
-            return Err(TokenError::Refused(detail.clone()));
-        }
-        let answer = request(&self.auth).await;
-        *refused = match &answer {
-            Err(TokenError::Refused(detail)) => Some((Instant::now(), detail.clone())),
-            Ok(_) | Err(TokenError::Unavailable(_) | TokenError::Secret(_)) => None,
-        };
-        let (token, life) = answer?;
+    async fn fetch(&self) -> Result<(), TokenError> {
+        let (token, life) = request(&self.auth).await?;
         self.cached.send_replace(Some(Cached::new(token, life, Instant::now())));
         Ok(())
     }
