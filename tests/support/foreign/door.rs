@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -130,6 +130,16 @@ impl Door {
         self.wait(&format!("count of {counter}"), |status| count(status, counter) >= at_least)
     }
 
+    /// Waits until a tone of so many hertz is what the loudspeaker plays.
+    pub fn hears(&mut self, hertz: u32) {
+        let wav = self.heard();
+        wait_for(PATIENCE, &format!("{hertz} Hz at the loudspeaker"), || {
+            self.process.assert_alive();
+            let share = share_of(hertz, &latest(&wav)?);
+            if share > 0.8 { Ok(()) } else { Err(format!("{share:.2} of the sound is that")) }
+        });
+    }
+
     /// What came out of the loudspeaker so far, a WAV file.
     pub fn heard(&self) -> PathBuf {
         self.folder.path().join("heard.wav")
@@ -144,4 +154,26 @@ impl Door {
 /// A counter of the status.
 pub fn count(status: &Value, counter: &str) -> u64 {
     status["counters"][counter].as_u64().unwrap_or(0)
+}
+
+/// The last 200 ms of a recording that is still being made.
+fn latest(wav: &Path) -> Result<Vec<f64>, String> {
+    let mut reader = hound::WavReader::open(wav).map_err(|e| e.to_string())?;
+    let skip = reader.duration().checked_sub(9_600).ok_or("too short")?;
+    reader.seek(skip).map_err(|e| e.to_string())?;
+    Ok(reader.samples::<i16>().map_while(Result::ok).map(|sample| f64::from(sample) / 32_768.0).collect())
+}
+
+/// Which share of a sound's power one frequency has; 0 for silence. The sound
+/// is 200 ms at 48 kHz, so a multiple of 5 Hz fits into it whole.
+fn share_of(hertz: u32, sound: &[f64]) -> f64 {
+    let power: f64 = sound.iter().map(|x| x * x).sum();
+    let turn = std::f64::consts::TAU * f64::from(hertz) / 48_000.0;
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, x) in sound.iter().enumerate() {
+        re += x * (turn * n as f64).cos();
+        im += x * (turn * n as f64).sin();
+    }
+    let audible = power / sound.len() as f64 > 1e-4;
+    if audible { 2.0 * (re * re + im * im) / (sound.len() as f64 * power) } else { 0.0 }
 }

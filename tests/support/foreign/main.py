@@ -43,7 +43,7 @@ class Core:
                 return await self.servers[command["server"]].cut()
             case "peer":
                 name = len(self.peers) + 1
-                self.peers[name] = Peer(name, say, command["hertz"], command.get("codec"))
+                self.peers[name] = Peer(name, say, **arguments(command))
                 return {"peer": name}
             case "offer" | "answer" | "accept" | "hear" | "save" | "close" as verb:
                 return await getattr(self.peers[command["peer"]], verb)(**arguments(command))

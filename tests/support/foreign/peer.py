@@ -78,8 +78,8 @@ class Ear:
 
 
 class Peer:
-    def __init__(self, name, say, hertz=1000, codec=None):
-        self.codec, self.tone, self.ear = codec, Tone(hertz), Ear()
+    def __init__(self, name, say, hertz, codec=None, lite=False):
+        self.codec, self.lite, self.tone, self.ear = codec, lite, Tone(hertz), Ear()
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.listening = None
 
@@ -111,6 +111,8 @@ class Peer:
         self.prefer()
         self.direct(direction)
         await self.pc.setLocalDescription(await self.pc.createOffer())
+        for transceiver in self.pc.getTransceivers() if self.lite else []:
+            transceiver.sender.transport.transport._connection.ice_controlling = False
         return {"sdp": self.pc.localDescription.sdp}
 
     async def answer(self, sdp, direction="sendrecv", **_):

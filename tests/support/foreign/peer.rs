@@ -24,6 +24,11 @@ impl Peer {
         Self::with(json!({ "hertz": hertz, "codec": codec }))
     }
 
+    /// One that leaves it to the other side to control ICE, as an ICE-lite server does.
+    pub fn lite(hertz: u32) -> Self {
+        Self::with(json!({ "hertz": hertz, "lite": true }))
+    }
+
     fn with(command: Value) -> Self {
         let process = foreign();
         let number = process.ask("peer", command)["peer"].as_u64().unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::door::{CALLEE, Door, NEAR_HERTZ};
+use super::door::{Door, NEAR_HERTZ};
 use super::peer::Peer;
 use super::server::{Options, Server};
 
@@ -138,14 +138,7 @@ impl Scene {
         peer.connected();
         self.door.wait_call("in-call");
         peer.hears(NEAR_HERTZ);
-        self.hears_the_far_end();
-    }
-
-    /// Waits until the loudspeaker is not silent.
-    pub fn hears_the_far_end(&mut self) {
-        self.door.wait("sound at the loudspeaker", |status| {
-            status["audio"]["playback_level_db"].as_f64().is_some_and(|level| level > -40.0)
-        });
+        self.door.hears(FAR_HERTZ);
     }
 
     /// Hangs up at the box, and the core is told of this call.
@@ -170,11 +163,6 @@ impl Scene {
         let (peer, id) = self.call_out();
         self.hang_up(&id);
         peer.close();
-    }
-
-    /// The number that is called.
-    pub fn callee(&self) -> &'static str {
-        CALLEE
     }
 }
 
