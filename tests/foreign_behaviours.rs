@@ -2,14 +2,14 @@
 //! Here the voice core is by other hands (Python, `grpcio`), and so are its
 //! phones (`aiortc`): every behaviour of the contract, on `Pipe` and on
 //! `MultiPipe`, with the real binary, TLS and a token. ARCHITECTURE.md says
-//! which test shows what; `boundaries.rs` of the documents checks that.
+//! which test shows what, and `foreign_table.rs` checks that.
 
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
 #[path = "support/foreign/mod.rs"]
 mod foreign;
+mod support;
 
 use std::time::Duration;
 
@@ -308,6 +308,7 @@ fn a_new_call_elsewhere_replaces_the_old(mode: Mode) {
     let mut scene = Scene::new(mode);
     scene.core.send(IDS[0], in_call(CALLER));
     scene.core.send(IDS[1], in_call("+4788888888"));
+    scene.obeyed();
     scene.busy_elsewhere(true);
     scene.door.press("take-over");
     assert_eq!(scene.core.wait_message("offer")["call_id"], IDS[1]);
@@ -400,8 +401,8 @@ fn a_take_over_is_rejected(mode: Mode) {
     scene.core.wait_message("offer");
     scene.say(IDS[0], bye());
     scene.door.wait_call("idle");
-    // The other terminal has the call still.
-    scene.busy_elsewhere(true);
+    scene.core.never("bye", A_WHILE);
+    scene.takes_a_call();
 }
 
 fn nothing_elsewhere_is_nothing_to_take_over(mode: Mode) {
@@ -607,9 +608,10 @@ fn an_unknown_error_is_counted_and_shown(mode: Mode) {
     let mut scene = Scene::new(mode);
     let (peer, id) = scene.call_out();
     scene.say(&id, error("UNKNOWN"));
+    scene.say(&id, json!({ "error": {} }));
     scene.say(&id, json!({ "error": { "err": 99 } }));
     scene.door.wait("lamp that shows the error", |status| status["leds"]["fault"] == "double-flash");
-    scene.door.counted("error-unknown", 2);
+    scene.door.counted("error-unknown", 3);
     let log = scene.door.events();
     assert!(log.iter().any(|event| text(&event["text"]).contains("reports error 0")), "{log:?}");
     scene.talks(&peer);

@@ -99,7 +99,8 @@ impl Foreign {
     fn wait<T>(&self, what: &str, probe: impl FnMut(&mut Heard) -> Option<T>) -> T {
         self.wait_for(PATIENCE, probe).unwrap_or_else(|| {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            let events = self.lock().events.iter().rev().take(12).map(|e| format!("{e:.300}\n")).collect::<String>();
+            let events =
+                self.lock().events.iter().rev().take(12).map(|e| format!("{e:.300}\n")).collect::<String>();
             panic!("no {what} within {PATIENCE:?}; the last events, newest first:\n{events}\nlog:\n{log}")
         })
     }

@@ -6,7 +6,8 @@ import time
 import aioice.ice
 import numpy as np
 import soundfile
-from aiortc import (RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription)
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.codecs import CODECS
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 from scipy.signal import resample_poly
@@ -15,6 +16,11 @@ RATE = 48000
 FRAME = RATE // 50
 # What a receiver's jitter buffer would hold: a frame later than this is heard late.
 DEPTH = 0.2
+
+# aiortc gives its codecs their own numbers in each offer of its own, though its receiver goes on to know
+# those of the first description only. With the number that browsers and the box use, they are the same.
+OPUS = next(codec for codec in CODECS["audio"] if codec.name == "opus")
+OPUS.payloadType = 111
 
 # aiortc leaves the loopback address out; the tests need no other network.
 aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 else []
@@ -118,8 +124,8 @@ class Peer:
     async def answer(self, sdp, direction="sendrecv", **_):
         if not self.pc.getTransceivers():
             self.pc.addTrack(self.tone)
-        await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         self.prefer()
+        await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         self.direct(direction)
         await self.pc.setLocalDescription(await self.pc.createAnswer())
         return {"sdp": self.pc.localDescription.sdp}

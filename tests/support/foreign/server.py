@@ -63,15 +63,9 @@ class Server:
         self.streams += 1
         stream = self.newest = Stream(self.streams, asyncio.current_task())
         self.say(stream.number, "opened", rpc=rpc)
-        delay = self.settings.get("headers_after_ms")
-        if delay is None:
-            await context.send_initial_metadata(())
-        elif delay:
-            await asyncio.sleep(delay / 1000)
-            await context.send_initial_metadata(())
-        # Zero: grpcio sends them with the first message, as many servers do.
         reader = asyncio.ensure_future(self.read(stream, incoming))
         try:
+            await self.send_headers(context)
             while (item := await stream.queue.get()) is not None:
                 if isinstance(item, tuple):
                     await context.abort(*item)
@@ -81,6 +75,14 @@ class Server:
             if self.newest is stream:
                 self.newest = None
             self.say(stream.number, "ended")
+
+    async def send_headers(self, context):
+        """At once, later, or (0) with the first message, as many servers do."""
+        delay = self.settings.get("headers_after_ms")
+        if delay:
+            await asyncio.sleep(delay / 1000)
+        if delay != 0:
+            await context.send_initial_metadata(())
 
     async def read(self, stream, incoming):
         try:
