@@ -13,7 +13,7 @@ mod support;
 
 use std::time::Duration;
 
-use foreign::door::{CALLEE, Door, NEAR_HERTZ, count};
+use foreign::door::{CALLEE, Door, SOON, count};
 use foreign::peer::Peer;
 use foreign::scene::{CALLER, FAR_HERTZ, IDS, Mode, Scene, sdp, text};
 use foreign::server::{Options, Server};
@@ -155,7 +155,7 @@ impl Scene {
 
 fn a_call_elsewhere_is_told_at_the_start(mode: Mode) {
     let core = Server::start(&Options::default());
-    let door = Door::start(mode.name(), &core, "");
+    let door = Door::start(mode.name(), &core, SOON);
     let mut scene = Scene { mode, core, door };
     scene.register(in_call(CALLER));
     scene.busy_elsewhere(true);
@@ -166,14 +166,14 @@ fn a_call_elsewhere_is_told_at_the_start(mode: Mode) {
 
 fn a_stream_that_says_nothing_is_a_registration(mode: Mode) {
     let silent = Options { headers_after_ms: Some(0), ..Options::default() };
-    let mut scene = Scene::with(mode, &silent, "");
+    let mut scene = Scene::with(mode, &silent);
     assert_eq!(scene.door.wait_ready()["busy_elsewhere"], false);
     scene.takes_a_call();
 }
 
 fn headers_that_come_late_hold_nothing_up(mode: Mode) {
     let late = Options { headers_after_ms: Some(4_000), ..Options::default() };
-    let mut scene = Scene::with(mode, &late, "");
+    let mut scene = Scene::with(mode, &late);
     let begin = std::time::Instant::now();
     scene.press_call();
     assert!(begin.elapsed() < Duration::from_secs(3), "the call waited for the headers");

@@ -3,6 +3,8 @@
 //! and on `MultiPipe`. Each must be in `foreign_behaviours.rs`, and each that
 //! is there must be in the table.
 
+#![allow(clippy::expect_used)]
+
 use std::collections::BTreeSet;
 
 const HEADING: &str = "## Behaviours and their tests";
@@ -20,8 +22,11 @@ fn named(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
 }
 
-/// Rows of the table under the heading: behaviour, tests on `Pipe`, tests on `MultiPipe`.
-fn rows(text: &str) -> Result<Vec<(String, BTreeSet<String>, BTreeSet<String>)>, String> {
+/// Behaviour, tests on `Pipe`, tests on `MultiPipe`.
+type Row = (String, BTreeSet<String>, BTreeSet<String>);
+
+/// Rows of the table under the heading.
+fn rows(text: &str) -> Result<Vec<Row>, String> {
     let (_, section) = text.split_once(HEADING).ok_or(format!("there is no heading {HEADING:?}"))?;
     let section = section.split("\n## ").next().unwrap_or_default();
     let table = section.lines().filter(|line| line.starts_with('|'));

@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,6 +28,10 @@ const BOARD: &str = "inherit = \"desktop-mock\"\n\
     [[button]]\nname = \"take-over\"\noffset = 4\n\
     [[button]]\nname = \"to-phone\"\noffset = 5\n";
 
+/// Times that let a test go on soon.
+pub const SOON: &str = "[backoff]\nbase = \"50ms\"\nceiling = \"200ms\"\nrate-limit = \"1s\"\n\
+    [call]\nend-tone = \"200ms\"\nmedia-timeout = \"5s\"\n";
+
 /// A running box.
 pub struct Door {
     process: Process,
@@ -33,8 +39,9 @@ pub struct Door {
 }
 
 impl Door {
-    /// Starts a box in this mode for this server; `more` sections are added.
-    pub fn start(mode: &str, server: &Server, more: &str) -> Self {
+    /// Starts a box in this mode for this server; `times` are its sections
+    /// `[backoff]` and `[call]`.
+    pub fn start(mode: &str, server: &Server, times: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let dir = folder.path();
         let secret = dir.join("secret");
@@ -47,12 +54,10 @@ impl Door {
              [audio]\ncapture = \"synth:tone={NEAR_HERTZ}\"\nplayback = \"wav:{heard}\"\n\
              [media]\nloopback = true\naddresses = [\"127.0.0.1\"]\n\
              [contacts]\nfront = {CALLEE:?}\n\
-             [backoff]\nbase = \"50ms\"\nceiling = \"200ms\"\nrate-limit = \"1s\"\n\
-             [call]\nend-tone = \"200ms\"\nmedia-timeout = \"5s\"\n\
-             [[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
+             {times}[[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
              [[button]]\nname = \"hang-up\"\npress = {{ action = \"hang-up\" }}\n\
              [[button]]\nname = \"take-over\"\npress = {{ action = \"take-over\" }}\n\
-             [[button]]\nname = \"to-phone\"\npress = {{ action = \"to-phone\" }}\n{more}",
+             [[button]]\nname = \"to-phone\"\npress = {{ action = \"to-phone\" }}\n",
             core = server.sections(&secret),
             board = dir.join("board.toml"),
             heard = dir.join("heard.wav").display(),
@@ -106,11 +111,16 @@ impl Door {
 
     /// Waits until the status is as wanted; panics with the last one.
     pub fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        wait_for(PATIENCE, what, || {
-            self.process.assert_alive();
-            let status = self.status()?;
-            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
-        })
+        let begin = Instant::now();
+        loop {
+            let last = self.status();
+            match &last {
+                Ok(status) if wanted(status) => return status.clone(),
+                Ok(_) | Err(_) => self.process.assert_alive(),
+            }
+            assert!(begin.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}: {last:?}");
+            thread::sleep(Duration::from_millis(3));
+        }
     }
 
     /// Waits for this state of the call.

@@ -11,6 +11,7 @@ pub mod door;
 pub mod peer;
 pub mod scene;
 pub mod server;
+pub mod wire;
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::door::{Door, NEAR_HERTZ, count};
+use super::door::{Door, NEAR_HERTZ, SOON, count};
 use super::peer::Peer;
 use super::server::{Options, Server};
 
@@ -46,17 +46,18 @@ pub struct Scene {
 impl Scene {
     /// TLS, a token, and a box that could call.
     pub fn new(mode: Mode) -> Self {
-        Self::with(mode, &Options::default(), "")
+        Self::with(mode, &Options::default())
     }
 
-    /// The same with more configuration.
-    pub fn configured(mode: Mode, more: &str) -> Self {
-        Self::with(mode, &Options::default(), more)
+    /// The same at a core of these options.
+    pub fn with(mode: Mode, options: &Options) -> Self {
+        Self::with_times(mode, options, SOON)
     }
 
-    pub fn with(mode: Mode, options: &Options, more: &str) -> Self {
+    /// The same with other times, see [`Door::start`].
+    pub fn with_times(mode: Mode, options: &Options, times: &str) -> Self {
         let core = Server::start(options);
-        let door = Door::start(mode.name(), &core, more);
+        let door = Door::start(mode.name(), &core, times);
         let mut scene = Self { mode, core, door };
         scene.register(json!({ "idle": {} }));
         scene.door.wait_ready();
