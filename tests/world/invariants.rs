@@ -127,10 +127,11 @@ impl World<'_> {
     }
 
     fn watch_connect(&mut self, peers: &[(PeerId, Role)]) {
-        if peers.len() > 1 {
-            self.break_rule("one call has one peer", format!("{peers:?}"));
+        let mut talking = peers.iter().filter(|(_, role)| *role == Role::Talk).map(|(peer, _)| *peer);
+        self.watch.connected = talking.next();
+        if talking.next().is_some() {
+            self.break_rule("one call has the microphone", format!("{peers:?}"));
         }
-        self.watch.connected = peers.first().map(|(peer, _)| *peer);
     }
 
     fn registered(&self) -> bool {
