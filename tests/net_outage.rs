@@ -37,6 +37,10 @@ fn config(endpoint: &str) -> Config {
     }
 }
 
+fn port(core: &Core) -> &str {
+    core.endpoint().rsplit(':').next().unwrap()
+}
+
 /// When the core first saw a registration after its first `skip` events.
 fn registered_after(core: &Core, skip: usize) -> Option<Instant> {
     let events = core.events_after(skip);
@@ -47,7 +51,8 @@ fn comes_back_after(end: End, outage: Duration) {
     let _alone = one_at_a_time();
     let network = Network::start();
     let core = core(&network, "");
-    let mut appliance = Appliance::start_inside(&config(core.endpoint()), &[], &network.inside(End::Near));
+    let endpoint = format!("http://{FAR}:{}", port(&core));
+    let mut appliance = Appliance::start_inside(&config(&endpoint), &[], &network.inside(End::Near));
     appliance.wait_ready();
 
     let pulled = Instant::now();
@@ -103,8 +108,7 @@ while True:
 fn relay(network: &Network, core: &Core, folder: &Path) -> (Process, u16) {
     let inside = network.inside(End::Far);
     let mut command = Command::new(&inside[0]);
-    let port = core.endpoint().rsplit(':').next().unwrap();
-    command.args(&inside[1..]).args(["python3", "-c", RELAY, FAR, port]);
+    command.args(&inside[1..]).args(["python3", "-c", RELAY, FAR, port(core)]);
     let process = Process::start("relay", command, folder);
     let port = support::wait_for(Duration::from_secs(10), "port of the relay", || {
         process.lines().first().ok_or_else(|| process.log())?.parse().map_err(|_| "no number".to_owned())

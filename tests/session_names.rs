@@ -18,8 +18,8 @@ use tempfile::TempDir;
 
 fn core() -> (Core, SocketAddr) {
     let core = Core::start(&CoreOptions { secure: false, ..CoreOptions::default() });
-    let address = core.endpoint().trim_start_matches("http://").parse().unwrap();
-    (core, address)
+    let port = core.endpoint().rsplit(':').next().unwrap().parse().unwrap();
+    (core, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// A hosts file of one process: libnss-wrapper stands between it and libc.

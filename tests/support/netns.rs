@@ -55,7 +55,7 @@ impl Network {
         for (end, address) in [(End::Near, BOX), (End::Far, FAR)] {
             network.ip(end, &["link", "set", "lo", "up"]);
             network.ip(end, &["address", "add", &format!("{address}/24"), "dev", "cable"]);
-            network.ip(end, &["link", "set", "cable", "up"]);
+            network.plug(end);
         }
         network
     }
@@ -73,9 +73,11 @@ impl Network {
         self.ip(end, &["link", "set", "cable", "down"]);
     }
 
-    /// Plugs it in again.
+    /// Plugs it in; as a DHCP client does, sets the default route, which went
+    /// with the interface. Without one the WebRTC library prepares no call.
     pub fn plug(&self, end: End) {
         self.ip(end, &["link", "set", "cable", "up"]);
+        self.ip(end, &["route", "replace", "default", "dev", "cable"]);
     }
 
     fn ip(&self, end: End, arguments: &[&str]) {
