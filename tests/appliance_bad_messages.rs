@@ -121,13 +121,15 @@ fn media_events() -> Vec<MediaEvent> {
         MediaEvent::Connected { codec: String::new() },
         MediaEvent::FirstAudio,
         MediaEvent::Interrupted,
+        MediaEvent::Quiet,
+        MediaEvent::AudioBack,
         MediaEvent::Digit('#'),
         MediaEvent::Closed,
     ]
 }
 
 fn modes() -> [Settings; 3] {
-    let auto = IncomingSettings { allow: None, answer: AnswerPolicy::Auto };
+    let auto = IncomingSettings { answer: AnswerPolicy::Auto, ..IncomingSettings::default() };
     [settings(), Settings { mode: Mode::MultiPipe, ..settings() }, Settings { incoming: auto, ..settings() }]
 }
 
@@ -245,6 +247,7 @@ fn every_end_of_the_session_in_every_state() {
         CloseReason::TokenUnavailable,
         CloseReason::SecretUnreadable,
         CloseReason::RateLimited,
+        CloseReason::TooManyPings,
         CloseReason::EndedByCore,
         CloseReason::Lost,
         CloseReason::Requested,

@@ -4,9 +4,8 @@
 mod appliance_support;
 
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, call_to, ms, number, secs, settings};
-use callbox::appliance::action::Action;
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
     Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, SessionEvent, SystemEvent,
@@ -65,7 +64,7 @@ fn a_whole_call_from_press_to_hang_up() {
     assert_eq!((bench.call(), bench.tone), (CallStatus::Connecting, None));
     let start = Command::Media { peer, command: MediaCommand::Start { sdp: ANSWER.to_owned() } };
     assert!(bench.commands.contains(&start));
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Some(peer)))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(vec![(peer, Role::Talk)]))));
     bench.media(peer, MediaEvent::Connected { codec: "opus".to_owned() });
     bench.media(peer, MediaEvent::FirstAudio);
     assert_eq!(bench.call(), CallStatus::InCall);
@@ -75,7 +74,7 @@ fn a_whole_call_from_press_to_hang_up() {
     bench.take();
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(None))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Vec::new()))));
     assert!(!bench.peers[&peer]);
     assert_eq!(bench.call(), CallStatus::Releasing);
     bench.close_all();
@@ -406,7 +405,7 @@ fn a_peer_that_cannot_be_prepared_is_a_fault_and_is_tried_again_ever_slower() {
     bench.media_failed(peer, MediaErrorKind::NoAddress);
     bench.down("call");
     assert_eq!((bench.tone, bench.sent()), (Some(Tone::Error), vec![]));
-    assert_eq!(bench.ask(Action::Call { to: vec!["family".to_owned()] }), Err(Refusal::MediaNotReady));
+    assert_eq!(bench.ask(call_to(&["family"])), Err(Refusal::MediaNotReady));
     bench.still_works();
     assert_eq!(bench.lamp("fault"), Pattern::Off);
 }

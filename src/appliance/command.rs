@@ -7,6 +7,7 @@ use super::event::Message;
 use super::id::{LedName, OutputName, PeerId, RequestId};
 use super::indicator::Pattern;
 use super::log::Record;
+use super::settings::KeepAlive;
 use super::tone::Tone;
 
 /// Anything the appliance can ask of a shell. Shells obey in order.
@@ -50,6 +51,9 @@ pub enum SessionCommand {
     Send(Message),
     /// End the stream; answered by `Closed`.
     Close,
+    /// From now on, on the open connection and on later ones. Until the first
+    /// one the configured pace for an idle box holds.
+    KeepAlive(KeepAlive),
 }
 
 /// What the media shell obeys, for one peer connection.
@@ -87,11 +91,23 @@ pub enum MediaCommand {
 pub enum AudioCommand {
     /// Play a tone by itself or over the call until the next `Tone`; `None` is silence.
     Tone(Option<Tone>),
-    /// Connect this peer's audio to microphone and loudspeaker, or nobody's.
-    /// With nobody connected the capture device's samples go nowhere.
-    Connect(Option<PeerId>),
+    /// Connects these peers' audio, in these roles, and nobody else's. With
+    /// nobody in [`Role::Talk`] the capture device's samples go nowhere.
+    Connect(Vec<(PeerId, Role)>),
     /// Send silence instead of the microphone.
     Mute(bool),
+}
+
+/// What a connected peer hears, and who hears it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Hears the microphone, is heard at the loudspeaker; several in this role
+    /// also hear each other (a conference, mix-minus).
+    Talk,
+    /// Is heard at the loudspeaker, hears silence (early media, check calls).
+    Listen,
+    /// Hears silence, is not heard; packets flow on.
+    Hold,
 }
 
 /// What the lines obey.
@@ -121,6 +137,9 @@ pub enum Refusal {
     /// Nothing to answer, hang up or transfer.
     #[error("there is no call")]
     NoCall,
+    /// Nothing to go to or to join.
+    #[error("there is no second call: none waits and none is held")]
+    NoSecondCall,
     /// A call is up already.
     #[error("a call is up already: hang up first")]
     Busy,
@@ -142,6 +161,9 @@ pub enum Refusal {
     /// The associated number is in no call that could be taken over.
     #[error("the number is in no call elsewhere that could be taken over")]
     NothingToTakeOver,
+    /// Calling all at once, which `Pipe` cannot.
+    #[error("several calls at once need mode = \"multi-pipe\" in [terminal]")]
+    OneAtATime,
     /// The appliance is shutting down.
     #[error("shutting down")]
     ShuttingDown,

@@ -4,13 +4,17 @@
 //! and the next deadline come out, so a week of a thousand boxes runs in
 //! seconds in a test.
 //!
-//! The session (`session.rs`), the call (`call.rs` and its steps), the peer
-//! connection that stands ready (`peers.rs`) and the buttons (`button.rs`) are
-//! state machines of their own; this file hands events and deadlines to them.
+//! The session (`session.rs`), the calls (`phone.rs`, `call.rs` and its steps),
+//! the peer connection that stands ready (`peers.rs`) and the buttons
+//! (`button.rs`) are state machines of their own; this file hands events and
+//! deadlines to them.
 
 pub mod action;
 mod button;
 mod call;
+mod calls;
+mod cause;
+mod clock;
 pub mod command;
 mod context;
 mod counters;
@@ -20,37 +24,42 @@ mod ending;
 pub mod event;
 pub mod fault;
 mod feedback;
+mod hearing;
+mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
+mod keep_alive;
 pub mod log;
 mod message;
 mod outgoing;
 mod peers;
+mod person;
+mod phone;
 mod session;
 pub mod settings;
 pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use action::Action;
-use button::{Buttons, Gesture};
-use call::{By, Phone};
+use button::Buttons;
+use call::Call;
+use cause::Cause;
 use command::{Command, LineCommand, Refusal};
 use context::Context;
-use ending::Cause;
 use event::{Event, LineEvent, SystemEvent};
-use fault::Fault;
-use id::{ButtonName, LedName, RequestId};
+use id::{LedName, RequestId};
 use indicator::{Pattern, View};
 use log::Kind;
+use phone::{By, Phone};
 use settings::Settings;
-use status::Status;
+use status::{CallStatus, Status};
 use timer::Timer;
 
 /// A source of random 64-bit numbers; injected, as the time is.
@@ -94,7 +103,7 @@ impl Appliance {
             commands: VecDeque::new(),
         };
         appliance.outputs_off();
-        session::connect(&mut appliance.cx);
+        session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
         appliance.flush();
         appliance
@@ -131,13 +140,14 @@ impl Appliance {
 
     /// A snapshot for people and programs.
     pub fn status(&self) -> Status {
-        let leg = self.phone.call.leg();
+        let present = self.phone.calls.present().map(|call| &call.leg);
         Status {
             session: self.cx.session.status(),
             session_detail: self.cx.session.detail().to_owned(),
-            call: self.phone.call.status(),
-            peer: leg.and_then(|leg| leg.number.clone()),
-            call_id: leg.map(|leg| leg.id.clone()),
+            call: self.phone.status(),
+            peer: present.and_then(|leg| leg.number.clone()),
+            call_id: present.map(|leg| leg.id.clone()),
+            calls: self.phone.calls.all().map(Call::entry).collect(),
             muted: self.phone.muted,
             busy_elsewhere: self.phone.elsewhere.busy(),
             leds: self.shown.clone(),
@@ -182,6 +192,7 @@ impl Appliance {
                 self.phone.peers.renew(cx);
                 session::addresses_changed(cx);
             }
+            Event::System(SystemEvent::Clock(clock)) => session::clock_set(cx, clock),
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -197,15 +208,16 @@ impl Appliance {
                 }
             }
             Timer::Healthy => session::healthy(cx),
+            Timer::KeepAliveFaster => keep_alive::faster(cx),
             Timer::PeerRefresh
             | Timer::PeerRetry
-            | Timer::PeerWait
-            | Timer::OfferRetry
+            | Timer::PeerWait(_)
+            | Timer::OfferRetry(_)
             | Timer::OfferPause
-            | Timer::RingTimeout
-            | Timer::MediaTimeout
-            | Timer::MediaLost
-            | Timer::Releasing => self.phone.timeout(cx, &timer),
+            | Timer::RingTimeout(_)
+            | Timer::MediaTimeout(_)
+            | Timer::MediaLost(_)
+            | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
             Timer::Notice => {}
@@ -229,90 +241,10 @@ impl Appliance {
         }
     }
 
-    /// Does what a button means now.
-    fn gesture(&mut self, name: &ButtonName, gesture: Option<Gesture>) {
-        let settings = Arc::clone(&self.cx.settings);
-        let (Some(gesture), Some(button)) = (gesture, settings.buttons.get(name)) else { return };
-        let cx = &mut self.cx;
-        let pushed = |gesture| Kind::Button { button: name.clone(), gesture };
-        match gesture {
-            Gesture::Press => {
-                cx.log(pushed("press"), format!("button {name} pressed"));
-                match (&button.press, &button.hold) {
-                    (Some(action), _) => self.act(action),
-                    // It may become a hold: the finger hears that it is felt.
-                    (None, Some(_)) => feedback::press(cx),
-                    (None, None) => cx.counters.count("button-without-action"),
-                }
-            }
-            Gesture::FirstPush => {
-                cx.log(pushed("press"), format!("button {name} pressed"));
-                feedback::press(cx);
-            }
-            Gesture::PressDecided => {
-                if let Some(action) = &button.press {
-                    self.act(action);
-                }
-            }
-            Gesture::Hold => {
-                cx.log(pushed("hold"), format!("button {name} held"));
-                if let Some(action) = &button.hold {
-                    self.act(action);
-                }
-            }
-            Gesture::DoublePress => {
-                cx.log(pushed("double-press"), format!("button {name} pressed twice"));
-                if let Some(action) = &button.double_press {
-                    self.act(action);
-                }
-            }
-            Gesture::Stuck | Gesture::Free => match self.buttons.all_stuck().as_slice() {
-                [] => cx.clear(Fault::StuckButton),
-                names => {
-                    let detail =
-                        format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
-                    cx.raise(Fault::StuckButton, detail);
-                }
-            },
-        }
-    }
-
-    /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, action: &Action) {
-        let cx = &mut self.cx;
-        match self.phone.act(cx, action, By::Button) {
-            Ok(()) => match action {
-                // A call has its own tone; an answered one must not blip.
-                Action::Call { .. } | Action::TakeOver if self.phone.is_calling() => {}
-                Action::Call { .. }
-                | Action::TakeOver
-                | Action::Answer
-                | Action::HangUp
-                | Action::ToPhone
-                | Action::Dtmf { .. }
-                | Action::Mute { .. } => feedback::press(cx),
-            },
-            // Somebody who presses once more is only impatient, and who hangs
-            // up when all is over has what was wanted.
-            Err(refusal)
-                if refusal == Refusal::Busy || (refusal, action) == (Refusal::NoCall, &Action::HangUp) =>
-            {
-                feedback::press(cx);
-                cx.ignored("press-ignored", "a press that changes nothing now");
-            }
-            Err(refusal) => {
-                feedback::end_tone(cx, tone::Tone::Error);
-                feedback::notice(cx);
-                cx.counters.count("press-refused");
-                cx.log(Kind::Refused, refusal.to_string());
-            }
-        }
-    }
-
     fn shut_down(&mut self) {
         let cx = &mut self.cx;
         self.life = Life::Stopping;
-        self.phone.end(cx, Cause::ShuttingDown);
+        self.phone.end_all(cx, Cause::ShuttingDown, |_| true);
         self.phone.peers.shut_down(cx);
         session::shut_down(cx);
         feedback::silence(cx);
@@ -368,7 +300,7 @@ impl Appliance {
     fn flush(&mut self) {
         let view = View {
             session: self.cx.session.status(),
-            call: self.phone.call.status(),
+            call: self.phone.status(),
             busy_elsewhere: self.phone.elsewhere.busy(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
@@ -382,6 +314,9 @@ impl Appliance {
                 self.shown.insert(led.clone(), pattern);
                 self.commands.push_back(Command::Line(LineCommand::Led { led: led.clone(), pattern }));
             }
+        }
+        if self.life == Life::Running {
+            keep_alive::follow(&mut self.cx, view.call != CallStatus::Idle);
         }
         self.commands.extend(self.cx.take_commands());
     }

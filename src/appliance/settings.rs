@@ -28,6 +28,8 @@ pub struct Settings {
     pub call: CallSettings,
     /// Reconnecting.
     pub backoff: BackoffSettings,
+    /// What the session needs and how it is kept alive.
+    pub session: SessionSettings,
 }
 
 /// Which rpc of the wire contract.
@@ -82,6 +84,21 @@ pub struct IncomingSettings {
     pub allow: Option<Vec<PhoneNumber>>,
     /// What to do with a call that may come in.
     pub answer: AnswerPolicy,
+    /// What to do with one that comes while another is up. With `Pipe` there is none.
+    pub while_busy: WhileBusy,
+}
+
+/// What to do with a call that comes while another is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhileBusy {
+    /// Reject it.
+    #[default]
+    Busy,
+    /// It waits until the call that is up is over.
+    Queue,
+    /// It waits, and the person at the box may go to and fro.
+    Swap,
 }
 
 /// What to do with a call that may come in.
@@ -102,6 +119,10 @@ pub enum AnswerPolicy {
 pub struct CallSettings {
     /// How long to let the far end ring, and how long to ring here. Default 45 s.
     pub ring_timeout: Duration,
+    /// The same for numbers that differ.
+    pub ring_times: BTreeMap<PhoneNumber, Duration>,
+    /// How many times a hunt goes through its list. Default 1.
+    pub hunt_cycles: u32,
     /// From the answer to working media. Default 10 s.
     pub media_timeout: Duration,
     /// An interrupted call ends after this. Default 30 s.
@@ -116,11 +137,46 @@ impl Default for CallSettings {
     fn default() -> Self {
         Self {
             ring_timeout: Duration::from_secs(45),
+            ring_times: BTreeMap::new(),
+            hunt_cycles: 1,
             media_timeout: Duration::from_secs(10),
             media_lost_after: Duration::from_secs(30),
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
         }
+    }
+}
+
+impl CallSettings {
+    /// How long to let this number ring.
+    pub(super) fn ring_time(&self, number: Option<&PhoneNumber>) -> Duration {
+        number.and_then(|number| self.ring_times.get(number)).copied().unwrap_or(self.ring_timeout)
+    }
+}
+
+/// What the session needs and how it is kept alive.
+#[derive(Clone, Debug, Default)]
+pub struct SessionSettings {
+    /// The voice core or the token server is reached with TLS: while the clock
+    /// is not set no certificate can be judged. Default false.
+    pub needs_time: bool,
+    /// While no call is up.
+    pub idle: KeepAlive,
+}
+
+/// How a connection that is dead on the other side is found: an HTTP/2 PING
+/// (RFC 9113 section 6.7) that is not answered. It takes `every + timeout` at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// From an answer to the next PING. Default 10 s.
+    pub every: Duration,
+    /// How long an answer may take. Default 5 s.
+    pub timeout: Duration,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(10), timeout: Duration::from_secs(5) }
     }
 }
 

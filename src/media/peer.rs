@@ -3,10 +3,14 @@
 //! Inputs: [`MediaCommand`]s, and what [`Connection::next`] tells. Outputs:
 //! [`MediaOutput`]s. A peer is born by `Prepare` or `Check` and ends by
 //! `Close`, or by the first failure.
+//!
+//! Every description of the far end is followed, in the order in which they
+//! come. One with the certificate of the line there is changes that line; one
+//! with another certificate means another far end, and gets a line of its own,
+//! which takes over when it is connected.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -14,16 +18,14 @@ use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::{Connection, Happened, Report};
 use super::leg::{self, AudioLeg, EncoderSwitch, Wires};
-use super::sdp::{Choice, Direction, Remote, local_direction};
+use super::line::{Line, Lines, Which};
+use super::quiet::{Change, Quiet};
+use super::sdp::{Choice, Remote};
 use super::tap::Heard;
 use super::{Codec, LegHandle, MediaOutput, MediaSettings};
 use crate::appliance::command::MediaCommand;
 use crate::appliance::event::{MediaError, MediaErrorKind, MediaEvent};
 use crate::appliance::id::PeerId;
-
-/// How long DTLS may take once ICE has a path: three flights lost in a row
-/// (1, 2 and 4 s, RFC 6347 section 4.2.4.1), and less than the appliance waits.
-const HANDSHAKE: Duration = Duration::from_secs(8);
 
 /// Where a peer is.
 enum Stage {
@@ -34,16 +36,7 @@ enum Stage {
     /// A local offer is made and not yet answered.
     Offered(Box<Connection>),
     /// Both descriptions are known.
-    Negotiated(Box<Connection>, Media),
-}
-
-/// What was negotiated.
-struct Media {
-    codec: Codec,
-    direction: Direction,
-    /// Of the far end's certificate.
-    fingerprint: String,
-    connected: bool,
+    Up(Box<Lines>),
 }
 
 pub(super) struct Peer {
@@ -54,8 +47,7 @@ pub(super) struct Peer {
     ends: Option<(Wires, EncoderSwitch)>,
     /// Until it is handed out.
     leg: Option<AudioLeg>,
-    /// Since when ICE has a path, if it has one.
-    path: Option<Instant>,
+    quiet: Quiet,
 }
 
 fn internal(error: impl std::fmt::Display) -> MediaError {
@@ -81,7 +73,8 @@ impl Peer {
         settings: MediaSettings,
         outputs: mpsc::Sender<(PeerId, MediaOutput)>,
     ) -> Self {
-        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None, path: None }
+        let quiet = Quiet::default();
+        Self { id, settings, outputs, stage: Stage::New, ends: None, leg: None, quiet }
     }
 
     /// Lives until `Close` or the end of `commands`.
@@ -93,15 +86,16 @@ impl Peer {
         commands: &mut mpsc::Receiver<MediaCommand>,
     ) -> Result<(), MediaError> {
         loop {
-            let overdue = self.handshake_overdue();
-            let connection = match &mut self.stage {
-                Stage::New | Stage::Checked(_) => None,
-                Stage::Offered(connection) | Stage::Negotiated(connection, _) => Some(connection),
+            let overdue = match &self.stage {
+                Stage::Up(lines) => lines.overdue(),
+                Stage::New | Stage::Checked(_) | Stage::Offered(_) => None,
             };
-            let next = async {
-                match connection {
-                    Some(connection) => connection.next().await,
-                    None => std::future::pending().await,
+            let deadline = [overdue.map(|(at, _)| at), self.quiet.deadline()].into_iter().flatten().min();
+            let happens = async {
+                match &mut self.stage {
+                    Stage::New | Stage::Checked(_) => std::future::pending().await,
+                    Stage::Offered(connection) => (Which::Current, connection.next().await),
+                    Stage::Up(lines) => lines.happens().await,
                 }
             };
             tokio::select! {
@@ -109,26 +103,23 @@ impl Peer {
                     Some(MediaCommand::Close) | None => return Ok(()),
                     Some(command) => self.obey(command).await?,
                 },
-                happened = next => self.notice(happened).await?,
-                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => return Err(self.why_failed()),
+                (which, happened) = happens => self.notice(which, happened).await?,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    match overdue.filter(|(at, _)| *at <= Instant::now()) {
+                        Some((_, which)) => self.lost(which).await?,
+                        None => self.listen().await,
+                    }
+                }
             }
         }
     }
 
-    /// When a handshake that has begun will have failed: the library reports
-    /// no failure of DTLS, it just stays silent.
-    fn handshake_overdue(&self) -> Option<Instant> {
-        match &self.stage {
-            Stage::Negotiated(_, media) if !media.connected => Some(self.path? + HANDSHAKE),
-            Stage::New | Stage::Checked(_) | Stage::Offered(_) | Stage::Negotiated(..) => None,
-        }
-    }
-
-    /// Lets go of the connection, if there is one.
+    /// Lets go of the connections, if there are any.
     pub(super) async fn close(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::New) {
             Stage::New | Stage::Checked(_) => {}
-            Stage::Offered(connection) | Stage::Negotiated(connection, _) => connection.close().await,
+            Stage::Offered(connection) => connection.close().await,
+            Stage::Up(lines) => lines.close().await,
         }
     }
 
@@ -149,9 +140,9 @@ impl Peer {
                 Ok(())
             }
             MediaCommand::Digits(digits) => {
-                if let Stage::Negotiated(connection, _) = &self.stage {
+                if let Stage::Up(lines) = &self.stage {
                     // Full only if somebody sends hundreds of digits at once.
-                    let _ = connection.digits.try_send(digits);
+                    let _ = lines.current.connection.digits.try_send(digits);
                 }
                 Ok(())
             }
@@ -185,66 +176,122 @@ impl Peer {
         let Stage::Checked(remote) = std::mem::replace(&mut self.stage, Stage::New) else {
             return Err(out_of_order("Answer"));
         };
-        self.answer_anew(&remote).await
+        let (line, sdp) = self.answer_on_a_new_line(&remote).await?;
+        self.up(line, None).await?;
+        self.tell(MediaEvent::Answer { sdp }).await;
+        Ok(())
     }
 
     async fn start(&mut self, sdp: &str) -> Result<(), MediaError> {
-        match &mut self.stage {
-            Stage::Offered(connection) => {
-                let remote = Remote::read(sdp, Choice::Theirs(&self.settings.codecs))?;
-                connection.accept(&remote).await?;
-                self.stage.negotiated(Media::of(&remote));
-                self.apply()?;
-                self.hand_out_leg().await;
+        match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::Offered(mut connection) => {
+                let accepted = accept(&mut connection, sdp, &self.settings.codecs).await;
+                let line = match accepted {
+                    Ok(remote) => Line::new(connection, &remote),
+                    Err(error) => {
+                        self.stage = Stage::Offered(connection);
+                        return Err(error);
+                    }
+                };
+                self.up(line, None).await
+            }
+            // An offer of the far end overtook this answer to ours (glare,
+            // early media), and now the call moves to where the answer says.
+            Stage::Up(mut lines) => {
+                if let Some(mut connection) = lines.offered.take() {
+                    match accept(&mut connection, sdp, &self.settings.codecs).await {
+                        Ok(remote) => lines.set_next(Some(Line::new(connection, &remote))),
+                        Err(error) => {
+                            self.disregard("a late answer", &error);
+                            connection.close_later();
+                        }
+                    }
+                }
+                self.stage = Stage::Up(lines);
                 Ok(())
             }
-            // An offer of the far end overtook this answer to ours (glare):
-            // what it asked for is in force, and the answer has nothing to say.
-            Stage::Negotiated(..) => Ok(()),
-            Stage::New | Stage::Checked(_) => Err(out_of_order("Start")),
-        }
-    }
-
-    /// An offer that cannot be read changes nothing: the call goes on as it was.
-    async fn renegotiate(&mut self, sdp: &str) -> Result<(), MediaError> {
-        let known = match &self.stage {
-            Stage::New | Stage::Checked(_) => return Err(out_of_order("Renegotiate")),
-            Stage::Offered(_) => None,
-            Stage::Negotiated(_, media) => Some((media.fingerprint.clone(), media.connected)),
-        };
-        let remote = match Remote::read(sdp, Choice::Ours(&self.settings.codecs)) {
-            Ok(remote) => remote,
-            Err(error) => {
-                tracing::warn!(peer = self.id.0, detail = %error.detail, "an offer in mid-call is not answered");
-                return Ok(());
+            stage @ (Stage::New | Stage::Checked(_)) => {
+                self.stage = stage;
+                Err(out_of_order("Start"))
             }
-        };
-        let (fingerprint, connected) = known.unwrap_or_default();
-        if remote.fingerprint != fingerprint {
-            // Our own offer was not answered, or the far end has moved to
-            // another server, with which DTLS must begin anew.
-            return self.answer_anew(&remote).await;
         }
-        self.stage.negotiated(Media { connected, ..Media::of(&remote) });
-        self.answer_here(&remote).await
     }
 
-    /// Answers on a new connection, which replaces the old one if there is one.
-    async fn answer_anew(&mut self, remote: &Remote) -> Result<(), MediaError> {
+    /// An offer that cannot be read or answered changes nothing: the call goes on as it was.
+    async fn renegotiate(&mut self, sdp: &str) -> Result<(), MediaError> {
+        if let Stage::New | Stage::Checked(_) = &self.stage {
+            return Err(out_of_order("Renegotiate"));
+        }
+        let answered = match Remote::read(sdp, Choice::Ours(&self.settings.codecs)) {
+            Ok(remote) => self.answer_again(&remote).await,
+            Err(error) => Err(error),
+        };
+        match answered {
+            Ok(sdp) => {
+                self.apply()?;
+                self.tell(MediaEvent::Answer { sdp }).await;
+                self.listen().await;
+            }
+            Err(error) => self.disregard("an offer in mid-call", &error),
+        }
+        Ok(())
+    }
+
+    async fn answer_again(&mut self, remote: &Remote) -> Result<String, MediaError> {
+        if let Stage::Up(lines) = &mut self.stage {
+            let same = |line: &&mut Line| line.fingerprint == remote.fingerprint;
+            if let Some(next) = lines.next.as_mut().filter(same) {
+                return next.answer(remote).await;
+            }
+            if lines.current.fingerprint == remote.fingerprint {
+                lines.set_next(None);
+                return lines.current.answer(remote).await;
+            }
+        }
+        // Our own offer was not answered yet, or the far end has moved to
+        // another server, with which DTLS must begin anew.
+        let (line, sdp) = self.answer_on_a_new_line(remote).await?;
+        match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::Up(mut lines) if lines.current.connected => {
+                lines.set_next(Some(line));
+                self.stage = Stage::Up(lines);
+            }
+            Stage::Up(lines) => {
+                let Lines { current, next, offered } = *lines;
+                for line in [Some(current), next].into_iter().flatten() {
+                    line.connection.close_later();
+                }
+                self.up(line, offered).await?;
+            }
+            Stage::Offered(connection) => self.up(line, Some(connection)).await?,
+            Stage::New | Stage::Checked(_) => self.up(line, None).await?,
+        }
+        Ok(sdp)
+    }
+
+    async fn answer_on_a_new_line(&mut self, remote: &Remote) -> Result<(Line, String), MediaError> {
         let connection = self.connect(remote.codec).await?;
-        self.close().await;
-        self.path = None;
-        self.stage = Stage::Negotiated(connection, Media::of(remote));
-        self.answer_here(remote).await
+        let mut line = Line::new(connection, remote);
+        match line.answer(remote).await {
+            Ok(sdp) => Ok((line, sdp)),
+            Err(error) => {
+                line.connection.close_later();
+                Err(error)
+            }
+        }
     }
 
-    async fn answer_here(&mut self, remote: &Remote) -> Result<(), MediaError> {
-        let Stage::Negotiated(connection, _) = &mut self.stage else { return Err(out_of_order("an answer")) };
-        let sdp = connection.answer(remote).await?;
+    /// The call has its first line, or the first that may become one.
+    async fn up(&mut self, mut line: Line, offered: Option<Box<Connection>>) -> Result<(), MediaError> {
+        line.connection.go_live();
+        self.stage = Stage::Up(Box::new(Lines::new(line, offered)));
         self.apply()?;
         self.hand_out_leg().await;
-        self.tell(MediaEvent::Answer { sdp }).await;
         Ok(())
+    }
+
+    fn disregard(&self, what: &str, error: &MediaError) {
+        tracing::warn!(peer = self.id.0, detail = %error.detail, "{what} is disregarded");
     }
 
     async fn connect(&mut self, codec: Codec) -> Result<Box<Connection>, MediaError> {
@@ -270,55 +317,67 @@ impl Peer {
 
     /// Lets the near end be heard, or not, in the codec negotiated.
     fn apply(&mut self) -> Result<(), MediaError> {
-        if let (Stage::Negotiated(_, media), Some((wires, encoders))) = (&self.stage, &mut self.ends) {
-            encoders.switch_to(media.codec).map_err(internal)?;
-            let sending = media.connected && media.direction.sends();
-            wires.shared.sending.store(sending, Ordering::Relaxed);
-        }
+        let Some((wires, encoders)) = &mut self.ends else { return Ok(()) };
+        let sends = match &self.stage {
+            Stage::Up(lines) => {
+                encoders.switch_to(lines.current.codec).map_err(internal)?;
+                lines.current.sends()
+            }
+            Stage::New | Stage::Checked(_) | Stage::Offered(_) => false,
+        };
+        wires.shared.sending.store(sends, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn notice(&mut self, happened: Happened) -> Result<(), MediaError> {
+    /// Tells when the far end has fallen silent, and when it is back.
+    async fn listen(&mut self) {
+        let Some((wires, _)) = &self.ends else { return };
+        let expected = matches!(&self.stage, Stage::Up(lines) if lines.current.receives());
+        let (packets, last) = wires.shared.rtp();
+        let change = self.quiet.look(expected, packets, last.map(Instant::from_std), Instant::now());
+        wires.shared.quiet.store(self.quiet.is_quiet(), Ordering::Relaxed);
+        match change {
+            Some(Change::Quiet) => self.tell(MediaEvent::Quiet).await,
+            Some(Change::Back) => self.tell(MediaEvent::AudioBack).await,
+            None => {}
+        }
+    }
+
+    async fn notice(&mut self, which: Which, happened: Happened) -> Result<(), MediaError> {
         match happened {
-            Happened::Panicked => Err(MediaError {
+            Happened::Panicked if which == Which::Current => Err(MediaError {
                 kind: MediaErrorKind::Internal,
                 detail: "the media library's task ended unexpectedly".to_owned(),
             }),
+            Happened::Panicked => self.lost(which).await,
             Happened::Heard(Heard::FirstAudio) => {
                 self.tell(MediaEvent::FirstAudio).await;
+                Ok(())
+            }
+            Happened::Heard(Heard::Again) => {
+                self.listen().await;
                 Ok(())
             }
             Happened::Heard(Heard::Digit(digit)) => {
                 self.tell(MediaEvent::Digit(digit)).await;
                 Ok(())
             }
-            Happened::Report(Report::Gathered) => Ok(()),
-            Happened::Report(Report::Path(path)) => {
-                self.path = path.then(|| self.path.unwrap_or_else(Instant::now));
-                Ok(())
-            }
-            Happened::Report(Report::State(state)) => self.follow(state).await,
+            Happened::Report(Report::Gathered | Report::Path(_)) => Ok(()),
+            Happened::Report(Report::State(state)) => self.follow(which, state).await,
         }
     }
 
-    async fn follow(&mut self, state: RTCPeerConnectionState) -> Result<(), MediaError> {
+    async fn follow(&mut self, which: Which, state: RTCPeerConnectionState) -> Result<(), MediaError> {
         match state {
-            RTCPeerConnectionState::Connected => {
-                if let Stage::Negotiated(_, media) = &mut self.stage {
-                    media.connected = true;
-                    let codec = name(media.codec);
-                    self.apply()?;
-                    self.tell(MediaEvent::Connected { codec }).await;
-                }
-                Ok(())
-            }
+            RTCPeerConnectionState::Connected => self.connected(which).await,
             RTCPeerConnectionState::Disconnected => {
-                if matches!(&self.stage, Stage::Negotiated(_, media) if media.connected) {
+                let connected = matches!(&self.stage, Stage::Up(lines) if lines.current.connected);
+                if connected && which == Which::Current {
                     self.tell(MediaEvent::Interrupted).await;
                 }
                 Ok(())
             }
-            RTCPeerConnectionState::Failed => Err(self.why_failed()),
+            RTCPeerConnectionState::Failed => self.lost(which).await,
             RTCPeerConnectionState::Unspecified
             | RTCPeerConnectionState::New
             | RTCPeerConnectionState::Connecting
@@ -328,13 +387,60 @@ impl Peer {
         }
     }
 
-    fn why_failed(&self) -> MediaError {
-        let (kind, detail) = if self.path.is_some() {
-            (MediaErrorKind::DtlsFailed, "the far end's media does not prove to be who signalling says")
-        } else {
-            (MediaErrorKind::IceFailed, "no network path to the far end's media")
-        };
-        MediaError { kind, detail: detail.to_owned() }
+    async fn connected(&mut self, which: Which) -> Result<(), MediaError> {
+        if let Stage::Up(lines) = &mut self.stage {
+            if which == Which::Next {
+                lines.switch();
+            }
+            lines.current.connected = true;
+            let codec = name(lines.current.codec);
+            self.apply()?;
+            self.tell(MediaEvent::Connected { codec }).await;
+            self.listen().await;
+        }
+        Ok(())
+    }
+
+    /// A line has failed for good. The call goes on where there is another way.
+    async fn lost(&mut self, which: Which) -> Result<(), MediaError> {
+        match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::Up(mut lines) if which == Which::Next => {
+                if let Some(next) = &lines.next {
+                    self.disregard("a new way for the call", &next.why_failed());
+                }
+                lines.set_next(None);
+                self.stage = Stage::Up(lines);
+                Ok(())
+            }
+            Stage::Up(mut lines) => {
+                let (error, interrupted) = (lines.current.why_failed(), lines.current.connected);
+                if lines.switch() {
+                    self.stage = Stage::Up(lines);
+                } else if let Some(offered) = lines.offered.take() {
+                    // Early media is gone; our offer may still be answered.
+                    lines.current.connection.go_silent();
+                    lines.current.connection.close_later();
+                    self.stage = Stage::Offered(offered);
+                } else {
+                    self.stage = Stage::Up(lines);
+                    return Err(error);
+                }
+                self.disregard("the end of a line", &error);
+                self.apply()?;
+                self.listen().await;
+                if interrupted {
+                    self.tell(MediaEvent::Interrupted).await;
+                }
+                Ok(())
+            }
+            stage @ (Stage::New | Stage::Checked(_) | Stage::Offered(_)) => {
+                self.stage = stage;
+                Err(MediaError {
+                    kind: MediaErrorKind::IceFailed,
+                    detail: "the network path failed before it was used".to_owned(),
+                })
+            }
+        }
     }
 
     async fn tell(&mut self, event: MediaEvent) {
@@ -347,32 +453,18 @@ impl Peer {
     }
 }
 
-impl Media {
-    fn of(remote: &Remote) -> Self {
-        Self {
-            codec: remote.codec,
-            direction: local_direction(remote),
-            fingerprint: remote.fingerprint.clone(),
-            connected: false,
-        }
-    }
-}
-
-impl Stage {
-    /// Notes what was negotiated on the connection there is.
-    fn negotiated(&mut self, media: Media) {
-        *self = match std::mem::replace(self, Self::New) {
-            Self::Offered(connection) | Self::Negotiated(connection, _) => {
-                Self::Negotiated(connection, media)
-            }
-            stage @ (Self::New | Self::Checked(_)) => stage,
-        };
-    }
+/// Applies an answer of the far end to our offer.
+async fn accept(connection: &mut Connection, sdp: &str, codecs: &[Codec]) -> Result<Remote, MediaError> {
+    let remote = Remote::read(sdp, Choice::Theirs(codecs))?;
+    connection.accept(&remote).await?;
+    Ok(remote)
 }
 
 #[cfg(test)]
 mod tests {
     //! A panic in one peer, whoever's it is, ends that peer and no other.
+
+    use std::time::Duration;
 
     use super::*;
     use crate::media::spawn;

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
     Body, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
@@ -22,7 +22,7 @@ use callbox::appliance::event::{
 use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
 use callbox::appliance::indicator::{LedFunction, Pattern};
 use callbox::appliance::settings::{
-    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings,
+    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
 use callbox::appliance::status::{CallStatus, SessionStatus};
 use callbox::appliance::tone::Tone;
@@ -67,7 +67,7 @@ pub fn number(text: &str) -> PhoneNumber {
 }
 
 pub fn call_to(names: &[&str]) -> Action {
-    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect(), ring: Ring::InOrder }
 }
 
 fn button(press: Action) -> ButtonSettings {
@@ -104,6 +104,7 @@ pub fn settings() -> Settings {
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),
+        session: SessionSettings::default(),
     }
 }
 
@@ -121,8 +122,8 @@ pub struct Bench {
     pub lamps: BTreeMap<String, Pattern>,
     /// The tone that plays.
     pub tone: Option<Tone>,
-    /// Whose audio meets microphone and loudspeaker.
-    pub connected: Option<PeerId>,
+    /// Whose audio is connected, and how.
+    pub connected: Vec<(PeerId, Role)>,
     /// A stream was asked for and has not ended.
     pub stream: bool,
     /// Every peer there ever was, with whether it is open.
@@ -152,7 +153,7 @@ impl Bench {
             let_go: None,
             lamps: BTreeMap::new(),
             tone: None,
-            connected: None,
+            connected: Vec::new(),
             stream: false,
             peers: BTreeMap::new(),
             preparing: BTreeSet::new(),
@@ -189,7 +190,10 @@ impl Bench {
                 Command::Session(SessionCommand::Send(message)) => {
                     assert!(self.stream, "{message:?} was sent without a stream");
                 }
-                Command::Audio(AudioCommand::Connect(peer)) => self.connected = *peer,
+                Command::Audio(AudioCommand::Connect(peers)) => {
+                    assert_ne!(self.connected, *peers, "audio was told the same twice");
+                    self.connected.clone_from(peers);
+                }
                 Command::Audio(AudioCommand::Tone(tone)) => self.tone = *tone,
                 Command::Media {
                     peer,
@@ -450,8 +454,12 @@ impl Bench {
             self.up(button);
         }
         self.pass(ms(500));
-        if !matches!(self.call(), CallStatus::Idle | CallStatus::Releasing) {
-            self.press("hangup");
+        // More than one call may have to be hung up.
+        for _ in 0..8 {
+            if !matches!(self.call(), CallStatus::Idle | CallStatus::Releasing) {
+                self.press("hangup");
+                self.pass(ms(200));
+            }
         }
         self.close_all_open_releases();
         // Longer than any back-off, any rate limit and any end tone.
