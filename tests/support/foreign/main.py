@@ -45,7 +45,7 @@ class Core:
                 name = len(self.peers) + 1
                 self.peers[name] = Peer(name, say, **arguments(command))
                 return {"peer": name}
-            case "offer" | "answer" | "accept" | "hear" | "save" | "close" as verb:
+            case "offer" | "answer" | "accept" | "hear" | "clock" | "save" | "close" as verb:
                 return await getattr(self.peers[command["peer"]], verb)(**arguments(command))
             case other:
                 raise ValueError(f"unknown command {other}")

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.codecs import CODECS
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 from scipy.signal import resample_poly
@@ -31,12 +32,14 @@ class Tone(MediaStreamTrack):
 
     def __init__(self, hertz):
         super().__init__()
-        self.hertz, self.sent, self.begin = hertz, 0, None
+        self.hertz, self.sent, self.begin, self.late = hertz, 0, None, 0.0
 
     async def recv(self):
         now = time.monotonic()
-        self.begin = self.begin or now - self.sent / RATE
-        await asyncio.sleep(max(self.begin + self.sent / RATE - now, 0))
+        self.begin = self.begin or now
+        due = self.begin + self.sent / RATE
+        await asyncio.sleep(max(due - now, 0))
+        self.late = max(self.late, time.monotonic() - due)
         phase = 2 * np.pi * self.hertz * (self.sent + np.arange(FRAME)) / RATE
         frame = AudioFrame.from_ndarray((8000 * np.sin(phase)).astype(np.int16)[None, :], "s16", "mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self.sent, fractions.Fraction(1, RATE)
@@ -44,11 +47,19 @@ class Tone(MediaStreamTrack):
         return frame
 
 
+class Straight:
+    """In the place of aiortc's jitter buffer, which is not needed where nothing is lost. With it aiortc
+    decodes a frame by the payload type of the packet that came last: a change of codec is garbled."""
+
+    def add(self, packet):
+        return False, JitterFrame(data=packet._data, timestamp=packet.timestamp)
+
+
 class Ear:
     """What was heard, each frame at its time of the sender's clock; silence where none came."""
 
     def __init__(self):
-        self.pieces, self.base, self.end, self.begin = [], None, 0.0, None
+        self.pieces, self.base, self.rate, self.end, self.begin = [], None, None, 0.0, None
 
     async def listen(self, track):
         try:
@@ -64,9 +75,9 @@ class Ear:
             sound = resample_poly(sound, RATE // frame.sample_rate, 1).astype(np.float32)
         self.begin = self.begin or now
         at = frame.pts * float(frame.time_base)
-        # A new clock of the sender, or a frame that comes too late to be heard in time.
-        if self.base is None or not -DEPTH < (now - self.begin) - (at + self.base) < DEPTH:
-            self.base = max(now - self.begin, self.end) - at
+        # Another codec has another clock; and a frame may come too late to be heard in time.
+        if frame.sample_rate != self.rate or not -DEPTH < (now - self.begin) - (at + self.base) < DEPTH:
+            self.base, self.rate = max(now - self.begin, self.end) - at, frame.sample_rate
         place = max(at + self.base, self.end)
         self.pieces.append((place, sound))
         self.end = place + len(sound) / RATE
@@ -95,6 +106,8 @@ class Peer:
 
         @self.pc.on("track")
         def heard(track):
+            for receiver in self.pc.getReceivers():
+                receiver._RTCRtpReceiver__jitter_buffer = Straight()
             self.listening = asyncio.ensure_future(self.ear.listen(track))
 
     def prefer(self):
@@ -108,9 +121,9 @@ class Peer:
         """Sets the direction; aiortc itself would go on sending when held."""
         for transceiver in self.pc.getTransceivers():
             transceiver.direction = direction
-            transceiver.sender.replaceTrack(self.tone if direction.startswith("send") else None)
+            transceiver.sender._enabled = direction.startswith("send")
 
-    async def offer(self, direction="sendrecv", codec=None, **_):
+    async def offer(self, direction="sendrecv", codec=None):
         if not self.pc.getTransceivers():
             self.pc.addTransceiver(self.tone, direction=direction)
         self.codec = codec or self.codec
@@ -121,7 +134,7 @@ class Peer:
             transceiver.sender.transport.transport._connection.ice_controlling = False
         return {"sdp": self.pc.localDescription.sdp}
 
-    async def answer(self, sdp, direction="sendrecv", **_):
+    async def answer(self, sdp, direction="sendrecv"):
         if not self.pc.getTransceivers():
             self.pc.addTrack(self.tone)
         self.prefer()
@@ -130,11 +143,11 @@ class Peer:
         await self.pc.setLocalDescription(await self.pc.createAnswer())
         return {"sdp": self.pc.localDescription.sdp}
 
-    async def accept(self, sdp, **_):
+    async def accept(self, sdp):
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         return {}
 
-    async def hear(self, seconds, **_):
+    async def hear(self, seconds):
         """The loudest frequency of the next seconds, and its level."""
         since = time.monotonic() - (self.ear.begin or time.monotonic())
         await asyncio.sleep(seconds)
@@ -145,11 +158,16 @@ class Peer:
         level = 10 * np.log10(float((sound**2).mean()) + 1e-12)
         return {"hertz": float(np.argmax(spectrum) * RATE / len(sound)), "level_db": level}
 
-    async def save(self, path, **_):
+    async def clock(self):
+        """How much was heard, and how late the tone was at worst since the last time."""
+        late, self.tone.late = self.tone.late, 0.0
+        return {"seconds": self.ear.end, "late_ms": late * 1000}
+
+    async def save(self, path):
         """Everything heard so far, into a WAV file."""
         soundfile.write(path, self.ear.sound(), RATE, subtype="PCM_16")
-        return {"seconds": self.ear.end}
+        return {}
 
-    async def close(self, **_):
+    async def close(self):
         await self.pc.close()
         return {}

@@ -83,6 +83,14 @@ impl Peer {
         });
     }
 
+    /// How much it has heard, and how late its own tone was at worst since it
+    /// was last asked: by so much the machine held it up.
+    pub fn clock(&self) -> (Duration, Duration) {
+        let said = self.ask("clock", json!({}));
+        let late = said["late_ms"].as_f64().unwrap() / 1000.0;
+        (Duration::from_secs_f64(said["seconds"].as_f64().unwrap()), Duration::from_secs_f64(late))
+    }
+
     /// Writes all it heard into a WAV file.
     pub fn save(&self, wav: &Path) {
         self.ask("save", json!({ "path": wav }));
