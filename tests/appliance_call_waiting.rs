@@ -11,6 +11,7 @@ use callbox::appliance::action::Action;
 use callbox::appliance::command::{MediaCommand, Refusal, Role};
 use callbox::appliance::event::{Body, CloseReason, MediaEvent};
 use callbox::appliance::id::PeerId;
+use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::{AnswerPolicy, Mode, Settings, WhileBusy};
 use callbox::appliance::status::CallStatus;
 use callbox::appliance::tone::Tone;
@@ -67,6 +68,7 @@ fn busy_is_the_default() {
 fn a_call_that_waits_is_heard_over_the_call_and_rings_when_the_line_is_free() {
     let (mut bench, first, id, _) = waiting(box_with(WhileBusy::Queue));
     assert_eq!(bench.tone, Some(Tone::CallWaiting));
+    assert_eq!((bench.lamp("calling"), bench.lamp("answered")), (Pattern::Fast, Pattern::On));
     assert_eq!(bench.connected, [(first, Role::Talk)]);
     assert_eq!(states(&bench), [TALKS, RINGS]);
     assert_eq!(bench.box_.status().call_id.unwrap().0, id);

@@ -36,6 +36,8 @@ pub struct Config {
     pub codecs: Vec<&'static str>,
     /// What to do with an incoming call.
     pub answer: &'static str,
+    /// What to do with one that comes while another is up.
+    pub while_busy: &'static str,
     /// Names of the ALSA devices for capture and playback.
     pub audio: (String, String),
     /// More sections.
@@ -64,6 +66,7 @@ impl Config {
             mode: "pipe",
             codecs: vec!["opus", "pcmu", "pcma"],
             answer: "auto",
+            while_busy: "busy",
             audio: (MICROPHONE.to_owned(), SPEAKER.to_owned()),
             more: String::new(),
         }
@@ -91,7 +94,7 @@ impl Config {
              [audio]\ncapture = {capture:?}\nplayback = {playback:?}\n\
              [media]\ncodecs = {codecs:?}\nloopback = true\n\
              [contacts]\nfront = {CALLEE:?}\n\
-             [incoming]\nanswer = {answer:?}\n\
+             [incoming]\nanswer = {answer:?}\nwhile-busy = {while_busy:?}\n\
              [backoff]\nbase = \"200ms\"\nceiling = \"2s\"\n\
              [[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
              {more}",
@@ -101,6 +104,7 @@ impl Config {
             playback = self.audio.1,
             codecs = self.codecs,
             answer = self.answer,
+            while_busy = self.while_busy,
             more = self.more,
         )
     }
