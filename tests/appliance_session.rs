@@ -330,6 +330,29 @@ fn a_call_outlives_the_loss_of_its_session() {
 }
 
 #[test]
+fn tokens_that_end_or_are_refused_do_not_touch_a_call() {
+    let mut bench = Bench::ready(settings());
+    let (peer, _) = bench.talk();
+    for reason in [CloseReason::Unauthenticated, CloseReason::TokenRefused, CloseReason::TokenUnavailable] {
+        bench.closed(reason);
+        // Longer than the pause after a refusal: no lamp, sound or message of the call changes.
+        for _ in 0..3 {
+            if bench.connects().is_empty() {
+                until_connect(&mut bench);
+            }
+            bench.take();
+            bench.closed(reason);
+        }
+        until_connect(&mut bench);
+        bench.take();
+        bench.session(SessionEvent::Opened);
+        assert_eq!((bench.call(), bench.connected), (CallStatus::InCall, Some(peer)), "{reason:?}");
+        assert!(bench.peers[&peer] && bench.sent().is_empty(), "{reason:?}");
+    }
+    bench.still_works();
+}
+
+#[test]
 fn a_bye_that_could_not_be_sent_is_sent_when_the_session_is_back_unless_it_is_old() {
     for (gap, byes) in [(secs(29), 1), (secs(31), 0)] {
         let backoff = BackoffSettings { base: ms(0), ..BackoffSettings::default() };
