@@ -147,6 +147,8 @@ async fn nobody_notices(chromium_offered: bool) {
         (json!({ "op": "reoffer", "codec": "PCMU" }), both),
         (json!({ "op": "reoffer", "codec": "PCMA" }), both),
         (json!({ "op": "reoffer", "codec": "opus" }), both),
+        // Another transport: no bound, but sound afterwards.
+        (json!({ "op": "reoffer", "direction": "sendrecv", "restart": true }), nobody),
     ];
     for (order, (box_speaks, chromium_speaks)) in orders {
         let heard = call.renegotiate(&order).await;

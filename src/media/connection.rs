@@ -28,6 +28,7 @@ use webrtc::peer_connection::{
 use webrtc::runtime::Runtime;
 
 use super::leg::Wires;
+use super::report::Reports;
 use super::runtime::GuardedRuntime;
 use super::sdp::{PayloadTypes, Remote, Setup, complete_answer};
 use super::sender::{self, Sender};
@@ -65,6 +66,9 @@ pub(super) enum Happened {
 
 /// The interceptor's place: nearest to the application.
 const TAP: Slot = Slot::Custom(20_000);
+
+/// Between the network and who writes reports.
+const REPORTS: Slot = Slot::Custom(10_500);
 
 struct Handler(mpsc::Sender<Report>);
 
@@ -137,7 +141,9 @@ impl Connection {
         let live = Arc::new(AtomicBool::new(false));
         let tap =
             Tap::new(Arc::clone(&types), Arc::clone(&wires.shared), wires.arrived, hear, Arc::clone(&live));
-        let registry = configure_rtcp_reports(Registry::new()).with(TAP, tap);
+        let registry = configure_rtcp_reports(Registry::new())
+            .with(TAP, tap)
+            .with(REPORTS, Reports::new(Arc::clone(&types)));
         let pc = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(media_engine().map_err(internal)?)

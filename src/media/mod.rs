@@ -16,6 +16,7 @@ mod packet;
 mod pause;
 mod peer;
 mod quiet;
+mod report;
 mod runtime;
 mod sdp;
 mod sender;

@@ -9,6 +9,8 @@
 //! with another certificate means another far end, and gets a line of its own,
 //! which takes over when it is connected.
 
+mod negotiate;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,7 +20,7 @@ use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::{Connection, Happened, Report};
 use super::leg::{self, AudioLeg, EncoderSwitch, Wires};
-use super::line::{Line, Lines, Which};
+use super::line::{Lines, Which};
 use super::quiet::{Change, Quiet};
 use super::sdp::{Choice, Remote};
 use super::tap::Heard;
@@ -170,128 +172,6 @@ impl Peer {
         self.stage = Stage::Checked(Box::new(remote));
         self.tell(MediaEvent::Acceptable).await;
         Ok(())
-    }
-
-    async fn answer(&mut self) -> Result<(), MediaError> {
-        let Stage::Checked(remote) = std::mem::replace(&mut self.stage, Stage::New) else {
-            return Err(out_of_order("Answer"));
-        };
-        let (line, sdp) = self.answer_on_a_new_line(&remote).await?;
-        self.up(line, None).await?;
-        self.tell(MediaEvent::Answer { sdp }).await;
-        Ok(())
-    }
-
-    async fn start(&mut self, sdp: &str) -> Result<(), MediaError> {
-        match std::mem::replace(&mut self.stage, Stage::New) {
-            Stage::Offered(mut connection) => {
-                let accepted = accept(&mut connection, sdp, &self.settings.codecs).await;
-                let line = match accepted {
-                    Ok(remote) => Line::new(connection, &remote),
-                    Err(error) => {
-                        self.stage = Stage::Offered(connection);
-                        return Err(error);
-                    }
-                };
-                self.up(line, None).await
-            }
-            // An offer of the far end overtook this answer to ours (glare,
-            // early media), and now the call moves to where the answer says.
-            Stage::Up(mut lines) => {
-                if let Some(mut connection) = lines.offered.take() {
-                    match accept(&mut connection, sdp, &self.settings.codecs).await {
-                        Ok(remote) => lines.set_next(Some(Line::new(connection, &remote))),
-                        Err(error) => {
-                            self.disregard("a late answer", &error);
-                            connection.close_later();
-                        }
-                    }
-                }
-                self.stage = Stage::Up(lines);
-                Ok(())
-            }
-            stage @ (Stage::New | Stage::Checked(_)) => {
-                self.stage = stage;
-                Err(out_of_order("Start"))
-            }
-        }
-    }
-
-    /// An offer that cannot be read or answered changes nothing: the call goes on as it was.
-    async fn renegotiate(&mut self, sdp: &str) -> Result<(), MediaError> {
-        if let Stage::New | Stage::Checked(_) = &self.stage {
-            return Err(out_of_order("Renegotiate"));
-        }
-        let answered = match Remote::read(sdp, Choice::Ours(&self.settings.codecs)) {
-            Ok(remote) => self.answer_again(&remote).await,
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(sdp) => {
-                self.apply()?;
-                self.tell(MediaEvent::Answer { sdp }).await;
-                self.listen().await;
-            }
-            Err(error) => self.disregard("an offer in mid-call", &error),
-        }
-        Ok(())
-    }
-
-    async fn answer_again(&mut self, remote: &Remote) -> Result<String, MediaError> {
-        if let Stage::Up(lines) = &mut self.stage {
-            let same = |line: &&mut Line| line.fingerprint == remote.fingerprint;
-            if let Some(next) = lines.next.as_mut().filter(same) {
-                return next.answer(remote).await;
-            }
-            if lines.current.fingerprint == remote.fingerprint {
-                lines.set_next(None);
-                return lines.current.answer(remote).await;
-            }
-        }
-        // Our own offer was not answered yet, or the far end has moved to
-        // another server, with which DTLS must begin anew.
-        let (line, sdp) = self.answer_on_a_new_line(remote).await?;
-        match std::mem::replace(&mut self.stage, Stage::New) {
-            Stage::Up(mut lines) if lines.current.connected => {
-                lines.set_next(Some(line));
-                self.stage = Stage::Up(lines);
-            }
-            Stage::Up(lines) => {
-                let Lines { current, next, offered } = *lines;
-                for line in [Some(current), next].into_iter().flatten() {
-                    line.connection.close_later();
-                }
-                self.up(line, offered).await?;
-            }
-            Stage::Offered(connection) => self.up(line, Some(connection)).await?,
-            Stage::New | Stage::Checked(_) => self.up(line, None).await?,
-        }
-        Ok(sdp)
-    }
-
-    async fn answer_on_a_new_line(&mut self, remote: &Remote) -> Result<(Line, String), MediaError> {
-        let connection = self.connect(remote.codec).await?;
-        let mut line = Line::new(connection, remote);
-        match line.answer(remote).await {
-            Ok(sdp) => Ok((line, sdp)),
-            Err(error) => {
-                line.connection.close_later();
-                Err(error)
-            }
-        }
-    }
-
-    /// The call has its first line, or the first that may become one.
-    async fn up(&mut self, mut line: Line, offered: Option<Box<Connection>>) -> Result<(), MediaError> {
-        line.connection.go_live();
-        self.stage = Stage::Up(Box::new(Lines::new(line, offered)));
-        self.apply()?;
-        self.hand_out_leg().await;
-        Ok(())
-    }
-
-    fn disregard(&self, what: &str, error: &MediaError) {
-        tracing::warn!(peer = self.id.0, detail = %error.detail, "{what} is disregarded");
     }
 
     async fn connect(&mut self, codec: Codec) -> Result<Box<Connection>, MediaError> {
@@ -453,64 +333,5 @@ impl Peer {
     }
 }
 
-/// Applies an answer of the far end to our offer.
-async fn accept(connection: &mut Connection, sdp: &str, codecs: &[Codec]) -> Result<Remote, MediaError> {
-    let remote = Remote::read(sdp, Choice::Theirs(codecs))?;
-    connection.accept(&remote).await?;
-    Ok(remote)
-}
-
 #[cfg(test)]
-mod tests {
-    //! A panic in one peer, whoever's it is, ends that peer and no other.
-
-    use std::time::Duration;
-
-    use super::*;
-    use crate::media::spawn;
-
-    pub(super) const PANIC_HERE: &str = "panic in the peer's task";
-    pub(super) const PANIC_BELOW: &str = "panic in the library's task";
-
-    async fn next(outputs: &mut mpsc::Receiver<(PeerId, MediaOutput)>) -> (PeerId, MediaEvent) {
-        let next = tokio::time::timeout(Duration::from_secs(20), outputs.recv()).await;
-        match next.expect("silence").expect("the engine is gone") {
-            (peer, MediaOutput::Event(event)) => (peer, event),
-            (_, MediaOutput::Leg(_)) => panic!("no leg is due"),
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_panic_fails_its_own_peer_only() {
-        for how in [PANIC_HERE, PANIC_BELOW] {
-            let settings = MediaSettings {
-                codecs: vec![Codec::Opus],
-                addresses: vec!["127.0.0.1".parse().unwrap()],
-                loopback: true,
-                opus_bitrate: 32_000,
-                ice_check_interval: Duration::from_millis(10),
-            };
-            let (commands, received) = mpsc::channel(8);
-            let (sent, mut outputs) = mpsc::channel(8);
-            let engine = spawn(settings, received, sent);
-            let (bad, good) = (PeerId(1), PeerId(2));
-            for peer in [bad, good] {
-                commands.send((peer, MediaCommand::Prepare)).await.unwrap();
-                assert!(matches!(next(&mut outputs).await, (p, MediaEvent::Prepared { .. }) if p == peer));
-            }
-            commands.send((bad, MediaCommand::Digits(how.to_owned()))).await.unwrap();
-            let (peer, event) = next(&mut outputs).await;
-            let MediaEvent::Failed(error) = event else { panic!("{how}: {event:?}") };
-            assert_eq!((peer, error.kind), (bad, MediaErrorKind::Internal), "{how}");
-            // The other one does not notice, and new ones can be made.
-            for peer in [bad, good] {
-                commands.send((peer, MediaCommand::Close)).await.unwrap();
-                assert_eq!(next(&mut outputs).await, (peer, MediaEvent::Closed), "{how}");
-            }
-            commands.send((PeerId(3), MediaCommand::Prepare)).await.unwrap();
-            assert!(matches!(next(&mut outputs).await, (_, MediaEvent::Prepared { .. })), "{how}");
-            drop(commands);
-            engine.await.unwrap();
-        }
-    }
-}
+mod tests;
