@@ -83,7 +83,7 @@ fn bad_input(mode: Mode, state: State) {
     let begin = Instant::now();
     let more = "[backoff]\nbase = \"10ms\"\nceiling = \"10ms\"\nrate-limit = \"0s\"\n\
         [call]\nend-tone = \"0s\"\nmedia-timeout = \"60s\"\n";
-    let options = Options { secure: false, headers_after_ms: None };
+    let options = Options { secure: false, ..Options::default() };
     let scene = Scene::with_times(mode, &options, more);
     let good = Peer::new(FAR_HERTZ).offer();
     let mut victim = Victim { scene, state, good, peer: None };

@@ -47,6 +47,10 @@ class Tone(MediaStreamTrack):
         return frame
 
 
+def decibels(power):
+    return 10 * float(np.log10(power + 1e-12))
+
+
 class Straight:
     """In the place of aiortc's jitter buffer, which is not needed where nothing is lost. With it aiortc
     decodes a frame by the payload type of the packet that came last: a change of codec is garbled."""
@@ -147,16 +151,23 @@ class Peer:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         return {}
 
-    async def hear(self, seconds):
-        """The loudest frequency of the next seconds, and its level."""
+    async def hear(self, seconds, tones=()):
+        """Of the next seconds: the loudest frequency, the level, and those of some tones, in dB."""
         since = time.monotonic() - (self.ear.begin or time.monotonic())
         await asyncio.sleep(seconds)
         sound = self.ear.sound(since)
         if len(sound) < RATE * seconds / 2:
-            return {"hertz": 0.0, "level_db": -120.0}
-        spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
-        level = 10 * np.log10(float((sound**2).mean()) + 1e-12)
-        return {"hertz": float(np.argmax(spectrum) * RATE / len(sound)), "level_db": level}
+            return {"hertz": 0.0, "level_db": -120.0, "tones_db": [-120.0 for _ in tones]}
+        window = np.hanning(len(sound))
+        spectrum = np.abs(np.fft.rfft(sound * window))
+        turn = -2j * np.pi * np.arange(len(sound)) / RATE
+        parts = [abs((sound * window * np.exp(turn * tone)).sum()) / window.sum() for tone in tones]
+        return {
+            "hertz": float(np.argmax(spectrum) * RATE / len(sound)),
+            "level_db": decibels((sound**2).mean()),
+            # A tone of amplitude a has the power a * a / 2, and half of a stands at its frequency.
+            "tones_db": [decibels(2 * part**2) for part in parts],
+        }
 
     async def clock(self):
         """How much was heard, and how late the tone was at worst since the last time."""

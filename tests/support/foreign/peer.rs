@@ -83,6 +83,19 @@ impl Peer {
         });
     }
 
+    /// Waits until it hears all of these tones and none of those.
+    pub fn hears_only(&self, these: &[u32], those: &[u32]) {
+        crate::support::wait_for(super::PATIENCE, &format!("{these:?} Hz and not {those:?}"), || {
+            let tones: Vec<u32> = these.iter().chain(those).copied().collect();
+            let heard = self.ask("hear", json!({ "seconds": 0.4, "tones": tones }));
+            let levels: Vec<f64> =
+                heard["tones_db"].as_array().unwrap().iter().map(|level| level.as_f64().unwrap()).collect();
+            let (loud, quiet) = levels.split_at(these.len());
+            let right = loud.iter().all(|level| *level > -35.0) && quiet.iter().all(|level| *level < -50.0);
+            if right { Ok(()) } else { Err(format!("{tones:?} at {levels:.0?} dB")) }
+        });
+    }
+
     /// How much it has heard, and how late its own tone was at worst since it
     /// was last asked: by so much the machine held it up.
     pub fn clock(&self) -> (Duration, Duration) {

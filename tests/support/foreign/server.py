@@ -28,7 +28,11 @@ class Server:
         self.tokens = Tokens(settings) if "client_id" in settings else None
 
     async def start(self):
-        self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        options = [("grpc.so_reuseport", 0)]
+        if not self.settings.get("stock_pings"):
+            # As it comes, grpcio ends a connection after two pings within five minutes.
+            options.append(("grpc.http2.max_ping_strikes", 0))
+        self.server = grpc.aio.server(options=options)
         handlers = {method.name: self.handler(method.name) for method in SERVICE.methods}
         generic = grpc.method_handlers_generic_handler(SERVICE.full_name, handlers)
         self.server.add_generic_rpc_handlers((generic,))

@@ -23,11 +23,13 @@ pub struct Options {
     pub secure: bool,
     /// When response headers leave; 0 for with the first message.
     pub headers_after_ms: Option<u64>,
+    /// Whether it finds pings too many where `grpcio` does unless told otherwise.
+    pub stock_pings: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { secure: true, headers_after_ms: None }
+        Self { secure: true, headers_after_ms: None, stock_pings: false }
     }
 }
 
@@ -46,7 +48,10 @@ impl Server {
     /// Starts it with a certificate of its own.
     pub fn start(options: &Options) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let mut command = json!({ "headers_after_ms": options.headers_after_ms });
+        let mut command = json!({
+            "headers_after_ms": options.headers_after_ms,
+            "stock_pings": options.stock_pings,
+        });
         if options.secure {
             let authority = Authority::new().unwrap();
             let leaf = authority.leaf(Flaw::None).unwrap();
