@@ -8,7 +8,7 @@ mod appliance_support;
 use appliance_support::{ANSWER, Bench, ms, secs, settings};
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
     Body, Clock, CloseReason, Event, LineEvent, MediaEvent, SessionEvent, SystemEvent,
@@ -346,7 +346,11 @@ fn tokens_that_end_or_are_refused_do_not_touch_a_call() {
         until_connect(&mut bench);
         bench.take();
         bench.session(SessionEvent::Opened);
-        assert_eq!((bench.call(), bench.connected), (CallStatus::InCall, Some(peer)), "{reason:?}");
+        assert_eq!(
+            (bench.call(), bench.connected.as_slice()),
+            (CallStatus::InCall, [(peer, Role::Talk)].as_slice()),
+            "{reason:?}"
+        );
         assert!(bench.peers[&peer] && bench.sent().is_empty(), "{reason:?}");
     }
     bench.still_works();
