@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{Command, MediaCommand};
 use callbox::appliance::event::{CloseReason, Event, MediaEvent};
 use callbox::appliance::id::RequestId;
@@ -129,7 +129,7 @@ async fn keep_registered(settings: PipeSettings, number: Option<&str>, status: w
         if now.session == SessionStatus::Registered
             && let Some(number) = number.take()
         {
-            let action = Action::Call { to: vec![number.to_owned()] };
+            let action = Action::Call { to: vec![number.to_owned()], ring: Ring::InOrder };
             appliance.handle_event(Event::Control { request: RequestId(1), action }, Instant::now());
             continue;
         }
