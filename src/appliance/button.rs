@@ -9,6 +9,7 @@
 //! that a release hidden among bounces is not lost.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::context::Context;
 use super::id::ButtonName;
@@ -24,6 +25,8 @@ pub(super) struct Buttons {
 struct Button {
     contact: Contact,
     finger: Finger,
+    /// When a press last acted.
+    acted: Option<Instant>,
 }
 
 /// What the line does.
@@ -156,6 +159,20 @@ impl Buttons {
             }
             Finger::Off | Finger::Between | Finger::Stuck => None,
         }
+    }
+
+    /// Whether a press acts: false if the last one that did was a moment ago.
+    pub fn acts_again(&mut self, cx: &Context, name: &ButtonName) -> bool {
+        let (Some(button), Some(settings)) = (self.buttons.get_mut(name), cx.settings.buttons.get(name))
+        else {
+            return false;
+        };
+        let since = |at: Instant| cx.now.saturating_duration_since(at);
+        let acts = button.acted.is_none_or(|at| since(at) >= settings.ignore_again);
+        if acts {
+            button.acted = Some(cx.now);
+        }
+        acts
     }
 
     /// The names of all buttons that are stuck.

@@ -335,6 +335,7 @@ impl Phone {
             | Timer::Healthy
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::DoNotDisturb
             | Timer::Exit
             | Timer::Debounce(_)
             | Timer::Hold(_)

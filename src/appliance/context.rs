@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Entropy;
 use super::command::{AudioCommand, Command, MediaCommand, SessionCommand};
 use super::counters::Counters;
+use super::do_not_disturb::DoNotDisturbStatus;
 use super::event::{Body, Message};
 use super::fault::{Fault, Faults};
 use super::feedback::Feedback;
@@ -16,6 +17,7 @@ use super::session::Session;
 use super::settings::Settings;
 use super::status::{CallStatus, SessionStatus};
 use super::timer::{Timer, Timers};
+use super::wall_clock::WallClock;
 
 pub(super) struct Context {
     /// The time of the event at hand.
@@ -26,6 +28,8 @@ pub(super) struct Context {
     pub faults: Faults,
     pub counters: Counters,
     pub feedback: Feedback,
+    pub clock: WallClock,
+    pub do_not_disturb: DoNotDisturbStatus,
     entropy: Entropy,
     fresh: Vec<Command>,
 }
@@ -40,6 +44,8 @@ impl Context {
             faults: Faults::default(),
             counters: Counters::default(),
             feedback: Feedback::default(),
+            clock: WallClock::default(),
+            do_not_disturb: DoNotDisturbStatus::default(),
             entropy,
             fresh: Vec::new(),
         }

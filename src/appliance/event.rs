@@ -1,6 +1,8 @@
 //! What the outside tells the appliance. Inputs by source: lines, session,
 //! media, audio, control, system.
 
+use std::time::Duration;
+
 use super::action::Action;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
@@ -213,6 +215,15 @@ pub enum MediaErrorKind {
     Internal,
 }
 
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Since 1970-01-01 UTC.
+    pub unix: Duration,
+    /// False while the clock is before this program was built.
+    pub known: bool,
+}
+
 /// News of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SystemEvent {
@@ -227,6 +238,8 @@ pub enum SystemEvent {
     FaultCleared(Fault),
     /// Local network addresses changed: prepared offers are stale.
     AddressesChanged,
+    /// The machine's clock: at start, and whenever it was set.
+    Clock(Clock),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

@@ -15,6 +15,7 @@ pub mod command;
 mod context;
 mod counters;
 mod dial;
+pub mod do_not_disturb;
 mod elsewhere;
 mod ending;
 pub mod event;
@@ -33,6 +34,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+pub mod wall_clock;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -50,7 +52,7 @@ use id::{ButtonName, LedName, RequestId};
 use indicator::{Pattern, View};
 use log::Kind;
 use settings::Settings;
-use status::Status;
+use status::{CallStatus, Status};
 use timer::Timer;
 
 /// A source of random 64-bit numbers; injected, as the time is.
@@ -94,6 +96,7 @@ impl Appliance {
             commands: VecDeque::new(),
         };
         appliance.outputs_off();
+        do_not_disturb::now(&mut appliance.cx);
         session::connect(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
         appliance.flush();
@@ -140,6 +143,7 @@ impl Appliance {
             call_id: leg.map(|leg| leg.id.clone()),
             muted: self.phone.muted,
             busy_elsewhere: self.phone.elsewhere.busy(),
+            do_not_disturb: self.cx.do_not_disturb,
             leds: self.shown.clone(),
             // Nothing switches an output on yet.
             outputs: self.cx.settings.outputs.iter().map(|output| (output.clone(), false)).collect(),
@@ -182,6 +186,10 @@ impl Appliance {
                 self.phone.peers.renew(cx);
                 session::addresses_changed(cx);
             }
+            Event::System(SystemEvent::Clock(clock)) => {
+                cx.clock.set(clock, cx.now);
+                do_not_disturb::now(cx);
+            }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -209,6 +217,9 @@ impl Appliance {
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
             Timer::Notice => {}
+            Timer::DoNotDisturb => {
+                do_not_disturb::now(cx);
+            }
             Timer::Exit => self.exit(),
             Timer::Debounce(name) => {
                 let gesture = self.buttons.debounced(cx, &name);
@@ -239,7 +250,7 @@ impl Appliance {
             Gesture::Press => {
                 cx.log(pushed("press"), format!("button {name} pressed"));
                 match (&button.press, &button.hold) {
-                    (Some(action), _) => self.act(action),
+                    (Some(action), _) => self.press(name, action),
                     // It may become a hold: the finger hears that it is felt.
                     (None, Some(_)) => feedback::press(cx),
                     (None, None) => cx.counters.count("button-without-action"),
@@ -251,7 +262,7 @@ impl Appliance {
             }
             Gesture::PressDecided => {
                 if let Some(action) = &button.press {
-                    self.act(action);
+                    self.press(name, action);
                 }
             }
             Gesture::Hold => {
@@ -275,6 +286,22 @@ impl Appliance {
                 }
             },
         }
+    }
+
+    /// A press. One that comes too soon after the last is answered, and changes
+    /// nothing; a call that rings here is never kept from its answer.
+    fn press(&mut self, name: &ButtonName, action: &Action) {
+        let cx = &mut self.cx;
+        if self.phone.call.status() == CallStatus::Incoming || self.buttons.acts_again(cx, name) {
+            self.act(action);
+            return;
+        }
+        feedback::press(cx);
+        if self.phone.call.leg().is_none() {
+            // No lamp of a call tells that the press is felt.
+            feedback::notice(cx);
+        }
+        cx.ignored("press-too-soon", format!("button {name} pressed again too soon"));
     }
 
     /// Does what a person at the box asks for, and lets the person hear so.

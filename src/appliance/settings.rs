@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::do_not_disturb::DoNotDisturb;
 use super::id::{ButtonName, LedName, OutputName, PhoneNumber};
 use super::indicator::LedFunction;
 
@@ -59,6 +60,9 @@ pub struct ButtonSettings {
     pub double_within: Duration,
     /// A press longer than this is a fault. Default 60 s.
     pub stuck_after: Duration,
+    /// A press so soon after the last one that acted is answered and does
+    /// nothing. Default 0: every press acts.
+    pub ignore_again: Duration,
 }
 
 impl Default for ButtonSettings {
@@ -71,6 +75,7 @@ impl Default for ButtonSettings {
             hold_after: Duration::from_secs(1),
             double_within: Duration::from_millis(400),
             stuck_after: Duration::from_secs(60),
+            ignore_again: Duration::ZERO,
         }
     }
 }
@@ -80,6 +85,14 @@ impl Default for ButtonSettings {
 pub struct IncomingSettings {
     /// Numbers that may call; `None` lets everybody.
     pub allow: Option<Vec<PhoneNumber>>,
+    /// Numbers that may not call, whatever else is said.
+    pub deny: Vec<PhoneNumber>,
+    /// Callers who hide their number may not call. With `allow` they never may.
+    pub deny_hidden: bool,
+    /// Hours in which calls do not ring; `None` for none.
+    pub do_not_disturb: Option<DoNotDisturb>,
+    /// Numbers that ring in those hours too.
+    pub priority: Vec<PhoneNumber>,
     /// What to do with a call that may come in.
     pub answer: AnswerPolicy,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::do_not_disturb::DoNotDisturbStatus;
 use super::fault::Fault;
 use super::id::{CallId, LedName, OutputName, PhoneNumber};
 use super::indicator::Pattern;
@@ -25,6 +26,8 @@ pub struct Status {
     pub muted: bool,
     /// The associated number is in a call on another terminal.
     pub busy_elsewhere: bool,
+    /// Whether calls are turned away by the time of day.
+    pub do_not_disturb: DoNotDisturbStatus,
     /// Lamps and what they show.
     pub leds: BTreeMap<LedName, Pattern>,
     /// Outputs and whether they are on.

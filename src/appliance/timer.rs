@@ -38,6 +38,8 @@ pub enum Timer {
     ToneEnd,
     /// Lamps have shown long enough that something was refused or failed.
     Notice,
+    /// Do-not-disturb may begin or end now.
+    DoNotDisturb,
     /// Shutting down: do not wait for the shells any longer.
     Exit,
     /// A button's bounces are over.

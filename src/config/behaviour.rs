@@ -1,5 +1,4 @@
-//! What the box does: `[contacts]`, `[[button]]`, `[incoming]`, `[call]` and
-//! `[backoff]`, as the appliance's settings.
+//! What the box does: `[contacts]`, `[[button]]`, `[call]` and `[backoff]`, as the appliance's settings.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -7,9 +6,7 @@ use std::time::Duration;
 
 use crate::appliance::action::Action;
 use crate::appliance::id::{ButtonName, PhoneNumber};
-use crate::appliance::settings::{
-    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings,
-};
+use crate::appliance::settings::{BackoffSettings, ButtonSettings, CallSettings};
 
 use super::board::Board;
 use super::diagnostic::{Place, Problem, quoted};
@@ -51,7 +48,7 @@ fn number(text: &str) -> Result<PhoneNumber, Problem> {
 }
 
 /// A contact's name or a number.
-fn known_party(text: &str, contacts: &Contacts) -> Result<PhoneNumber, Problem> {
+pub(super) fn known_party(text: &str, contacts: &Contacts) -> Result<PhoneNumber, Problem> {
     if text.starts_with('+') {
         return number(text);
     }
@@ -127,6 +124,7 @@ fn read_button(section: &mut Section<'_>, contacts: &Contacts, debounce: Option<
     set(section, "hold-after", MS(100)..=SECS(60), &mut button.hold_after);
     set(section, "double-within", MS(50)..=SECS(5), &mut button.double_within);
     set(section, "stuck-after", SECS(1)..=SECS(3600), &mut button.stuck_after);
+    set(section, "ignore-again", Duration::ZERO..=SECS(3600), &mut button.ignore_again);
     let at = section.key_at("stuck-after").unwrap_or(section.at);
     if button.stuck_after <= button.hold_after {
         let what = "the button counts as stuck before it counts as held";
@@ -208,26 +206,6 @@ pub(super) fn digits(text: &str) -> Result<String, Problem> {
     } else {
         Err(Problem::new("these are no DTMF digits", "write 1 to 32 of 0 to 9, *, #, A to D"))
     }
-}
-
-pub(super) fn read_incoming(section: Option<Section<'_>>, contacts: &Contacts) -> IncomingSettings {
-    let mut incoming = IncomingSettings::default();
-    let Some(mut section) = section else { return incoming };
-    if let Some(parties) = section.texts("allow") {
-        let mut numbers = Vec::new();
-        for party in parties {
-            match known_party(party.value, contacts) {
-                Ok(number) => numbers.push(number),
-                Err(problem) => section.note(party.at, problem),
-            }
-        }
-        incoming.allow = Some(numbers);
-    }
-    let policies =
-        [("ring", AnswerPolicy::Ring), ("auto", AnswerPolicy::Auto), ("reject", AnswerPolicy::Reject)];
-    incoming.answer = section.choice("answer", &policies).unwrap_or_default();
-    section.finish();
-    incoming
 }
 
 pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {

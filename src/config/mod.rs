@@ -11,6 +11,7 @@ mod board_file;
 pub mod core;
 mod diagnostic;
 mod document;
+mod incoming;
 pub mod media;
 pub mod secret;
 mod section;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::appliance::settings::{Mode, Settings};
+use crate::appliance::wall_clock::Zone;
 
 pub use audio::{AudioConfig, AudioDevice};
 pub use board::{Backend, Board};
@@ -177,7 +179,7 @@ impl Config {
 }
 
 fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Option<Config> {
-    let mode = read_mode(root.section("terminal"));
+    let (mode, zone) = read_terminal(root.section("terminal"));
     let core = core::read_core(root.section("core"), base);
     let auth = root.section("auth");
     let auth = core::read_auth(auth, root, base);
@@ -185,7 +187,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let board = board.as_ref();
     let contacts = behaviour::read_contacts(root.section("contacts"));
     let buttons = behaviour::read_buttons(root.sections("button"), &contacts, board);
-    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts);
+    let incoming = incoming::read(root.section("incoming"), &contacts, zone.as_ref());
     let call = behaviour::read_call(root.section("call"));
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let audio = audio::read(root.section("audio"), board, base);
@@ -212,11 +214,12 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     })
 }
 
-fn read_mode(section: Option<Section<'_>>) -> Mode {
-    let Some(mut section) = section else { return Mode::Pipe };
+fn read_terminal(section: Option<Section<'_>>) -> (Mode, Option<Zone>) {
+    let Some(mut section) = section else { return (Mode::Pipe, None) };
     let mode = section.choice("mode", &[("pipe", Mode::Pipe), ("multi-pipe", Mode::MultiPipe)]);
+    let zone = section.parsed("time-zone", incoming::time_zone).map(|zone| zone.value);
     section.finish();
-    mode.unwrap_or(Mode::Pipe)
+    (mode.unwrap_or(Mode::Pipe), zone)
 }
 
 fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Option<Board>, Option<Backend>) {

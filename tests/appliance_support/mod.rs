@@ -16,7 +16,7 @@ use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
 };
 use callbox::appliance::event::{
-    Body, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
+    Body, Clock, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
     SessionEvent, SystemEvent,
 };
 use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
@@ -281,6 +281,13 @@ impl Bench {
 
     pub fn system(&mut self, event: SystemEvent) {
         self.event(Event::System(event));
+    }
+
+    /// The machine's clock was set to a time such as `2026-01-05T21:00:00Z`.
+    pub fn clock(&mut self, utc: &str) {
+        let at: jiff::Timestamp = utc.parse().unwrap();
+        let unix = Duration::from_secs(at.as_second().try_into().unwrap());
+        self.system(SystemEvent::Clock(Clock { unix, known: true }));
     }
 
     /// A clean push: down now, up 100 ms later.

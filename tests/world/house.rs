@@ -68,6 +68,7 @@ pub fn settings(seed: u64) -> Settings {
                 AnswerPolicy::Auto,
                 AnswerPolicy::Reject,
             ]),
+            ..IncomingSettings::default()
         },
         call: CallSettings {
             peer_lifetime: Duration::from_secs(chance.pick(&[600, 1800, 3600])),
