@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Entropy;
+use super::clock::WallClock;
 use super::command::{AudioCommand, Command, MediaCommand, SessionCommand};
 use super::counters::Counters;
 use super::do_not_disturb::DoNotDisturbStatus;
@@ -17,18 +18,17 @@ use super::session::Session;
 use super::settings::Settings;
 use super::status::{CallStatus, SessionStatus};
 use super::timer::{Timer, Timers};
-use super::wall_clock::WallClock;
 
 pub(super) struct Context {
     /// The time of the event at hand.
     pub now: Instant,
+    pub clock: WallClock,
     pub settings: Arc<Settings>,
     pub timers: Timers,
     pub session: Session,
     pub faults: Faults,
     pub counters: Counters,
     pub feedback: Feedback,
-    pub clock: WallClock,
     pub do_not_disturb: DoNotDisturbStatus,
     entropy: Entropy,
     fresh: Vec<Command>,
@@ -38,13 +38,13 @@ impl Context {
     pub fn new(settings: Settings, entropy: Entropy, now: Instant) -> Self {
         Self {
             now,
+            clock: WallClock::default(),
             settings: Arc::new(settings),
             timers: Timers::default(),
             session: Session::default(),
             faults: Faults::default(),
             counters: Counters::default(),
             feedback: Feedback::default(),
-            clock: WallClock::default(),
             do_not_disturb: DoNotDisturbStatus::default(),
             entropy,
             fresh: Vec::new(),

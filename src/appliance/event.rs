@@ -215,15 +215,6 @@ pub enum MediaErrorKind {
     Internal,
 }
 
-/// The machine's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock {
-    /// Since 1970-01-01 UTC.
-    pub unix: Duration,
-    /// False while the clock is before this program was built.
-    pub known: bool,
-}
-
 /// News of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SystemEvent {
@@ -238,8 +229,18 @@ pub enum SystemEvent {
     FaultCleared(Fault),
     /// Local network addresses changed: prepared offers are stale.
     AddressesChanged,
-    /// The machine's clock: at start, and whenever it was set.
+    /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
+}
+
+/// The machine's clock at one instant. Time enters the appliance only so: a
+/// small board has no battery clock and starts in 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Since 1970-01-01 UTC.
+    pub unix: Duration,
+    /// False while the clock is before this program was built.
+    pub known: bool,
 }

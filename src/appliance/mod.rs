@@ -11,6 +11,7 @@
 pub mod action;
 mod button;
 mod call;
+mod clock;
 pub mod command;
 mod context;
 mod counters;

@@ -1,38 +1,12 @@
-//! The time of day, as far as the machine knows it.
-//!
-//! Inputs: system `Clock`. Outputs: none; others ask.
-//!
-//! The appliance reads no clock: it is told the time once and counts on from
-//! there. Many boards have no battery clock and stand at 1970 until the network
-//! has told them the time; until then nobody here pretends to know it.
+//! What a clock on the wall shows at the box: day of the week and time of day
+//! by the rules of a time zone. Others ask; nothing comes in or goes out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::event::Clock;
-
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// What the machine's clock said last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct WallClock {
-    told: Option<(Clock, Instant)>,
-}
-
-impl WallClock {
-    /// System `Clock`.
-    pub fn set(&mut self, clock: Clock, now: Instant) {
-        self.told = Some((clock, now));
-    }
-
-    /// The time since 1970-01-01 UTC; `None` while it is not known.
-    pub fn unix(&self, now: Instant) -> Option<Duration> {
-        let (clock, at) = self.told.as_ref().filter(|(clock, _)| clock.known)?;
-        clock.unix.checked_add(now.saturating_duration_since(*at))
-    }
-}
 
 /// A time zone with its rules for summer time. The configuration finds it by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,16 +125,5 @@ mod tests {
         assert_eq!(wait("2026-10-24T22:00:00Z", hours(3)), hours(4));
         let skipped = hours(2) + Duration::from_secs(1800);
         assert_eq!(wait("2026-03-28T23:00:00Z", skipped), skipped);
-    }
-
-    #[test]
-    fn an_unknown_clock_is_no_time() {
-        let start = Instant::now();
-        let mut clock = WallClock::default();
-        assert_eq!(clock.unix(start), None);
-        clock.set(Clock { unix: hours(1), known: false }, start);
-        assert_eq!(clock.unix(start), None);
-        clock.set(Clock { unix: hours(9), known: true }, start);
-        assert_eq!(clock.unix(start + hours(1)), Some(hours(10)));
     }
 }
