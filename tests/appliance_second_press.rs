@@ -6,7 +6,7 @@ mod appliance_support;
 
 use appliance_support::{Bench, FAMILY, call_to, ms, secs, settings};
 use callbox::appliance::action::Action;
-use callbox::appliance::event::Body;
+use callbox::appliance::event::{Body, SessionEvent};
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::{ButtonSettings, Settings};
 use callbox::appliance::status::CallStatus;
@@ -80,6 +80,16 @@ fn in_a_call_the_blip_is_enough_and_the_calls_lamp_stays() {
     bench.pass(ms(300));
     assert_eq!(bench.tone, Some(Tone::Progress), "the call's own tone goes on");
     bench.still_works_after_a_minute();
+}
+
+#[test]
+fn a_press_that_was_refused_does_not_keep_the_next_from_acting() {
+    let mut bench = Bench::new(patient(caller()));
+    bench.press("call");
+    assert_eq!((bench.tone, bench.counter("press-refused")), (Some(Tone::Error), 1));
+    bench.session(SessionEvent::Opened);
+    bench.prepare_all();
+    bench.call_out();
 }
 
 #[test]

@@ -161,18 +161,18 @@ impl Buttons {
         }
     }
 
-    /// Whether a press acts: false if the last one that did was a moment ago.
-    pub fn acts_again(&mut self, cx: &Context, name: &ButtonName) -> bool {
-        let (Some(button), Some(settings)) = (self.buttons.get_mut(name), cx.settings.buttons.get(name))
-        else {
-            return false;
-        };
-        let since = |at: Instant| cx.now.saturating_duration_since(at);
-        let acts = button.acted.is_none_or(|at| since(at) >= settings.ignore_again);
-        if acts {
+    /// Whether the last press that acted was only a moment ago.
+    pub fn too_soon(&self, cx: &Context, name: &ButtonName) -> bool {
+        let ignore_again = cx.settings.buttons.get(name).map(|settings| settings.ignore_again);
+        let acted = self.buttons.get(name).and_then(|button| button.acted);
+        acted.zip(ignore_again).is_some_and(|(at, wait)| cx.now.saturating_duration_since(at) < wait)
+    }
+
+    /// A press did something.
+    pub fn acted(&mut self, cx: &Context, name: &ButtonName) {
+        if let Some(button) = self.buttons.get_mut(name) {
             button.acted = Some(cx.now);
         }
-        acts
     }
 
     /// The names of all buttons that are stuck.

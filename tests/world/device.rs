@@ -122,7 +122,9 @@ impl Device {
             (Some(Bug::ForgottenLamp), Command::Line(LineCommand::Led { .. })) => self.every(20),
             (Some(Bug::NoReply), Command::Reply { .. }) => self.every(5),
             (Some(Bug::SilentPress), Command::Audio(AudioCommand::Tone(Some(_)))) => self.every(10),
-            (Some(Bug::OpenMicrophone), Command::Audio(AudioCommand::Connect(None))) => self.every(10),
+            (Some(Bug::OpenMicrophone), Command::Audio(AudioCommand::Connect(peers))) => {
+                peers.is_empty() && self.every(10)
+            }
             (Some(Bug::TwoConnects), Command::Session(SessionCommand::Connect { .. })) => {
                 if self.every(5) {
                     self.extra = Some(command.clone());

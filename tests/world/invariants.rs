@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, SessionCommand};
+use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, Role, SessionCommand};
 use callbox::appliance::event::{Body, CloseReason};
 use callbox::appliance::id::{LedName, PeerId, RequestId};
 use callbox::appliance::indicator::Pattern;
@@ -96,7 +96,7 @@ impl World<'_> {
             }
             Command::Session(SessionCommand::Close) => {}
             Command::Media { peer, command } => self.watch_media(*peer, command),
-            Command::Audio(AudioCommand::Connect(peer)) => self.watch.connected = *peer,
+            Command::Audio(AudioCommand::Connect(peers)) => self.watch_connect(peers),
             Command::Audio(AudioCommand::Tone(tone)) => {
                 self.watch.sounding = tone.is_some();
                 if tone.is_some() {
@@ -124,6 +124,13 @@ impl World<'_> {
                 }
             }
         }
+    }
+
+    fn watch_connect(&mut self, peers: &[(PeerId, Role)]) {
+        if peers.len() > 1 {
+            self.break_rule("one call has one peer", format!("{peers:?}"));
+        }
+        self.watch.connected = peers.first().map(|(peer, _)| *peer);
     }
 
     fn registered(&self) -> bool {
