@@ -67,7 +67,7 @@ fn random_media(rng: &mut Rng) -> MediaEvent {
         2 | 3 => MediaEvent::Acceptable,
         4 | 5 => MediaEvent::Answer { sdp: "random".to_owned() },
         6 | 7 => MediaEvent::Connected { codec: "opus".to_owned() },
-        8 => MediaEvent::FirstAudio,
+        8 => rng.pick(&[MediaEvent::FirstAudio, MediaEvent::Quiet, MediaEvent::AudioBack]).clone(),
         9 => MediaEvent::Interrupted,
         10 => MediaEvent::Digit('5'),
         _ => MediaEvent::Closed,

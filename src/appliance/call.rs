@@ -26,6 +26,8 @@ pub(super) struct Leg {
     pub origin: Origin,
     /// Offers of the core that media has not answered yet.
     pub answers_owed: u32,
+    /// Whether its audio comes.
+    pub audio: Audio,
     /// Whether it is being moved to the mobile phone.
     pub moving: Moving,
 }
@@ -39,6 +41,15 @@ pub(super) enum Origin {
     TakenOver,
     /// The core offered it.
     Offered,
+}
+
+/// The far end's audio, as media sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audio {
+    /// It comes, or need not come.
+    Flows,
+    /// It should come and does not.
+    Quiet,
 }
 
 /// Moving a call to the mobile phone.
@@ -124,7 +135,7 @@ impl Call {
 
 impl Leg {
     pub fn new(id: CallId, peer: PeerId, number: Option<PhoneNumber>, origin: Origin) -> Self {
-        Self { id, peer, number, origin, answers_owed: 0, moving: Moving::No }
+        Self { id, peer, number, origin, answers_owed: 0, audio: Audio::Flows, moving: Moving::No }
     }
 
     /// What our Offer says of whom it is for.

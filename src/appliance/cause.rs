@@ -16,6 +16,10 @@ pub(super) enum Cause {
     MediaTimeout,
     /// Media was interrupted for too long.
     MediaLost,
+    /// The far end sent no audio for too long.
+    NoMedia,
+    /// The longest time of a call is over.
+    TooLong,
     /// Media gave up.
     MediaFailed(MediaErrorKind),
     /// No peer connection for the Offer.
@@ -42,6 +46,8 @@ impl Cause {
             | Cause::RingTimeout
             | Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
+            | Cause::TooLong
             | Cause::MediaFailed(_)
             | Cause::PeerNotReady
             | Cause::SessionLost
@@ -56,10 +62,11 @@ impl Cause {
     pub fn tone(self) -> Option<Tone> {
         match self {
             Cause::HungUpHere | Cause::MovedToPhone | Cause::NotAllowed | Cause::ShuttingDown => None,
-            Cause::HungUpThere => Some(Tone::Busy),
+            Cause::HungUpThere | Cause::TooLong => Some(Tone::Busy),
             Cause::RingTimeout
             | Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
             | Cause::MediaFailed(_)
             | Cause::SessionLost
             | Cause::RateLimited
@@ -74,11 +81,13 @@ impl Cause {
             Cause::HungUpHere
             | Cause::HungUpThere
             | Cause::RingTimeout
+            | Cause::TooLong
             | Cause::MovedToPhone
             | Cause::NotAllowed
             | Cause::ShuttingDown => false,
             Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
             | Cause::MediaFailed(_)
             | Cause::PeerNotReady
             | Cause::SessionLost
@@ -94,6 +103,8 @@ impl Cause {
             Cause::RingTimeout => "nobody answered",
             Cause::MediaTimeout => "media did not come up in time",
             Cause::MediaLost => "media was interrupted for too long",
+            Cause::NoMedia => "no audio came from the far end for too long",
+            Cause::TooLong => "the longest time of a call is over",
             Cause::MediaFailed(kind) => match kind {
                 MediaErrorKind::BadSdp => "the far end's SDP cannot be read",
                 MediaErrorKind::NoAudio => "the far end offers no audio",

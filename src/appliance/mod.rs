@@ -12,6 +12,7 @@
 pub mod action;
 mod button;
 mod call;
+mod call_time;
 mod calls;
 mod cause;
 mod clock;
@@ -220,6 +221,9 @@ impl Appliance {
             | Timer::RingTimeout(_)
             | Timer::MediaTimeout(_)
             | Timer::MediaLost(_)
+            | Timer::NoMedia(_)
+            | Timer::CallEnding(_)
+            | Timer::CallTooLong(_)
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.

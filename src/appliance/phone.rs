@@ -81,9 +81,10 @@ impl Phone {
     /// here, and that one in [`Phone::let_go`].
     pub fn enter(&mut self, cx: &mut Context, call: CallRef, state: State, text: impl Into<String>) {
         let Some(found) = self.calls.get_mut(call) else { return };
-        found.state = state;
+        let before = std::mem::replace(&mut found.state, state);
         cx.call_state(found.state.status(), &found.leg.id, text);
         self.sound(cx);
+        self.watch_time(cx, call, &before);
     }
 
     /// The live call that a message is about. `Pipe` knows one call only and
@@ -183,6 +184,8 @@ impl Phone {
             MediaEvent::Connected { codec } => self.connected(cx, call, &codec),
             MediaEvent::FirstAudio => self.first_audio(cx, call),
             MediaEvent::Interrupted => self.interrupted(cx, call),
+            MediaEvent::Quiet => self.quiet(cx, call),
+            MediaEvent::AudioBack => self.audio_back(cx, call),
             MediaEvent::Digit(_) => self.digit(cx, call),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
             MediaEvent::Closed => {
@@ -205,6 +208,9 @@ impl Phone {
             Timer::RingTimeout(call) => self.rang_too_long(cx, *call),
             Timer::MediaTimeout(call) => self.media_too_slow(cx, *call),
             Timer::MediaLost(call) => self.media_lost(cx, *call),
+            Timer::NoMedia(call) => self.no_media(cx, *call),
+            Timer::CallEnding(call) => self.call_ends_soon(cx, *call),
+            Timer::CallTooLong(call) => self.call_too_long(cx, *call),
             Timer::Releasing(call) => {
                 cx.counters.count("media-close-timeout");
                 self.released(cx, |released| released.reference == *call);

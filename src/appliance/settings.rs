@@ -119,6 +119,14 @@ pub struct CallSettings {
     pub media_timeout: Duration,
     /// An interrupted call ends after this. Default 30 s.
     pub media_lost_after: Duration,
+    /// From when both can talk; `None` for as long as they like, which is the
+    /// default: no setting that nobody made may cut off a call for help.
+    pub longest: Option<Duration>,
+    /// The warning comes so long before `longest` is over; zero for none. Default 10 s.
+    pub warn_before: Duration,
+    /// A call whose far end sends no audio, although it should, ends after
+    /// this; `None` for never. Default 60 s.
+    pub no_media_timeout: Option<Duration>,
     /// How long the tone at a call's end plays. Default 2 s.
     pub end_tone: Duration,
     /// How long a prepared peer connection stays fresh. Default 10 min.
@@ -131,6 +139,9 @@ impl Default for CallSettings {
             ring_timeout: Duration::from_secs(45),
             media_timeout: Duration::from_secs(10),
             media_lost_after: Duration::from_secs(30),
+            longest: None,
+            warn_before: Duration::from_secs(10),
+            no_media_timeout: Some(Duration::from_secs(60)),
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
         }

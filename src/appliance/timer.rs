@@ -32,6 +32,12 @@ pub enum Timer {
     MediaTimeout(CallRef),
     /// Media is interrupted for too long.
     MediaLost(CallRef),
+    /// The far end sent no audio for too long.
+    NoMedia(CallRef),
+    /// The longest time of a call will soon be over.
+    CallEnding(CallRef),
+    /// The longest time of a call is over.
+    CallTooLong(CallRef),
     /// A shell did not say that a call's media is closed.
     Releasing(CallRef),
     /// The tone at a call's end has been heard.
@@ -61,6 +67,9 @@ impl Timer {
             | Timer::RingTimeout(call)
             | Timer::MediaTimeout(call)
             | Timer::MediaLost(call)
+            | Timer::NoMedia(call)
+            | Timer::CallEnding(call)
+            | Timer::CallTooLong(call)
             | Timer::Releasing(call) => Some(*call),
             Timer::Reconnect
             | Timer::Connecting

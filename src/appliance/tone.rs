@@ -20,4 +20,8 @@ pub enum Tone {
     Congestion,
     /// Pressed, but the box cannot call: not registered or broken.
     Error,
+    /// Another call waits while one is up (ITU-T E.180 call waiting tone); quiet, laid over the call.
+    CallWaiting,
+    /// The call will end soon, its time is up; quiet, laid over the call.
+    CallEnding,
 }

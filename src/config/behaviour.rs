@@ -214,6 +214,16 @@ pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
     set(&mut section, "ring-timeout", SECS(1)..=SECS(600), &mut call.ring_timeout);
     set(&mut section, "media-timeout", SECS(1)..=SECS(120), &mut call.media_timeout);
     set(&mut section, "media-lost-after", SECS(1)..=SECS(600), &mut call.media_lost_after);
+    call.longest = or_never(&mut section, "longest", SECS(15), call.longest);
+    set(&mut section, "warn-before", Duration::ZERO..=SECS(600), &mut call.warn_before);
+    if let Some(at) = section.key_at("warn-before")
+        && call.longest.is_none_or(|longest| longest <= call.warn_before)
+    {
+        let what = "warn-before needs a longest time that is longer";
+        section
+            .note(at, Problem::new(what, "make longest longer than warn-before, or leave warn-before out"));
+    }
+    call.no_media_timeout = or_never(&mut section, "no-media-timeout", SECS(5), call.no_media_timeout);
     set(&mut section, "end-tone", Duration::ZERO..=SECS(30), &mut call.end_tone);
     set(&mut section, "peer-lifetime", SECS(10)..=SECS(86_400), &mut call.peer_lifetime);
     section.finish();
@@ -233,6 +243,24 @@ pub(super) fn read_backoff(section: Option<Section<'_>>) -> BackoffSettings {
     }
     section.finish();
     backoff
+}
+
+/// A duration from `least` to 24 h, or "0s" for never.
+fn or_never(
+    section: &mut Section<'_>,
+    key: &'static str,
+    least: Duration,
+    usual: Option<Duration>,
+) -> Option<Duration> {
+    let Some(duration) = section.duration(key, Duration::ZERO..=SECS(86_400)) else { return usual };
+    if !duration.is_zero() && duration < least {
+        let at = section.value_at(key).unwrap_or(section.at);
+        let what = format!("{key} is too short");
+        let cure =
+            format!("write a duration from \"{}\" to \"24h\", or \"0s\" for never", value::in_words(least));
+        section.note(at, Problem::new(what, cure));
+    }
+    Some(duration).filter(|duration| !duration.is_zero())
 }
 
 fn set(section: &mut Section<'_>, key: &'static str, range: RangeInclusive<Duration>, into: &mut Duration) {

@@ -52,6 +52,11 @@ impl<'a> Section<'a> {
         self.keys().find(|found| found.value == key).map(|found| found.at)
     }
 
+    /// Where a key's value stands, if it is there.
+    pub(super) fn value_at(&self, key: &str) -> Option<usize> {
+        self.find(key).map(|(at, _)| at)
+    }
+
     /// Where this section stands.
     pub(super) fn place(&self) -> Place {
         self.report.place(self.at)
