@@ -154,6 +154,9 @@ pub enum Refusal {
     /// The associated number is in no call that could be taken over.
     #[error("the number is in no call elsewhere that could be taken over")]
     NothingToTakeOver,
+    /// Calling all at once, which `Pipe` cannot.
+    #[error("several calls at once need mode = \"multi-pipe\" in [terminal]")]
+    OneAtATime,
     /// The appliance is shutting down.
     #[error("shutting down")]
     ShuttingDown,

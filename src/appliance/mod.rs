@@ -27,6 +27,7 @@ pub mod event;
 pub mod fault;
 mod feedback;
 mod hearing;
+mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;

@@ -48,7 +48,7 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::Status { json } => remote::status(socket, json).await,
         Command::Press { button, for_ms } => remote::press(socket, button, for_ms).await,
         Command::Release { button } => remote::release(socket, button).await,
-        Command::Call { who } => remote::call(socket, who).await,
+        Command::Call { who, all } => remote::call(socket, who, all).await,
         Command::Answer => remote::answer(socket).await,
         Command::Hangup => remote::hang_up(socket).await,
         Command::Mute { off } => remote::mute(socket, !off).await,

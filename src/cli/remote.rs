@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{DONE, FAILED, out};
-use crate::appliance::action::Action;
+use crate::appliance::action::{Action, Ring};
 use crate::control::client::{Client, ClientError};
 use crate::control::path::candidates;
 use crate::control::protocol::{Answer, Request};
@@ -46,9 +46,10 @@ pub async fn release(socket: Option<PathBuf>, button: String) -> u8 {
     perform(socket, Request::Release { button }).await
 }
 
-/// `callbox call WHO`.
-pub async fn call(socket: Option<PathBuf>, who: String) -> u8 {
-    act(socket, Action::Call { to: vec![who] }).await
+/// `callbox call WHO...`.
+pub async fn call(socket: Option<PathBuf>, who: Vec<String>, all: bool) -> u8 {
+    let ring = if all { Ring::All } else { Ring::InOrder };
+    act(socket, Action::Call { to: who, ring }).await
 }
 
 /// `callbox answer`.

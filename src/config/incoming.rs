@@ -10,7 +10,7 @@ use crate::appliance::id::PhoneNumber;
 use crate::appliance::settings::{AnswerPolicy, IncomingSettings};
 use crate::appliance::wall_clock::{Weekday, Zone};
 
-use super::behaviour::{Contacts, known_party};
+use super::contacts::{Contacts, known_party};
 use super::diagnostic::{Problem, quoted};
 use super::section::{Located, Section, choose};
 use super::value;

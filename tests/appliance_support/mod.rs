@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
@@ -67,7 +67,7 @@ pub fn number(text: &str) -> PhoneNumber {
 }
 
 pub fn call_to(names: &[&str]) -> Action {
-    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect(), ring: Ring::InOrder }
 }
 
 fn button(press: Action) -> ButtonSettings {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::id::PhoneNumber;
 use callbox::appliance::indicator::LedFunction;
 use callbox::appliance::settings::{
@@ -23,7 +23,7 @@ pub fn number(text: &str) -> PhoneNumber {
 }
 
 pub fn call_to(names: &[&str]) -> Action {
-    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect(), ring: Ring::InOrder }
 }
 
 pub fn settings(seed: u64) -> Settings {
