@@ -41,6 +41,8 @@ pub(super) enum Origin {
     TakenOver,
     /// The core offered it.
     Offered,
+    /// The box called a number by itself: see `check_call.rs`.
+    Check,
 }
 
 /// The far end's audio, as media sees it.
@@ -141,7 +143,7 @@ impl Leg {
     /// What our Offer says of whom it is for.
     pub fn callee(&self) -> Option<PhoneNumber> {
         match self.origin {
-            Origin::Dialled => self.number.clone(),
+            Origin::Dialled | Origin::Check => self.number.clone(),
             Origin::TakenOver | Origin::Offered => None,
         }
     }

@@ -36,6 +36,12 @@ pub(super) enum Cause {
     MovedToPhone,
     /// The caller is not on the list after all.
     NotAllowed,
+    /// A check call was good.
+    CheckDone,
+    /// A check call was up and nothing was heard.
+    CheckSilent,
+    /// A check call gave way to a person or to a call for this box.
+    CheckGaveWay,
     /// The appliance shuts down.
     ShuttingDown,
 }
@@ -56,6 +62,9 @@ impl Cause {
             | Cause::SessionLost
             | Cause::RateLimited
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => true,
             Cause::HungUpThere | Cause::UnknownToCore | Cause::MovedToPhone => false,
         }
@@ -68,6 +77,9 @@ impl Cause {
             | Cause::AnsweredByAnother
             | Cause::MovedToPhone
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => None,
             Cause::HungUpThere | Cause::TooLong => Some(Tone::Busy),
             Cause::RingTimeout
@@ -92,6 +104,9 @@ impl Cause {
             | Cause::TooLong
             | Cause::MovedToPhone
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => false,
             Cause::MediaTimeout
             | Cause::MediaLost
@@ -121,6 +136,9 @@ impl Cause {
             | Cause::UnknownToCore
             | Cause::MovedToPhone
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => false,
         }
     }
@@ -150,6 +168,9 @@ impl Cause {
             Cause::UnknownToCore => "the voice core does not know the call",
             Cause::MovedToPhone => "moved to the mobile phone",
             Cause::NotAllowed => "the caller is not on the list",
+            Cause::CheckDone => "the check call was good",
+            Cause::CheckSilent => "nothing was heard in the check call",
+            Cause::CheckGaveWay => "the check call gave way",
             Cause::ShuttingDown => "shutting down",
         }
     }

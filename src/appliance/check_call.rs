@@ -5,7 +5,7 @@
 //! hangs up. It makes no sound of a call here, the far end hears silence, and
 //! whatever a person wants goes before it at once.
 //!
-//! Inputs: timers `CheckCall`, `CheckTooLong`, `CheckOverdue`; a check call's
+//! Inputs: timers `CheckCall`, `CheckSilent`, `CheckOverdue`; a check call's
 //! media and end; system `Clock`.
 //! Outputs: a call; the fault `CheckCallOverdue`; status.
 
@@ -18,9 +18,10 @@ use super::cause::Cause;
 use super::command::Refusal;
 use super::context::Context;
 use super::fault::Fault;
-use super::id::{CallRef, PhoneNumber};
+use super::id::{CallId, CallRef, PhoneNumber};
 use super::outgoing::Target;
 use super::phone::Phone;
+use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
 use super::wall_clock::Zone;
@@ -88,6 +89,8 @@ pub(super) struct CheckCall {
     last_result: Option<CheckResult>,
     /// In a row, without interruptions.
     failures: u32,
+    /// When the next one is, if it goes by the time of day.
+    planned: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,21 +106,30 @@ impl CheckCall {
     }
 
     /// The box is switched on.
-    pub fn start(&self, cx: &mut Context) {
+    pub fn start(&mut self, cx: &mut Context) {
         self.watch(cx);
         self.plan(cx);
     }
 
-    /// System `Clock`: the time of day may be another.
-    pub fn clock_set(&self, cx: &mut Context) {
-        if cx.timers.is_set(&Timer::CheckCall) && self.failures == 0 {
-            self.plan(cx);
+    /// System `Clock`: the time of day may be another. What is planned by it
+    /// stays planned, however often the clock is set.
+    pub fn clock_set(&mut self, cx: &mut Context) {
+        let Some(settings) = cx.settings.call.check.as_ref().filter(|settings| settings.at.is_some()) else {
+            return;
+        };
+        let (Some(unix), every) = (cx.clock.unix(cx.now), settings.every) else { return };
+        if !cx.timers.is_set(&Timer::CheckCall) || self.failures > 0 {
+            return;
+        }
+        match self.planned.map(|at| at.saturating_sub(unix)) {
+            Some(wait) if wait <= every => cx.after(Timer::CheckCall, wait),
+            Some(_) | None => self.plan(cx),
         }
     }
 
     /// `Timer::CheckOverdue`.
     pub fn overdue(&self, cx: &mut Context) {
-        let Some(settings) = &cx.settings.check_call else { return };
+        let Some(settings) = &cx.settings.call.check else { return };
         let hours = settings.every.as_secs_f64() * f64::from(settings.overdue_after) / 3600.0;
         let detail = format!(
             "no check call to {} has succeeded for {hours:.1} h; see check_call in `callbox status`",
@@ -127,15 +139,15 @@ impl CheckCall {
     }
 
     fn watch(&self, cx: &mut Context) {
-        if let Some(settings) = &cx.settings.check_call {
+        if let Some(settings) = &cx.settings.call.check {
             let wait = settings.every.saturating_mul(settings.overdue_after);
             cx.after(Timer::CheckOverdue, wait);
         }
     }
 
     /// The next one, some time before the interval is over, or soon after the start.
-    fn plan(&self, cx: &mut Context) {
-        let Some(settings) = cx.settings.check_call.clone() else { return };
+    fn plan(&mut self, cx: &mut Context) {
+        let Some(settings) = cx.settings.call.check.clone() else { return };
         let spread = (settings.every / 10).min(SPREAD_MOST);
         let since = |at: Instant| cx.now.saturating_duration_since(at);
         let left = self.last_good.map(|at| settings.every.saturating_sub(since(at)));
@@ -151,8 +163,9 @@ impl CheckCall {
             }
             Some(wait)
         });
-        let jitter = cx.random_up_to(spread);
-        cx.after(Timer::CheckCall, of_day.unwrap_or(latest).saturating_add(jitter));
+        let wait = of_day.unwrap_or(latest).saturating_add(cx.random_up_to(spread));
+        self.planned = of_day.and(unix).and_then(|unix| unix.checked_add(wait));
+        cx.after(Timer::CheckCall, wait);
     }
 
     fn over(&mut self, cx: &mut Context, result: CheckResult) {
@@ -184,8 +197,9 @@ impl CheckCall {
         }
     }
 
-    fn retry(&self, cx: &mut Context) {
-        let Some(settings) = &cx.settings.check_call else { return };
+    fn retry(&mut self, cx: &mut Context) {
+        self.planned = None;
+        let Some(settings) = &cx.settings.call.check else { return };
         let wait = RETRY.saturating_mul(2_u32.saturating_pow(self.failures)).min(settings.every);
         // At least half of it: a core in trouble is not helped by haste.
         let jitter = cx.random_up_to(wait / 2);
@@ -196,15 +210,14 @@ impl CheckCall {
 impl Phone {
     /// `Timer::CheckCall`.
     pub fn check_due(&mut self, cx: &mut Context) {
-        let Some(to) = cx.settings.check_call.as_ref().map(|settings| settings.to.clone()) else { return };
+        let Some(to) = cx.settings.call.check.as_ref().map(|settings| settings.to.clone()) else { return };
         let target = Target { id: cx.new_call_id(), number: Some(to), origin: Origin::Check };
         let made = self.may_offer(cx).and_then(|()| self.dial(cx, target));
         match made {
-            Ok(call) => {
-                self.check.running = Some(Running { call, heard: false });
-                let call_times = &cx.settings.call;
-                let longest = call_times.ring_timeout + call_times.media_timeout + HEARD_WITHIN;
-                cx.after(Timer::CheckTooLong(call), longest);
+            Ok(()) => {
+                for call in self.calls.which(|call| call.leg.origin == Origin::Check) {
+                    self.check.running = Some(Running { call, heard: false });
+                }
             }
             Err(Refusal::Busy) => cx.after(Timer::CheckCall, BUSY),
             Err(Refusal::Offline) => self.check.over(cx, CheckResult::Offline),
@@ -212,19 +225,22 @@ impl Phone {
         }
     }
 
-    /// `Timer::CheckTooLong`.
-    pub fn check_too_long(&mut self, cx: &mut Context, call: CallRef) {
+    /// `Timer::CheckSilent`.
+    pub fn check_silent(&mut self, cx: &mut Context, call: CallRef) {
         self.end(cx, call, Cause::CheckSilent);
     }
 
     /// A call's media came up, or was heard for the first time.
     pub fn check_progress(&mut self, cx: &mut Context, call: CallRef, heard: bool) {
-        let Some(running) = self.check.running.as_mut().filter(|running| running.call == call) else { return };
+        let Some(running) = self.check.running.as_mut().filter(|running| running.call == call) else {
+            return;
+        };
         running.heard |= heard;
-        let good = running.heard
-            && self.calls.get(call).is_some_and(|call| call.state.status() == CallStatus::InCall);
-        if good {
+        let in_call = self.calls.get(call).is_some_and(|call| call.state.status() == CallStatus::InCall);
+        if running.heard && in_call {
             self.end(cx, call, Cause::CheckDone);
+        } else if in_call {
+            cx.after(Timer::CheckSilent(call), HEARD_WITHIN);
         }
     }
 
@@ -235,8 +251,22 @@ impl Phone {
         }
     }
 
-    /// A call is let go of, and why; `state` is what it was.
-    pub fn check_over(&mut self, cx: &mut Context, call: CallRef, cause: Cause, state: &State) {
+    /// An Offer of the core: if it is a call for this box it goes before a
+    /// check call. On `Pipe` only one that the core has not heard of can be
+    /// told from the call that the Offer is about.
+    pub fn check_gives_way_to(&mut self, cx: &mut Context, offered: &CallId) {
+        let check = self.check.running.and_then(|running| self.calls.get(running.call));
+        let another = check.is_some_and(|check| match cx.settings.mode {
+            Mode::Pipe => check.state == State::Preparing,
+            Mode::MultiPipe => check.leg.id != *offered,
+        });
+        if another {
+            self.check_gives_way(cx);
+        }
+    }
+
+    /// A call is let go of, and why.
+    pub fn check_over(&mut self, cx: &mut Context, call: CallRef, cause: Cause) {
         if self.check.running.is_none_or(|running| running.call != call) {
             return;
         }
@@ -245,14 +275,12 @@ impl Phone {
             Cause::CheckGaveWay | Cause::HungUpHere => CheckResult::Interrupted,
             Cause::HungUpThere => CheckResult::Rejected,
             Cause::RingTimeout => CheckResult::NoAnswer,
-            Cause::CheckSilent if state.status() == CallStatus::InCall => CheckResult::NoAudio,
-            Cause::CheckSilent | Cause::MediaTimeout | Cause::MediaLost | Cause::MediaFailed(_) => {
-                CheckResult::NoMedia
-            }
-            Cause::NoMedia => CheckResult::NoAudio,
+            Cause::CheckSilent | Cause::NoMedia => CheckResult::NoAudio,
+            Cause::MediaTimeout | Cause::MediaLost | Cause::MediaFailed(_) => CheckResult::NoMedia,
             Cause::SessionLost => CheckResult::Offline,
             Cause::TooLong
             | Cause::PeerNotReady
+            | Cause::AnsweredByAnother
             | Cause::RateLimited
             | Cause::UnknownToCore
             | Cause::MovedToPhone

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{Call, State};
+use super::call::{Call, Origin, State};
 use super::cause::Cause;
 use super::command::Refusal;
 use super::context::Context;
@@ -73,8 +73,11 @@ impl Phone {
             return;
         }
         let at_box = self.calls.present().filter(|call| calls.contains(&call.reference));
-        // What only rang here ends in silence.
-        let heard = at_box.is_some_and(|call| call.state.status() != CallStatus::Incoming);
+        // What only rang here ends in silence, and what no person asked for.
+        let asked_for = at_box.is_some_and(|call| call.leg.origin != Origin::Check);
+        let heard = asked_for && at_box.is_some_and(|call| call.state.status() != CallStatus::Incoming);
+        let checks = calls.iter().filter_map(|call| self.calls.get(*call));
+        let only_checks = checks.into_iter().all(|call| call.leg.origin == Origin::Check);
         for call in calls {
             self.let_go(cx, *call, cause);
         }
@@ -86,7 +89,7 @@ impl Phone {
             Some(tone) if heard && self.calls.present().is_none() => feedback::end_tone(cx, tone),
             Some(_) | None => {}
         }
-        if cause.is_trouble() {
+        if cause.is_trouble() && !only_checks {
             feedback::notice(cx);
         }
     }
@@ -120,6 +123,7 @@ impl Phone {
         if told && cause.needs_bye() {
             self.bye(cx, id.clone());
         }
+        self.check_over(cx, call, cause);
         self.connect(cx);
         self.peers.close(cx, peer);
         cx.after(Timer::Releasing(call), RELEASING);

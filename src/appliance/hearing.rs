@@ -1,7 +1,7 @@
 //! Who hears whom, and which tone belongs to the calls: both follow from the
 //! set of calls, here and nowhere else.
 
-use super::call::{Call, Part, Stage, State, Then};
+use super::call::{Call, Origin, Part, Stage, State, Then};
 use super::command::{AudioCommand, Role};
 use super::context::Context;
 use super::feedback;
@@ -34,7 +34,8 @@ impl Phone {
 
     /// The tone of the call at the box.
     fn tone(&self) -> Option<Tone> {
-        match &self.calls.at_box()?.state {
+        let call = self.calls.at_box().filter(|call| call.leg.origin != Origin::Check)?;
+        match &call.state {
             State::Preparing | State::Outgoing { .. } => Some(Tone::Progress),
             State::Ringing { .. } => Some(Tone::Ringback),
             State::Incoming(Stage::Ringing | Stage::Checking(Then::KeepRinging)) => Some(Tone::Ring),
@@ -48,7 +49,11 @@ impl Phone {
 
 fn role(call: &Call) -> Option<Role> {
     match call.state {
-        State::Connecting | State::Talking(Part::Present) => Some(Role::Talk),
+        State::Connecting | State::Talking(Part::Present) => match call.leg.origin {
+            Origin::Dialled | Origin::TakenOver | Origin::Offered => Some(Role::Talk),
+            // Nobody asked the person at the box whether it may listen.
+            Origin::Check => Some(Role::Listen),
+        },
         State::Talking(Part::Held) => Some(Role::Hold),
         State::Preparing
         | State::Outgoing { .. }

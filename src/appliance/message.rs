@@ -49,6 +49,7 @@ impl Phone {
             }
             Mode::Pipe | Mode::MultiPipe => {}
         }
+        self.check_gives_way_to(cx, &id);
         // On `Pipe` every Offer is for the one call: a Bye to another id would
         // end it at a core that does not look at ids.
         let call = match cx.settings.mode {

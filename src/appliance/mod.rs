@@ -15,6 +15,7 @@ mod call;
 mod call_time;
 mod calls;
 mod cause;
+pub mod check_call;
 mod clock;
 pub mod command;
 mod context;
@@ -107,6 +108,7 @@ impl Appliance {
         do_not_disturb::now(&mut appliance.cx);
         session::connect(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
+        appliance.phone.check.start(&mut appliance.cx);
         appliance.flush();
         appliance
     }
@@ -153,6 +155,7 @@ impl Appliance {
             muted: self.phone.muted,
             busy_elsewhere: self.phone.elsewhere.busy(),
             do_not_disturb: self.cx.do_not_disturb,
+            check_call: self.cx.settings.call.check.as_ref().map(|_| self.phone.check.status()),
             leds: self.shown.clone(),
             // Nothing switches an output on yet.
             outputs: self.cx.settings.outputs.iter().map(|output| (output.clone(), false)).collect(),
@@ -198,6 +201,7 @@ impl Appliance {
             Event::System(SystemEvent::Clock(clock)) => {
                 cx.clock.set(clock, cx.now);
                 do_not_disturb::now(cx);
+                self.phone.check.clock_set(cx);
             }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
@@ -225,6 +229,9 @@ impl Appliance {
             | Timer::NoMedia(_)
             | Timer::CallEnding(_)
             | Timer::CallTooLong(_)
+            | Timer::CheckCall
+            | Timer::CheckSilent(_)
+            | Timer::CheckOverdue
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.

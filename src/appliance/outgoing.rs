@@ -52,7 +52,9 @@ impl Phone {
             Taken::Nothing => return Err(Refusal::MediaNotReady),
         };
         // The tone comes first: the person at the box hears before the core does.
-        feedback::tone_of_call(cx, Some(Tone::Progress));
+        if to.origin != Origin::Check {
+            feedback::tone_of_call(cx, Some(Tone::Progress));
+        }
         let call = self.begin(cx, Leg::new(to.id, peer, to.number, to.origin), State::Preparing);
         match sdp {
             Some(sdp) => self.offer(cx, call, sdp),

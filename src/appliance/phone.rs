@@ -14,6 +14,7 @@ use super::action::Action;
 use super::call::{Leg, Stage, State};
 use super::calls::Calls;
 use super::cause::Cause;
+use super::check_call::CheckCall;
 use super::command::{AudioCommand, Refusal};
 use super::context::Context;
 use super::elsewhere::Elsewhere;
@@ -45,6 +46,7 @@ pub(super) struct Phone {
     former: VecDeque<(CallId, Instant)>,
     pub unsent_byes: UnsentByes,
     pub hearing: Hearing,
+    pub check: CheckCall,
     pub muted: bool,
 }
 
@@ -67,6 +69,7 @@ impl Phone {
             former: VecDeque::with_capacity(FORMER),
             unsent_byes: UnsentByes::default(),
             hearing: Hearing::default(),
+            check: CheckCall::default(),
             muted: false,
         }
     }
@@ -87,6 +90,7 @@ impl Phone {
         cx.call_state(found.state.status(), &found.leg.id, text);
         self.sound(cx);
         self.watch_time(cx, call, &before);
+        self.check_progress(cx, call, false);
     }
 
     /// The live call that a message is about. `Pipe` knows one call only and
@@ -124,6 +128,7 @@ impl Phone {
 
     /// Does what a person asks for.
     pub fn act(&mut self, cx: &mut Context, action: &Action, by: By) -> Result<(), Refusal> {
+        self.check_gives_way(cx);
         match action {
             Action::Call { to, ring } => match (self.calls.present().map(|call| &call.state), by) {
                 (None, By::Button | By::Control) => self.start_call(cx, to, *ring),
@@ -218,6 +223,9 @@ impl Phone {
             Timer::NoMedia(call) => self.no_media(cx, *call),
             Timer::CallEnding(call) => self.call_ends_soon(cx, *call),
             Timer::CallTooLong(call) => self.call_too_long(cx, *call),
+            Timer::CheckCall => self.check_due(cx),
+            Timer::CheckSilent(call) => self.check_silent(cx, *call),
+            Timer::CheckOverdue => self.check.overdue(cx),
             Timer::Releasing(call) => {
                 cx.counters.count("media-close-timeout");
                 self.released(cx, |released| released.reference == *call);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::check_call::CheckCallSettings;
 use super::do_not_disturb::DoNotDisturb;
 use super::id::{ButtonName, LedName, OutputName, PhoneNumber};
 use super::indicator::LedFunction;
@@ -131,6 +132,8 @@ pub struct CallSettings {
     /// A call whose far end sends no audio, although it should, ends after
     /// this; `None` for never. Default 60 s.
     pub no_media_timeout: Option<Duration>,
+    /// Calls that the box makes by itself; `None` for none.
+    pub check: Option<CheckCallSettings>,
     /// How long the tone at a call's end plays. Default 2 s.
     pub end_tone: Duration,
     /// How long a prepared peer connection stays fresh. Default 10 min.
@@ -148,6 +151,7 @@ impl Default for CallSettings {
             longest: None,
             warn_before: Duration::from_secs(10),
             no_media_timeout: Some(Duration::from_secs(60)),
+            check: None,
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
         }

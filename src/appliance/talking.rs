@@ -55,6 +55,7 @@ impl Phone {
         if let Some(found) = self.calls.get(call) {
             cx.step("first-audio", &found.leg.id, "first audio from the far end");
         }
+        self.check_progress(cx, call, true);
     }
 
     /// Media: ICE lost its peer; it may come back.

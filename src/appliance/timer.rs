@@ -38,6 +38,12 @@ pub enum Timer {
     CallEnding(CallRef),
     /// The longest time of a call is over.
     CallTooLong(CallRef),
+    /// A check call is up and nothing was heard yet.
+    CheckSilent(CallRef),
+    /// Make a check call.
+    CheckCall,
+    /// No check call has been good for too long.
+    CheckOverdue,
     /// A shell did not say that a call's media is closed.
     Releasing(CallRef),
     /// The tone at a call's end has been heard.
@@ -70,6 +76,7 @@ impl Timer {
             | Timer::NoMedia(call)
             | Timer::CallEnding(call)
             | Timer::CallTooLong(call)
+            | Timer::CheckSilent(call)
             | Timer::Releasing(call) => Some(*call),
             Timer::Reconnect
             | Timer::Connecting
@@ -80,6 +87,8 @@ impl Timer {
             | Timer::OfferPause
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::CheckCall
+            | Timer::CheckOverdue
             | Timer::DoNotDisturb
             | Timer::Exit
             | Timer::Debounce(_)

@@ -9,6 +9,7 @@ mod behaviour;
 pub mod board;
 mod board_draft;
 mod board_file;
+mod check_call;
 mod contacts;
 pub mod core;
 mod diagnostic;
@@ -191,6 +192,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
     let incoming = incoming::read(root.section("incoming"), &contacts, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
+    call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
     call.ring_times = contacts.ring_times;
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));

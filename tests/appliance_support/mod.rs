@@ -411,6 +411,11 @@ impl Bench {
         steps.map(|step| step.as_str().unwrap().to_owned()).collect()
     }
 
+    /// The peer that made an Offer.
+    pub fn peer_of(&self, sdp: &str) -> PeerId {
+        self.offers[sdp]
+    }
+
     /// Presses `call`; the peer and the id of the Offer that goes out.
     pub fn call_out(&mut self) -> (PeerId, String) {
         self.take();
