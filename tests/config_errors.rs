@@ -479,3 +479,11 @@ fn hunt_cycles_have_a_range() {
         "from 1 to 100",
     );
 }
+
+#[test]
+fn a_call_can_wait_only_where_there_may_be_two() {
+    let text = with("[incoming]\nwhile-busy = \"queue\"\n");
+    expect_one(&text, "11:1", "a second call cannot wait", "set mode = \"multi-pipe\" in [terminal]");
+    assert_eq!(diagnose_as(&format!("{text}[terminal]\nmode = \"multi-pipe\"\n")), Vec::<String>::new());
+    expect_one(&with("[incoming]\nwhile-busy = \"wait\"\n"), "11:14", "\"wait\"", "queue");
+}

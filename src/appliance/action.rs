@@ -19,6 +19,10 @@ pub enum Action {
     Answer,
     /// Hang up, cancel or reject.
     HangUp,
+    /// Hold the call and go to the one that waits, or back to the one that is held.
+    Swap,
+    /// Join the calls that are held with the one that talks.
+    Merge,
     /// Move the call to the mobile phone of the associated number.
     ToPhone,
     /// Take over the call that the associated number has elsewhere.

@@ -133,6 +133,9 @@ pub enum Refusal {
     /// Nothing to answer, hang up or transfer.
     #[error("there is no call")]
     NoCall,
+    /// Nothing to go to or to join.
+    #[error("there is no second call: none waits and none is held")]
+    NoSecondCall,
     /// A call is up already.
     #[error("a call is up already: hang up first")]
     Busy,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{Call, Origin, State};
+use super::call::{Call, Origin, Part, State};
 use super::cause::Cause;
 use super::command::Refusal;
 use super::context::Context;
@@ -25,15 +25,28 @@ const BYE_LIFE: Duration = Duration::from_secs(30);
 pub(super) struct UnsentByes(Vec<(CallId, Instant)>);
 
 impl Phone {
-    /// Action: hang up, cancel or reject the call at the box; a hunt is one.
+    /// Action: hang up, cancel or reject the call at the box. A hunt is one, and
+    /// so are those who talk together.
     pub fn hang_up(&mut self, cx: &mut Context) -> Result<(), Refusal> {
-        let call = self.calls.present().map(|call| call.reference).ok_or(Refusal::NoCall)?;
-        let hunted = self.hunted();
-        if hunted.contains(&call) {
-            self.end_calls(cx, &hunted, Cause::HungUpHere);
-        } else {
-            self.end(cx, call, Cause::HungUpHere);
-        }
+        let present = self.calls.present().ok_or(Refusal::NoCall)?;
+        let calls = match present.state {
+            State::Talking(Part::Present) => {
+                self.calls.which(|call| call.state == State::Talking(Part::Present))
+            }
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. }
+                if present.leg.origin == Origin::Dialled =>
+            {
+                self.hunted()
+            }
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(Part::Held)
+            | State::Releasing => vec![present.reference],
+        };
+        self.end_calls(cx, &calls, Cause::HungUpHere);
         Ok(())
     }
 
@@ -84,6 +97,7 @@ impl Phone {
         if self.hunted().is_empty() {
             self.hunt = None;
         }
+        self.next_in_line(cx);
         self.sound(cx);
         match cause.tone() {
             Some(tone) if heard && self.calls.present().is_none() => feedback::end_tone(cx, tone),

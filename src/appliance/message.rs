@@ -59,7 +59,7 @@ impl Phone {
         let Some(call) = call else {
             match self.calls.present() {
                 None => self.offered(cx, id, sdp, number),
-                Some(_) => self.turn_away(cx, id, "offer-busy", "a second call was rejected: one is up"),
+                Some(_) => self.offered_meanwhile(cx, id, sdp, number),
             }
             return;
         };

@@ -44,6 +44,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+mod waiting;
 pub mod wall_clock;
 
 use std::collections::{BTreeMap, VecDeque};

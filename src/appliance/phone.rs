@@ -148,6 +148,8 @@ impl Phone {
             },
             Action::Answer => self.answer(cx),
             Action::HangUp => self.hang_up(cx),
+            Action::Swap => self.swap(cx),
+            Action::Merge => self.merge(cx),
             Action::ToPhone => self.move_to_phone(cx),
             Action::TakeOver => self.take_over(cx),
             Action::Dtmf { digits } => self.dtmf(cx, digits),

@@ -96,6 +96,21 @@ pub struct IncomingSettings {
     pub priority: Vec<PhoneNumber>,
     /// What to do with a call that may come in.
     pub answer: AnswerPolicy,
+    /// What to do with one that comes while another is up. With `Pipe` there is none.
+    pub while_busy: WhileBusy,
+}
+
+/// What to do with a call that comes while another is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhileBusy {
+    /// Reject it.
+    #[default]
+    Busy,
+    /// It waits until the call that is up is over.
+    Queue,
+    /// It waits, and the person at the box may go to and fro.
+    Swap,
 }
 
 /// What to do with a call that may come in.

@@ -68,6 +68,10 @@ pub enum Command {
     Answer,
     /// Hang up, cancel or reject.
     Hangup,
+    /// Hold the call and go to the one that waits, or back to the one that is held.
+    Swap,
+    /// Join the calls that are held with the one that talks.
+    Merge,
     /// Mute the microphone.
     Mute {
         /// Open it again.

@@ -51,6 +51,8 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::Call { who, all } => remote::call(socket, who, all).await,
         Command::Answer => remote::answer(socket).await,
         Command::Hangup => remote::hang_up(socket).await,
+        Command::Swap => remote::swap(socket).await,
+        Command::Merge => remote::merge(socket).await,
         Command::Mute { off } => remote::mute(socket, !off).await,
         Command::ToPhone => remote::to_phone(socket).await,
         Command::TakeOver => remote::take_over(socket).await,

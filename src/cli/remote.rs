@@ -57,6 +57,16 @@ pub async fn answer(socket: Option<PathBuf>) -> u8 {
     act(socket, Action::Answer).await
 }
 
+/// `callbox swap`.
+pub async fn swap(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::Swap).await
+}
+
+/// `callbox merge`.
+pub async fn merge(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::Merge).await
+}
+
 /// `callbox hangup`.
 pub async fn hang_up(socket: Option<PathBuf>) -> u8 {
     act(socket, Action::HangUp).await

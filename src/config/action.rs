@@ -15,16 +15,20 @@ enum Verb {
     Call,
     Answer,
     HangUp,
+    Swap,
+    Merge,
     ToPhone,
     TakeOver,
     Dtmf,
     Mute,
 }
 
-const VERBS: [(&str, Verb); 7] = [
+const VERBS: [(&str, Verb); 9] = [
     ("call", Verb::Call),
     ("answer", Verb::Answer),
     ("hang-up", Verb::HangUp),
+    ("swap", Verb::Swap),
+    ("merge", Verb::Merge),
     ("to-phone", Verb::ToPhone),
     ("take-over", Verb::TakeOver),
     ("dtmf", Verb::Dtmf),
@@ -45,6 +49,8 @@ pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: M
         }
         Verb::Answer => Some(Action::Answer),
         Verb::HangUp => Some(Action::HangUp),
+        Verb::Swap => Some(Action::Swap),
+        Verb::Merge => Some(Action::Merge),
         Verb::ToPhone => Some(Action::ToPhone),
         Verb::TakeOver => Some(Action::TakeOver),
         Verb::Dtmf => {
@@ -125,6 +131,8 @@ mod tests {
             Action::Call { .. } => "call",
             Action::Answer => "answer",
             Action::HangUp => "hang-up",
+            Action::Swap => "swap",
+            Action::Merge => "merge",
             Action::ToPhone => "to-phone",
             Action::TakeOver => "take-over",
             Action::Dtmf { .. } => "dtmf",
@@ -140,6 +148,8 @@ mod tests {
             "action = \"call\"\nto = [\"+4722222222\"]\nring = \"all\"",
             "action = \"answer\"",
             "action = \"hang-up\"",
+            "action = \"swap\"",
+            "action = \"merge\"",
             "action = \"to-phone\"",
             "action = \"take-over\"",
             "action = \"dtmf\"\ndigits = \"12*#AD\"",

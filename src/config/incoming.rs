@@ -7,7 +7,7 @@ use jiff::tz::{self, TimeZone};
 
 use crate::appliance::do_not_disturb::{DoNotDisturb, Window};
 use crate::appliance::id::PhoneNumber;
-use crate::appliance::settings::{AnswerPolicy, IncomingSettings};
+use crate::appliance::settings::{AnswerPolicy, IncomingSettings, Mode, WhileBusy};
 use crate::appliance::wall_clock::{Weekday, Zone};
 
 use super::contacts::{Contacts, known_party};
@@ -28,6 +28,7 @@ const DAYS: [(&str, Weekday); 7] = [
 pub(super) fn read(
     section: Option<Section<'_>>,
     contacts: &Contacts,
+    mode: Mode,
     zone: Option<&Zone>,
 ) -> IncomingSettings {
     let Some(mut section) = section else { return IncomingSettings::default() };
@@ -40,6 +41,7 @@ pub(super) fn read(
     let policies =
         [("ring", AnswerPolicy::Ring), ("auto", AnswerPolicy::Auto), ("reject", AnswerPolicy::Reject)];
     let answer = section.choice("answer", &policies).unwrap_or_default();
+    let while_busy = read_while_busy(&mut section, mode);
     section.finish();
     let numbers = |list: Vec<Located<PhoneNumber>>| list.into_iter().map(|entry| entry.value).collect();
     IncomingSettings {
@@ -49,6 +51,7 @@ pub(super) fn read(
         do_not_disturb,
         priority: numbers(priority),
         answer,
+        while_busy,
     }
 }
 
@@ -91,6 +94,23 @@ fn check_lists(
             section.note(*at, Problem::new(what, "add it to allow too"));
         }
     }
+}
+
+/// With `Pipe` every Offer is for the one call, so none can wait.
+fn read_while_busy(section: &mut Section<'_>, mode: Mode) -> WhileBusy {
+    let words = [("busy", WhileBusy::Busy), ("queue", WhileBusy::Queue), ("swap", WhileBusy::Swap)];
+    let while_busy = section.choice("while-busy", &words).unwrap_or_default();
+    match (while_busy, mode) {
+        (WhileBusy::Queue | WhileBusy::Swap, Mode::Pipe) => {
+            let at = section.key_at("while-busy").unwrap_or(section.at);
+            let what = "a second call cannot wait where mode = \"pipe\" carries one";
+            let cure = "set mode = \"multi-pipe\" in [terminal], or write while-busy = \"busy\"";
+            section.note(at, Problem::new(what, cure));
+        }
+        (WhileBusy::Queue | WhileBusy::Swap, Mode::MultiPipe)
+        | (WhileBusy::Busy, Mode::Pipe | Mode::MultiPipe) => {}
+    }
+    while_busy
 }
 
 fn read_windows(section: &mut Section<'_>, zone: Option<&Zone>) -> Option<DoNotDisturb> {

@@ -190,7 +190,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let board = board.as_ref();
     let contacts = contacts::read_contacts(root.section("contacts"));
     let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
-    let incoming = incoming::read(root.section("incoming"), &contacts, zone.as_ref());
+    let incoming = incoming::read(root.section("incoming"), &contacts, mode, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
     call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
     call.ring_times = contacts.ring_times;
