@@ -7,6 +7,7 @@
 //!
 //! `outgoing.rs`, `incoming.rs`, `talking.rs` and `ending.rs` hold the steps.
 
+use super::adoption::Signalling;
 use super::id::{CallId, CallRef, PeerId, PhoneNumber};
 use super::status::{CallEntry, CallStatus};
 
@@ -18,6 +19,7 @@ pub(super) struct Call {
 }
 
 /// What every call has.
+#[derive(Clone)]
 pub(super) struct Leg {
     pub id: CallId,
     pub peer: PeerId,
@@ -26,6 +28,8 @@ pub(super) struct Leg {
     pub origin: Origin,
     /// Offers of the core that media has not answered yet.
     pub answers_owed: u32,
+    /// What the core knows of it.
+    pub signalling: Signalling,
     /// Whether its audio comes.
     pub audio: Audio,
     /// Whether it is being moved to the mobile phone.
@@ -131,13 +135,23 @@ impl Call {
             peer: self.leg.number.clone(),
             call_id: self.leg.id.clone(),
             held: self.state.is_held(),
+            adopting: self.leg.is_adopting(),
         }
     }
 }
 
 impl Leg {
     pub fn new(id: CallId, peer: PeerId, number: Option<PhoneNumber>, origin: Origin) -> Self {
-        Self { id, peer, number, origin, answers_owed: 0, audio: Audio::Flows, moving: Moving::No }
+        Self {
+            id,
+            peer,
+            number,
+            origin,
+            answers_owed: 0,
+            signalling: Signalling::Up,
+            audio: Audio::Flows,
+            moving: Moving::No,
+        }
     }
 
     /// What our Offer says of whom it is for.

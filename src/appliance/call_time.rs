@@ -5,7 +5,8 @@
 //! `CallEnding`, `CallTooLong`, `NoMedia`.
 //! Outputs: the warning tone; the call's end.
 
-use super::call::{Audio, Part, State};
+use super::adoption::Signalling;
+use super::call::{Audio, Call, Part, State};
 use super::cause::Cause;
 use super::context::Context;
 use super::feedback;
@@ -28,6 +29,10 @@ impl Phone {
     /// Media: the far end should send audio, and does not.
     pub fn quiet(&mut self, cx: &mut Context, call: CallRef) {
         self.audio_is(cx, call, Audio::Quiet, "no audio from the far end");
+        let orphan = |call: &Call| matches!(call.leg.signalling, Signalling::Orphan(_));
+        if self.calls.get(call).is_some_and(orphan) {
+            self.end(cx, call, Cause::NoMedia);
+        }
     }
 
     /// Media: the far end sends again, or has put us on hold.
@@ -52,6 +57,9 @@ impl Phone {
     /// `Timer::NoMedia`.
     pub fn no_media(&mut self, cx: &mut Context, call: CallRef) {
         cx.counters.count("no-media");
+        if self.fall_back(cx, call) {
+            return;
+        }
         self.end(cx, call, Cause::NoMedia);
     }
 
@@ -94,7 +102,9 @@ impl Phone {
 }
 
 fn both_can_talk(cx: &mut Context, call: CallRef) {
-    let Some(longest) = cx.settings.call.longest else { return };
+    // A call that changed its media goes on with the time it has left.
+    let begun = cx.timers.is_set(&Timer::CallTooLong(call));
+    let Some(longest) = cx.settings.call.longest.filter(|_| !begun) else { return };
     cx.after(Timer::CallTooLong(call), longest);
     let warn_before = cx.settings.call.warn_before;
     if !warn_before.is_zero()

@@ -10,6 +10,7 @@
 //! deadlines to them.
 
 pub mod action;
+mod adoption;
 mod button;
 mod call;
 mod call_time;
@@ -32,6 +33,7 @@ mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
+mod late_bye;
 pub mod log;
 mod message;
 mod outgoing;
@@ -230,8 +232,10 @@ impl Appliance {
             | Timer::NoMedia(_)
             | Timer::CallEnding(_)
             | Timer::CallTooLong(_)
+            | Timer::LateBye
             | Timer::CheckCall
             | Timer::CheckSilent(_)
+            | Timer::Adoption(_)
             | Timer::CheckOverdue
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),

@@ -18,7 +18,7 @@ use super::tone::Tone;
 /// How long a press waits for a peer connection that is being prepared.
 const PEER_WAIT: Duration = Duration::from_secs(2);
 /// TRY_AGAIN: the least wait, and the random part on top.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 const RETRY_SPREAD: Duration = Duration::from_secs(2);
 
 /// Whom an Offer is for.
@@ -169,6 +169,7 @@ impl Phone {
     /// `Timer::OfferRetry`: the same Offer under the same id, unless the core
     /// has taken the first after all; `RingTimeout` goes on.
     pub fn offer_again(&mut self, cx: &mut Context, call: CallRef) {
+        self.adoption_again(cx, call);
         let Some(found) = self.calls.get(call) else { return };
         match &found.state {
             State::Outgoing { sdp, .. } => {

@@ -18,11 +18,11 @@ use super::check_call::CheckCall;
 use super::command::{AudioCommand, Refusal};
 use super::context::Context;
 use super::elsewhere::Elsewhere;
-use super::ending::UnsentByes;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::hearing::Hearing;
 use super::hunt::{AT_ONCE, Hunt};
 use super::id::{CallId, CallRef, PeerId};
+use super::late_bye::LateByes;
 use super::peers::Peers;
 use super::settings::Mode;
 use super::status::CallStatus;
@@ -44,7 +44,7 @@ pub(super) struct Phone {
     pub hunt: Option<Hunt>,
     /// The last calls that were let go of and when, the newest last.
     former: VecDeque<(CallId, Instant)>,
-    pub unsent_byes: UnsentByes,
+    pub late_byes: LateByes,
     pub hearing: Hearing,
     pub check: CheckCall,
     pub muted: bool,
@@ -67,7 +67,7 @@ impl Phone {
             elsewhere: Elsewhere::default(),
             hunt: None,
             former: VecDeque::with_capacity(FORMER),
-            unsent_byes: UnsentByes::default(),
+            late_byes: LateByes::default(),
             hearing: Hearing::default(),
             check: CheckCall::default(),
             muted: false,
@@ -79,6 +79,7 @@ impl Phone {
         for released in self.calls.forget_released() {
             cx.timers.stop_call(released.reference);
         }
+        self.forget_late_byes(cx);
         self.calls.begin(leg, state)
     }
 
@@ -181,6 +182,10 @@ impl Phone {
     /// News of a peer connection.
     pub fn media(&mut self, cx: &mut Context, peer: PeerId, event: MediaEvent) {
         let Some(call) = self.calls.of_peer(peer) else {
+            if let Some(call) = self.adopting_with(peer) {
+                self.adoption_media(cx, call, peer, event);
+                return;
+            }
             let closed = event == MediaEvent::Closed;
             let known = self.peers.handle(cx, peer, event);
             if closed {
@@ -194,6 +199,10 @@ impl Phone {
         match event {
             MediaEvent::Prepared { sdp } => self.prepared(cx, call, sdp),
             MediaEvent::Acceptable => self.acceptable(cx, call),
+            // The core waits for the Answer of the new media, not of the old.
+            MediaEvent::Answer { .. } if self.is_leaving(call, peer) => {
+                cx.ignored("media-unexpected", "an Answer of media that the call is about to leave");
+            }
             MediaEvent::Answer { sdp } => self.media_answer(cx, call, sdp),
             MediaEvent::Connected { codec } => self.connected(cx, call, &codec),
             MediaEvent::FirstAudio => self.first_audio(cx, call),
@@ -225,6 +234,8 @@ impl Phone {
             Timer::NoMedia(call) => self.no_media(cx, *call),
             Timer::CallEnding(call) => self.call_ends_soon(cx, *call),
             Timer::CallTooLong(call) => self.call_too_long(cx, *call),
+            Timer::Adoption(call) => self.adoption_timeout(cx, *call),
+            Timer::LateBye => self.send_late_byes(cx),
             Timer::CheckCall => self.check_due(cx),
             Timer::CheckSilent(call) => self.check_silent(cx, *call),
             Timer::CheckOverdue => self.check.overdue(cx),

@@ -66,6 +66,8 @@ pub struct CallEntry {
     pub call_id: CallId,
     /// It waits for the person at the box to come back.
     pub held: bool,
+    /// Its stream broke, and it is about to go over to new media.
+    pub adopting: bool,
 }
 
 /// A fault with its explanation.

@@ -40,10 +40,14 @@ pub enum Timer {
     CallTooLong(CallRef),
     /// A check call is up and nothing was heard yet.
     CheckSilent(CallRef),
+    /// The core has not said which call there is: tell it of those that are over.
+    LateBye,
     /// Make a check call.
     CheckCall,
     /// No check call has been good for too long.
     CheckOverdue,
+    /// The core says nothing of a call that outlived its stream.
+    Adoption(CallRef),
     /// A shell did not say that a call's media is closed.
     Releasing(CallRef),
     /// The tone at a call's end has been heard.
@@ -77,6 +81,7 @@ impl Timer {
             | Timer::CallEnding(call)
             | Timer::CallTooLong(call)
             | Timer::CheckSilent(call)
+            | Timer::Adoption(call)
             | Timer::Releasing(call) => Some(*call),
             Timer::Reconnect
             | Timer::Connecting
@@ -87,6 +92,7 @@ impl Timer {
             | Timer::OfferPause
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::LateBye
             | Timer::CheckCall
             | Timer::CheckOverdue
             | Timer::DoNotDisturb

@@ -130,6 +130,8 @@ impl World<'_> {
             | MediaEvent::Acceptable
             | MediaEvent::Answer { .. }
             | MediaEvent::FirstAudio
+            | MediaEvent::Quiet
+            | MediaEvent::AudioBack
             | MediaEvent::Digit(_) => {}
         }
         if matches!(event, MediaEvent::Connected { .. }) {
