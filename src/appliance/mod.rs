@@ -372,6 +372,7 @@ impl Appliance {
             busy_elsewhere: self.phone.elsewhere.busy(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
+            felt: feedback::is_felt(&self.cx),
         };
         for (led, function) in &self.cx.settings.leds {
             let pattern = match self.life {
