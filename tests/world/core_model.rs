@@ -12,12 +12,17 @@ use super::person::Does;
 use super::plan::{Stray, Whim};
 use super::{Happening, World};
 
+/// A core keeps no more for a terminal that is away.
+const UNSAID: usize = 4;
+
 pub struct Core {
     pub mode: Mode,
     pub stream: Option<u64>,
     pub call: Option<CoreCall>,
     /// The associated number's call on another terminal.
     pub elsewhere: Option<(u64, CallId)>,
+    /// What could not be said for want of a stream, and may be said later.
+    unsaid: Vec<Message>,
     serial: u64,
 }
 
@@ -31,7 +36,7 @@ pub struct CoreCall {
 
 impl Core {
     pub fn new(mode: Mode) -> Self {
-        Self { mode, stream: None, call: None, elsewhere: None, serial: 0 }
+        Self { mode, stream: None, call: None, elsewhere: None, unsaid: Vec::new(), serial: 0 }
     }
 
     pub fn next_serial(&mut self) -> u64 {
@@ -49,6 +54,7 @@ impl Core {
 
     pub fn forget(&mut self) {
         (self.call, self.elsewhere) = (None, None);
+        self.unsaid.clear();
     }
 }
 
@@ -56,7 +62,24 @@ impl World<'_> {
     pub fn say(&mut self, id: &CallId, body: Body) {
         let omit = self.chance.percent(50);
         let call_id = self.core.spoken(id, omit);
-        self.send_to_box(Message { call_id, body });
+        let message = Message { call_id, body };
+        if self.core.stream.is_none() && self.core.unsaid.len() < UNSAID {
+            self.core.unsaid.push(message.clone());
+        }
+        self.send_to_box(message);
+    }
+
+    /// A core that queues for a terminal that was away tells it now, in an
+    /// order of its own.
+    fn catch_up(&mut self) {
+        let mut unsaid = std::mem::take(&mut self.core.unsaid);
+        while !unsaid.is_empty() {
+            let message = unsaid.swap_remove(self.chance.below(unsaid.len() as u64) as usize);
+            if self.odd(50) {
+                self.count("late after reconnect");
+                self.send_to_box(message);
+            }
+        }
     }
 
     pub fn core_sees(&mut self, stream: u64) {
@@ -73,6 +96,7 @@ impl World<'_> {
             (Mode::Pipe, None) => self.send_to_box(Message { call_id: "".into(), body: Body::Idle }),
             (Mode::MultiPipe, _) => {}
         }
+        self.catch_up();
         // A caller who is still there rings again.
         if let Some(call) = self.core.call.clone().filter(|call| !call.from_box && !call.up) {
             self.offer_to_box(&call.id, call.serial, Some(FAMILY));
@@ -181,6 +205,9 @@ impl World<'_> {
             Stray::InCall => Body::InCall { msisdn: None },
             Stray::InvalidCallId => Body::Error(ErrorCode::InvalidCallId),
             Stray::TryAgain => Body::Error(ErrorCode::TryAgain),
+            Stray::NotInCall => Body::Error(ErrorCode::NotInCall),
+            Stray::RateLimit => Body::Error(ErrorCode::RateLimitHit),
+            Stray::ToPhone => Body::ToPhone,
             Stray::Unknown => Body::Error(ErrorCode::Unknown(0)),
         };
         self.say(&id, body);

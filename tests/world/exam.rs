@@ -7,6 +7,7 @@ use callbox::appliance::action::Action;
 use callbox::appliance::event::{CloseReason, Event, SystemEvent};
 use callbox::appliance::status::{CallStatus, SessionStatus};
 
+use super::rule::Rule;
 use super::{Happening, World};
 
 /// From wellness to registration: an attempt under way (20 s) and its end
@@ -38,7 +39,7 @@ impl World<'_> {
             Exam::HangUp => {
                 if status.session != SessionStatus::Registered {
                     self.break_rule(
-                        "registered within the bound once the world is well",
+                        Rule::Registered,
                         format!(
                             "{:?} after {REGISTERED_WITHIN:?}: {}",
                             status.session, status.session_detail
@@ -53,7 +54,7 @@ impl World<'_> {
             Exam::Press => {
                 if status.call != CallStatus::Idle {
                     let detail = format!("{:?} eight seconds after hanging up", status.call);
-                    self.break_rule("a hung up box is idle", detail);
+                    self.break_rule(Rule::HungUpIdle, detail);
                 }
                 self.count("exams");
                 let before = self.watch.offers;
@@ -63,7 +64,7 @@ impl World<'_> {
             Exam::Offered { before } => {
                 if self.watch.offers == before {
                     let detail = format!("no Offer left; faults {:?}", status.faults);
-                    self.break_rule("a press in a well world is an Offer", detail);
+                    self.break_rule(Rule::PressOffers, detail);
                 }
                 self.schedule_exam(Exam::HangUpAgain);
             }
@@ -87,10 +88,7 @@ impl World<'_> {
             self.drain();
         }
         if self.tally.0.get("exits") != Some(&1) {
-            self.break_rule(
-                "a shutdown exits once within 500 ms",
-                format!("{:?}", self.tally.0.get("exits")),
-            );
+            self.break_rule(Rule::Exits, format!("{:?}", self.tally.0.get("exits")));
         }
         self.watch_darkness();
     }

@@ -46,6 +46,7 @@ pub fn settings(seed: u64) -> Settings {
         ("status", LedFunction::Status),
         ("online", LedFunction::Online),
         ("calling", LedFunction::Calling),
+        ("ringing", LedFunction::Ringing),
         ("answered", LedFunction::Answered),
         ("busy", LedFunction::BusyElsewhere),
         ("fault", LedFunction::Fault),
