@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
 use crate::appliance::Appliance;
-use crate::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand};
+use crate::appliance::command::{
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
+};
 use crate::appliance::event::{Event, LineEvent, MediaEvent, SessionEvent, SystemEvent};
 use crate::appliance::id::{PeerId, RequestId};
 use crate::appliance::status::Status;
@@ -154,7 +156,8 @@ impl Driver {
                 deliver(&self.outputs.media, (peer, command), "media").await;
             }
             Command::Audio(AudioCommand::Tone(tone)) => self.outputs.audio.tone(tone),
-            Command::Audio(AudioCommand::Connect(peer)) => {
+            Command::Audio(AudioCommand::Connect(peers)) => {
+                let peer = peers.iter().find(|(_, role)| *role == Role::Talk).map(|(peer, _)| *peer);
                 self.outputs.audio.connect(peer);
                 self.connected = peer;
                 self.show_call_stats();

@@ -5,7 +5,7 @@ mod appliance_support;
 
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, call_to, number, secs, settings};
 use callbox::appliance::action::Action;
-use callbox::appliance::command::{AudioCommand, Command, MediaCommand, Refusal};
+use callbox::appliance::command::{AudioCommand, Command, MediaCommand, Refusal, Role};
 use callbox::appliance::event::{Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, SessionEvent};
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::{AnswerPolicy, IncomingSettings, Mode, Settings};
@@ -45,7 +45,7 @@ fn it_rings_is_answered_at_the_button_and_hung_up_by_the_caller() {
     let sent = bench.sent();
     assert_eq!((sent.len(), sent[0].call_id.as_str()), (1, "in-1"));
     assert_eq!(sent[0].body, Body::Answer { sdp: "v=0 local answer".to_owned() });
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Some(peer)))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(vec![(peer, Role::Talk)]))));
     assert_eq!(bench.call(), CallStatus::Connecting);
     bench.media(peer, connected());
     bench.media(peer, MediaEvent::FirstAudio);

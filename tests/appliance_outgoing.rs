@@ -6,7 +6,7 @@ mod appliance_support;
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, call_to, ms, number, secs, settings};
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
     Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, SessionEvent, SystemEvent,
@@ -65,7 +65,7 @@ fn a_whole_call_from_press_to_hang_up() {
     assert_eq!((bench.call(), bench.tone), (CallStatus::Connecting, None));
     let start = Command::Media { peer, command: MediaCommand::Start { sdp: ANSWER.to_owned() } };
     assert!(bench.commands.contains(&start));
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Some(peer)))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(vec![(peer, Role::Talk)]))));
     bench.media(peer, MediaEvent::Connected { codec: "opus".to_owned() });
     bench.media(peer, MediaEvent::FirstAudio);
     assert_eq!(bench.call(), CallStatus::InCall);
@@ -75,7 +75,7 @@ fn a_whole_call_from_press_to_hang_up() {
     bench.take();
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
-    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(None))));
+    assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Vec::new()))));
     assert!(!bench.peers[&peer]);
     assert_eq!(bench.call(), CallStatus::Releasing);
     bench.close_all();

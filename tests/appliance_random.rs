@@ -251,7 +251,7 @@ fn check(bench: &Bench) {
     assert_eq!(status.call_id.is_some(), live);
     // Nobody listens in: the microphone is connected in an answered call only.
     let answered = matches!(status.call, CallStatus::Connecting | CallStatus::InCall);
-    assert_eq!(bench.connected.is_some(), answered, "audio in {:?}", status.call);
+    assert_eq!(!bench.connected.is_empty(), answered, "audio in {:?}", status.call);
     if live && status.call != CallStatus::InCall {
         assert!(bench.box_.poll_timeout().is_some(), "{:?} has no timer", status.call);
     }
@@ -280,7 +280,8 @@ fn shuts_down(bench: &mut Bench) {
     bench.system(SystemEvent::Shutdown);
     assert!(bench.lamps.values().all(|pattern| *pattern == Pattern::Off));
     assert!(bench.peers.values().all(|open| !open));
-    assert_eq!((bench.tone, bench.connected), (None, None));
+    assert_eq!(bench.tone, None);
+    assert_eq!(bench.connected, []);
     bench.close_all();
     if bench.stream {
         bench.closed(CloseReason::Requested);

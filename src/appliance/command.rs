@@ -87,11 +87,23 @@ pub enum MediaCommand {
 pub enum AudioCommand {
     /// Play a tone by itself or over the call until the next `Tone`; `None` is silence.
     Tone(Option<Tone>),
-    /// Connect this peer's audio to microphone and loudspeaker, or nobody's.
-    /// With nobody connected the capture device's samples go nowhere.
-    Connect(Option<PeerId>),
+    /// Connects these peers' audio, in these roles, and nobody else's. With
+    /// nobody in [`Role::Talk`] the capture device's samples go nowhere.
+    Connect(Vec<(PeerId, Role)>),
     /// Send silence instead of the microphone.
     Mute(bool),
+}
+
+/// What a connected peer hears, and who hears it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Hears the microphone, is heard at the loudspeaker; several in this role
+    /// also hear each other (a conference, mix-minus).
+    Talk,
+    /// Is heard at the loudspeaker, hears silence (early media, check calls).
+    Listen,
+    /// Hears silence, is not heard; packets flow on.
+    Hold,
 }
 
 /// What the lines obey.

@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 
-use super::call::Phone;
+use super::call::Origin;
 use super::command::Refusal;
 use super::context::Context;
 use super::id::{CallId, PhoneNumber};
 use super::outgoing::Target;
+use super::phone::Phone;
 use super::settings::Mode;
 
 /// More calls than one number can have; beyond it a core only fills memory.
@@ -77,7 +78,7 @@ impl Phone {
     pub fn take_over(&mut self, cx: &mut Context) -> Result<(), Refusal> {
         self.may_offer(cx)?;
         let (id, number) = self.elsewhere.calls.back().ok_or(Refusal::NothingToTakeOver)?;
-        let target = Target { id: id.clone(), msisdn: None, number: number.clone() };
+        let target = Target { id: id.clone(), number: number.clone(), origin: Origin::TakenOver };
         self.dial(cx, target, VecDeque::new())
     }
 }

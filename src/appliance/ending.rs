@@ -1,196 +1,84 @@
-//! How calls end: each cause, whom it tells, what the person hears.
+//! How calls end.
 
 use std::time::{Duration, Instant};
 
-use super::call::{Call, Phone};
-use super::command::{AudioCommand, Refusal};
+use super::call::{Call, State};
+use super::cause::Cause;
+use super::command::Refusal;
 use super::context::Context;
 use super::event::{Body, MediaError, MediaErrorKind};
 use super::fault::Fault;
 use super::feedback;
-use super::id::CallId;
+use super::id::{CallId, CallRef};
+use super::phone::Phone;
 use super::session::Change;
 use super::status::CallStatus;
 use super::timer::Timer;
-use super::tone::Tone;
 
 /// The media shell may take this long to close.
 const RELEASING: Duration = Duration::from_secs(2);
 /// A Bye that could not be sent is worth sending for this long.
 const BYE_LIFE: Duration = Duration::from_secs(30);
 
-/// A Bye that waits for the session to come back.
-pub(super) struct UnsentBye {
-    id: CallId,
-    until: Instant,
-}
-
-/// Why a call ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// Hung up, cancelled or rejected at this box.
-    HungUpHere,
-    /// Bye from the core.
-    HungUpThere,
-    /// Nobody answered.
-    RingTimeout,
-    /// Media did not come up.
-    MediaTimeout,
-    /// Media was interrupted for too long.
-    MediaLost,
-    /// Media gave up.
-    MediaFailed(MediaErrorKind),
-    /// No peer connection for the Offer.
-    PeerNotReady,
-    /// The session ended before the call was answered.
-    SessionLost,
-    /// RATE_LIMIT_HIT.
-    RateLimited,
-    /// INVALID_CALL_ID: the core does not know it.
-    UnknownToCore,
-    /// It goes on at the mobile phone.
-    MovedToPhone,
-    /// The caller is not on the list after all.
-    NotAllowed,
-    /// The appliance shuts down.
-    ShuttingDown,
-}
-
-impl Cause {
-    /// Whether the core must be told, once it has heard of the call.
-    fn needs_bye(self) -> bool {
-        match self {
-            Cause::HungUpHere
-            | Cause::RingTimeout
-            | Cause::MediaTimeout
-            | Cause::MediaLost
-            | Cause::MediaFailed(_)
-            | Cause::PeerNotReady
-            | Cause::SessionLost
-            | Cause::RateLimited
-            | Cause::NotAllowed
-            | Cause::ShuttingDown => true,
-            Cause::HungUpThere | Cause::UnknownToCore | Cause::MovedToPhone => false,
-        }
-    }
-
-    /// What the person at the box hears, unless the call only rang here.
-    fn tone(self) -> Option<Tone> {
-        match self {
-            Cause::HungUpHere | Cause::MovedToPhone | Cause::NotAllowed | Cause::ShuttingDown => None,
-            Cause::HungUpThere => Some(Tone::Busy),
-            Cause::RingTimeout
-            | Cause::MediaTimeout
-            | Cause::MediaLost
-            | Cause::MediaFailed(_)
-            | Cause::SessionLost
-            | Cause::RateLimited
-            | Cause::UnknownToCore => Some(Tone::Congestion),
-            Cause::PeerNotReady => Some(Tone::Error),
-        }
-    }
-
-    /// Whether something went wrong that lamps should show for a moment.
-    fn is_trouble(self) -> bool {
-        match self {
-            Cause::HungUpHere
-            | Cause::HungUpThere
-            | Cause::RingTimeout
-            | Cause::MovedToPhone
-            | Cause::NotAllowed
-            | Cause::ShuttingDown => false,
-            Cause::MediaTimeout
-            | Cause::MediaLost
-            | Cause::MediaFailed(_)
-            | Cause::PeerNotReady
-            | Cause::SessionLost
-            | Cause::RateLimited
-            | Cause::UnknownToCore => true,
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Cause::HungUpHere => "hung up here",
-            Cause::HungUpThere => "the far end hung up",
-            Cause::RingTimeout => "nobody answered",
-            Cause::MediaTimeout => "media did not come up in time",
-            Cause::MediaLost => "media was interrupted for too long",
-            Cause::MediaFailed(kind) => match kind {
-                MediaErrorKind::BadSdp => "the far end's SDP cannot be read",
-                MediaErrorKind::NoAudio => "the far end offers no audio",
-                MediaErrorKind::NoCommonCodec => "no common codec",
-                MediaErrorKind::IceFailed => "no network path for media",
-                MediaErrorKind::DtlsFailed => "DTLS failed",
-                MediaErrorKind::NoAddress => "no local address for media",
-                MediaErrorKind::Internal => "the media part failed",
-            },
-            Cause::PeerNotReady => "no peer connection was ready",
-            Cause::SessionLost => "the session to the voice core was lost",
-            Cause::RateLimited => "the voice core asked for fewer calls",
-            Cause::UnknownToCore => "the voice core does not know the call",
-            Cause::MovedToPhone => "moved to the mobile phone",
-            Cause::NotAllowed => "the caller is not on the list",
-            Cause::ShuttingDown => "shutting down",
-        }
-    }
-}
+/// Byes that wait for the session to come back, each with the end of its worth.
+#[derive(Default)]
+pub(super) struct UnsentByes(Vec<(CallId, Instant)>);
 
 impl Phone {
     /// Action: hang up, cancel or reject.
     pub fn hang_up(&mut self, cx: &mut Context) -> Result<(), Refusal> {
-        if self.call.leg().is_none() {
-            return Err(Refusal::NoCall);
-        }
-        self.end(cx, Cause::HungUpHere);
+        let call = self.calls.present().map(|call| call.reference).ok_or(Refusal::NoCall)?;
+        self.end(cx, call, Cause::HungUpHere);
         Ok(())
     }
 
     /// Bye for our call.
-    pub fn far_end_hung_up(&mut self, cx: &mut Context) {
-        if !self.next_number(cx, Cause::HungUpThere) {
-            self.end(cx, Cause::HungUpThere);
+    pub fn far_end_hung_up(&mut self, cx: &mut Context, call: CallRef) {
+        if !self.next_number(cx, call, Cause::HungUpThere) {
+            self.end(cx, call, Cause::HungUpThere);
         }
     }
 
     /// `Timer::RingTimeout`.
-    pub fn rang_too_long(&mut self, cx: &mut Context) {
-        if !self.next_number(cx, Cause::RingTimeout) {
-            self.end(cx, Cause::RingTimeout);
+    pub fn rang_too_long(&mut self, cx: &mut Context, call: CallRef) {
+        if !self.next_number(cx, call, Cause::RingTimeout) {
+            self.end(cx, call, Cause::RingTimeout);
         }
     }
 
     /// Media gave up on the call's peer connection.
-    pub fn media_failed(&mut self, cx: &mut Context, error: MediaError) {
+    pub fn media_failed(&mut self, cx: &mut Context, call: CallRef, error: MediaError) {
         cx.counters.count(media_counter(error.kind));
-        let cause = match &self.call {
-            Call::Preparing(_) => {
+        let Some(found) = self.calls.get(call) else { return };
+        let cause = match found.state {
+            State::Preparing => {
                 cx.raise(Fault::MediaNotReady, error.detail.clone());
                 Cause::PeerNotReady
             }
-            Call::Idle
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => Cause::MediaFailed(error.kind),
+            State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => Cause::MediaFailed(error.kind),
         };
-        if let Some(leg) = self.call.leg() {
-            cx.step("media-failed", &leg.id, error.detail);
-        }
-        self.end(cx, cause);
+        cx.step("media-failed", &found.leg.id, error.detail);
+        self.end(cx, call, cause);
     }
 
-    /// Ends the call that lives, if one does.
-    pub fn end(&mut self, cx: &mut Context, cause: Cause) {
-        let only_rang = match self.call.status() {
-            CallStatus::Idle | CallStatus::Releasing => return,
-            CallStatus::Incoming => true,
-            CallStatus::Outgoing | CallStatus::Ringing | CallStatus::Connecting | CallStatus::InCall => false,
-        };
-        self.let_go(cx, cause);
-        feedback::tone_of_call(cx, None);
+    /// Ends every call for which something holds.
+    pub fn end_all(&mut self, cx: &mut Context, cause: Cause, holds: impl Fn(&Call) -> bool) {
+        for call in self.calls.which(holds) {
+            self.end(cx, call, cause);
+        }
+    }
+
+    /// Ends a call if it lives, and lets the person at the box hear why.
+    pub fn end(&mut self, cx: &mut Context, call: CallRef, cause: Cause) {
+        let Some(found) = self.calls.get(call) else { return };
+        let only_rang = found.state.status() == CallStatus::Incoming;
+        self.let_go(cx, call, cause);
+        self.sound(cx);
         match cause.tone() {
             Some(tone) if !only_rang => feedback::end_tone(cx, tone),
             Some(_) | None => {}
@@ -200,64 +88,51 @@ impl Phone {
         }
     }
 
-    /// Lets go of the call and its media, without a word to the person.
-    pub fn let_go(&mut self, cx: &mut Context, cause: Cause) {
-        let (leg, told) = match std::mem::replace(&mut self.call, Call::Idle) {
+    /// Lets go of a call and its media, without a word to the person. Every
+    /// call ends here.
+    pub fn let_go(&mut self, cx: &mut Context, call: CallRef, cause: Cause) {
+        let Some(found) = self.calls.get_mut(call) else { return };
+        let told = match std::mem::replace(&mut found.state, State::Releasing) {
             // The core has not heard of it.
-            Call::Preparing(out) => (out.leg, false),
-            Call::Outgoing(out) | Call::Ringing(out) => (out.leg, true),
+            State::Preparing => false,
             // It may ring again when the session is back: that is for the core to say.
-            Call::Incoming(incoming) => (incoming.leg, cause != Cause::SessionLost),
-            Call::Connecting(leg) | Call::Talking(leg) => (leg, true),
-            over @ (Call::Idle | Call::Releasing(_)) => {
-                self.call = over;
-                return;
-            }
+            State::Incoming(_) => cause != Cause::SessionLost,
+            State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => true,
         };
-        if leg.answers_owed > 0 {
+        let (id, peer) = (found.leg.id.clone(), found.leg.peer);
+        if found.leg.answers_owed > 0 {
             cx.counters.count("renegotiation-unanswered");
         }
-        for timer in
-            [Timer::PeerWait, Timer::OfferRetry, Timer::RingTimeout, Timer::MediaTimeout, Timer::MediaLost]
-        {
-            cx.timers.stop(&timer);
-        }
+        cx.timers.stop_call(call);
         // On `MultiPipe` no Idle may come for a call that was taken over and
         // ends here. `Pipe`, where ids may be empty, always sends Idle.
-        if told && !leg.id.as_str().is_empty() {
-            self.elsewhere.forget(&leg.id);
-            self.remember(cx, &leg.id);
+        if told && !id.as_str().is_empty() {
+            self.elsewhere.forget(&id);
+            self.remember(cx, &id);
         }
         if told && cause.needs_bye() {
-            self.bye(cx, leg.id.clone());
+            self.bye(cx, id.clone());
         }
-        cx.audio(AudioCommand::Connect(None));
-        self.peers.close(cx, leg.peer);
-        cx.after(Timer::Releasing, RELEASING);
-        cx.step("hang-up", &leg.id, cause.text());
-        cx.call_state(CallStatus::Releasing, &leg.id, cause.text());
-        self.call = Call::Releasing(leg);
-        if self.muted {
+        self.connect(cx);
+        self.peers.close(cx, peer);
+        cx.after(Timer::Releasing(call), RELEASING);
+        cx.step("hang-up", &id, cause.text());
+        cx.call_state(CallStatus::Releasing, &id, cause.text());
+        if self.muted && self.calls.present().is_none() {
             // The next visitor must not find a box that says nothing.
             self.mute(cx, false);
         }
     }
 
-    /// The ended call's media is closed.
-    pub fn released(&mut self, cx: &mut Context) {
-        match &self.call {
-            Call::Releasing(leg) => {
-                cx.timers.stop(&Timer::Releasing);
-                cx.call_state(CallStatus::Idle, &leg.id, "the call is over");
-                self.call = Call::Idle;
-            }
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_) => {}
+    /// An ended call's media is closed.
+    pub fn released(&mut self, cx: &mut Context, which: impl Fn(&Call) -> bool) {
+        if let Some(call) = self.calls.remove_released(which) {
+            cx.timers.stop_call(call.reference);
+            cx.call_state(CallStatus::Idle, &call.leg.id, "the call is over");
         }
     }
 
@@ -268,21 +143,16 @@ impl Phone {
     pub fn session_changed(&mut self, cx: &mut Context, change: Change) {
         match change {
             Change::Registered => {
-                if let Some(bye) = self.unsent_bye.take()
-                    && cx.now <= bye.until
-                {
-                    cx.step("hang-up", &bye.id, "Bye sent late: the session was gone");
-                    cx.send(bye.id, Body::Bye);
+                for (id, until) in std::mem::take(&mut self.unsent_byes.0) {
+                    if cx.now <= until {
+                        cx.step("hang-up", &id, "Bye sent late: the session was gone");
+                        cx.send(id, Body::Bye);
+                    }
                 }
             }
             Change::Lost => {
                 self.elsewhere.clear();
-                match &self.call {
-                    Call::Preparing(_) | Call::Outgoing(_) | Call::Ringing(_) | Call::Incoming(_) => {
-                        self.end(cx, Cause::SessionLost);
-                    }
-                    Call::Idle | Call::Connecting(_) | Call::Talking(_) | Call::Releasing(_) => {}
-                }
+                self.end_all(cx, Cause::SessionLost, |call| call.state.is_unanswered());
             }
         }
     }
@@ -291,7 +161,8 @@ impl Phone {
         if cx.registered() {
             cx.send(id, Body::Bye);
         } else if let Some(until) = cx.now.checked_add(BYE_LIFE) {
-            self.unsent_bye = Some(UnsentBye { id, until });
+            self.unsent_byes.0.retain(|(_, until)| cx.now <= *until);
+            self.unsent_byes.0.push((id, until));
         }
     }
 }

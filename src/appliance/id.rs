@@ -108,6 +108,12 @@ impl fmt::Display for PhoneNumber {
 #[serde(transparent)]
 pub struct PeerId(pub u64);
 
+/// The box's own name of a call. Never reused: the ids of the voice core may be
+/// empty, and one call may have several peer connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct CallRef(pub u32);
+
 /// One request over the control socket or the panel that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);

@@ -1,17 +1,16 @@
 //! A call for this box: from the Offer to the answer.
 
-use super::call::{Call, Incoming, Leg, Phone, Stage, Then};
-use super::command::{AudioCommand, MediaCommand, Refusal};
+use super::call::{EarlyMedia, Leg, Origin, Stage, State, Then};
+use super::cause::Cause;
+use super::command::{MediaCommand, Refusal};
 use super::context::Context;
 use super::dial;
-use super::ending::Cause;
 use super::event::Body;
-use super::feedback;
-use super::id::{CallId, PhoneNumber};
+use super::id::{CallId, CallRef, PhoneNumber};
 use super::log::Kind;
+use super::phone::Phone;
 use super::settings::AnswerPolicy;
 use super::timer::Timer;
-use super::tone::Tone;
 
 impl Phone {
     /// An Offer while no call lives.
@@ -33,58 +32,81 @@ impl Phone {
                 return;
             }
         };
-        cx.timers.stop(&Timer::Releasing);
         let caller = number.as_ref().map_or("a hidden number", PhoneNumber::as_str).to_owned();
         let peer = self.peers.allocate();
+        let state = State::Incoming(Stage::Checking(then));
+        let call = self.begin(cx, Leg::new(id, peer, number, Origin::Offered), state.clone());
         let ring_timeout = cx.settings.call.ring_timeout;
-        cx.after(Timer::RingTimeout, ring_timeout);
-        let call = Call::Incoming(Incoming { leg: Leg::new(id, peer, number), stage: Stage::Checking(then) });
-        self.enter(cx, call, format!("{caller} calls"));
-        self.check(cx, sdp);
+        cx.after(Timer::RingTimeout(call), ring_timeout);
+        self.enter(cx, call, state, format!("{caller} calls"));
+        self.check(cx, call, sdp);
     }
 
     /// Another Offer for a call that is not answered yet: it replaces the
     /// first, on a new peer connection. The ring time goes on.
-    pub fn offered_anew(&mut self, cx: &mut Context, sdp: String, number: Option<PhoneNumber>) {
+    pub fn offered_anew(
+        &mut self,
+        cx: &mut Context,
+        call: CallRef,
+        sdp: String,
+        number: Option<PhoneNumber>,
+    ) {
         if number.is_some() && !dial::may_call_in(number.as_ref(), &cx.settings) {
             cx.counters.count("incoming-not-allowed");
-            self.end(cx, Cause::NotAllowed);
+            self.end(cx, call, Cause::NotAllowed);
             return;
         }
-        let Call::Incoming(incoming) = &mut self.call else { return };
+        let peer = self.peers.allocate();
+        let Some(found) = self.calls.get_mut(call) else { return };
+        let State::Incoming(stage) = &mut found.state else { return };
         cx.counters.count("offer-replaced");
-        incoming.stage = Stage::Checking(match incoming.stage {
+        *stage = Stage::Checking(match *stage {
             Stage::Checking(then) => then,
             Stage::Ringing => Then::KeepRinging,
             Stage::Answering => Then::Answer,
         });
         if number.is_some() {
-            incoming.leg.number = number;
+            found.leg.number = number;
         }
-        let old = incoming.leg.peer;
-        incoming.leg.peer = self.peers.allocate();
+        let old = std::mem::replace(&mut found.leg.peer, peer);
         self.peers.close(cx, old);
-        self.check(cx, sdp);
+        self.check(cx, call, sdp);
     }
 
-    /// Rejects a call without touching the one that may live.
+    /// Rejects a call without touching those that live.
     pub fn turn_away(&mut self, cx: &mut Context, id: CallId, counter: &'static str, text: &str) {
         cx.ignored(counter, text);
         cx.send(id, Body::Bye);
     }
 
-    /// A person, or the box itself, answers.
+    /// Action: answer the call that rings here.
     pub fn answer(&mut self, cx: &mut Context) -> Result<(), Refusal> {
-        let Call::Incoming(incoming) = &mut self.call else { return Err(Refusal::NoCall) };
-        match incoming.stage {
-            Stage::Checking(_) => incoming.stage = Stage::Checking(Then::Answer),
+        let waiting = self.calls.live().find(|call| match call.state {
+            State::Incoming(_) => true,
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => false,
+        });
+        let call = waiting.map(|call| call.reference).ok_or(Refusal::NoCall)?;
+        self.answer_call(cx, call)
+    }
+
+    /// A person, or the box itself, answers a call that rings here.
+    fn answer_call(&mut self, cx: &mut Context, call: CallRef) -> Result<(), Refusal> {
+        let Some(found) = self.calls.get_mut(call) else { return Err(Refusal::NoCall) };
+        let State::Incoming(stage) = &mut found.state else { return Err(Refusal::NoCall) };
+        match *stage {
+            Stage::Checking(_) => *stage = Stage::Checking(Then::Answer),
             Stage::Ringing => {
-                incoming.stage = Stage::Answering;
-                let peer = incoming.leg.peer;
-                feedback::tone_of_call(cx, None);
-                cx.timers.stop(&Timer::RingTimeout);
+                *stage = Stage::Answering;
+                let peer = found.leg.peer;
+                self.sound(cx);
+                cx.timers.stop(&Timer::RingTimeout(call));
                 let media_timeout = cx.settings.call.media_timeout;
-                cx.after(Timer::MediaTimeout, media_timeout);
+                cx.after(Timer::MediaTimeout(call), media_timeout);
                 cx.media(peer, MediaCommand::Answer);
             }
             Stage::Answering => cx.counters.count("answer-repeated"),
@@ -93,75 +115,65 @@ impl Phone {
     }
 
     /// Media: the Offer can be answered.
-    pub fn acceptable(&mut self, cx: &mut Context) {
-        let stage = match &mut self.call {
-            Call::Incoming(incoming) => Some(&mut incoming.stage),
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => None,
+    pub fn acceptable(&mut self, cx: &mut Context, call: CallRef) {
+        let Some(found) = self.calls.get_mut(call) else { return };
+        let then = match found.state {
+            State::Incoming(Stage::Checking(then)) => then,
+            State::Incoming(Stage::Ringing | Stage::Answering)
+            | State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => {
+                cx.ignored("media-unexpected", "a peer connection checked an Offer that nobody asked about");
+                return;
+            }
         };
-        let Some((stage, then)) = stage.and_then(|stage| match *stage {
-            Stage::Checking(then) => Some((stage, then)),
-            Stage::Ringing | Stage::Answering => None,
-        }) else {
-            cx.ignored("media-unexpected", "a peer connection checked an Offer that nobody asked about");
-            return;
-        };
-        *stage = Stage::Ringing;
-        cx.timers.stop(&Timer::MediaTimeout);
+        found.state = State::Incoming(Stage::Ringing);
+        let id = found.leg.id.clone();
+        cx.timers.stop(&Timer::MediaTimeout(call));
         match then {
             Then::Ring => {
-                feedback::tone_of_call(cx, Some(Tone::Ring));
-                if let Some(leg) = self.call.leg() {
-                    let id = leg.id.clone();
-                    cx.send(id.clone(), Body::Ringing);
-                    cx.step("ringing", &id, "rings here");
-                }
+                self.sound(cx);
+                cx.send(id.clone(), Body::Ringing);
+                cx.step("ringing", &id, "rings here");
             }
             Then::KeepRinging => {}
             Then::Answer => {
                 // In the state just entered an answer cannot be refused.
-                if let Err(refusal) = self.answer(cx) {
+                if let Err(refusal) = self.answer_call(cx, call) {
                     cx.log(Kind::Refused, refusal.to_string());
                 }
             }
         }
     }
 
-    /// Media made an Answer: for the call that rings here, or for an Offer in a call.
-    pub fn media_answer(&mut self, cx: &mut Context, sdp: String) {
-        match std::mem::replace(&mut self.call, Call::Idle) {
-            Call::Incoming(Incoming { leg, stage: Stage::Answering }) => {
-                let id = leg.id.clone();
+    /// Media made an Answer: for a call that rings here, or for an Offer in a call.
+    pub fn media_answer(&mut self, cx: &mut Context, call: CallRef, sdp: String) {
+        let Some(found) = self.calls.get(call) else { return };
+        match found.state {
+            State::Incoming(Stage::Answering) => {
+                let id = found.leg.id.clone();
                 cx.send(id.clone(), Body::Answer { sdp });
-                cx.audio(AudioCommand::Connect(Some(leg.peer)));
                 cx.step("answer", &id, "Answer sent");
-                self.answered(cx, leg, super::call::EarlyMedia::Down);
+                self.answered(cx, call, EarlyMedia::Down);
             }
-            other @ (Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Incoming(_)
-            | Call::Idle
-            | Call::Releasing(_)) => {
-                self.call = other;
-                self.renegotiated(cx, sdp);
-            }
+            State::Incoming(Stage::Checking(_) | Stage::Ringing)
+            | State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => self.renegotiated(cx, call, sdp),
         }
     }
 
-    fn check(&mut self, cx: &mut Context, sdp: String) {
-        if let Some(leg) = self.call.leg() {
-            let peer = leg.peer;
+    fn check(&mut self, cx: &mut Context, call: CallRef, sdp: String) {
+        if let Some(found) = self.calls.get(call) {
             let media_timeout = cx.settings.call.media_timeout;
-            cx.after(Timer::MediaTimeout, media_timeout);
-            cx.media(peer, MediaCommand::Check { sdp });
+            cx.after(Timer::MediaTimeout(call), media_timeout);
+            cx.media(found.leg.peer, MediaCommand::Check { sdp });
         }
     }
 }

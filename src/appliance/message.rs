@@ -2,13 +2,14 @@
 //! is counted and logged and changes nothing: a core that errs must not be
 //! able to stop the box.
 
-use super::call::{Call, Moving, Phone};
+use super::call::{Moving, Origin, State};
+use super::cause::Cause;
 use super::context::Context;
-use super::ending::Cause;
 use super::event::{Body, ErrorCode, Message};
 use super::feedback;
-use super::id::{CallId, PhoneNumber};
+use super::id::{CallId, CallRef, PhoneNumber};
 use super::log::Kind;
+use super::phone::Phone;
 use super::settings::Mode;
 
 impl Phone {
@@ -18,12 +19,14 @@ impl Phone {
         match body {
             Body::Offer { sdp, msisdn } => self.offer_received(cx, call_id, sdp, msisdn),
             Body::Answer { sdp } => {
-                if !(self.is_ours(cx, &call_id) && self.far_end_answers(cx, sdp)) {
+                let call = self.about(cx, &call_id);
+                if !call.is_some_and(|call| self.far_end_answers(cx, call, sdp)) {
                     cx.ignored("answer-unexpected", "an Answer came that no Offer waits for");
                 }
             }
             Body::Ringing => {
-                if !(self.is_ours(cx, &call_id) && self.far_end_rings(cx)) {
+                let call = self.about(cx, &call_id);
+                if !call.is_some_and(|call| self.far_end_rings(cx, call)) {
                     cx.ignored("ringing-unexpected", "a Ringing came that no Offer waits for");
                 }
             }
@@ -47,47 +50,49 @@ impl Phone {
         }
         // On `Pipe` every Offer is for the one call: a Bye to another id would
         // end it at a core that does not look at ids.
-        let ours = cx.settings.mode == Mode::Pipe || self.is_ours(cx, &id);
-        match &self.call {
-            Call::Idle | Call::Releasing(_) => self.offered(cx, id, sdp, number),
+        let call = match cx.settings.mode {
+            Mode::Pipe => self.calls.present(),
+            Mode::MultiPipe => self.calls.live().find(|call| call.leg.id == id),
+        };
+        let Some(call) = call else {
+            match self.calls.present() {
+                None => self.offered(cx, id, sdp, number),
+                Some(_) => self.turn_away(cx, id, "offer-busy", "a second call was rejected: one is up"),
+            }
+            return;
+        };
+        match call.state {
             // `Pipe` has one call: this may be a caller who came before our
             // Offer. There is nothing on the wire yet to hold on to, yet the
             // person at the box was first.
-            Call::Preparing(_) => self.turn_away(cx, id, "offer-busy", "a call came while one is being made"),
-            Call::Incoming(_) if ours => self.offered_anew(cx, sdp, number),
-            Call::Outgoing(_) | Call::Ringing(_) | Call::Connecting(_) | Call::Talking(_) if ours => {
-                self.renegotiate(cx, sdp);
+            State::Preparing => self.turn_away(cx, id, "offer-busy", "a call came while one is being made"),
+            State::Incoming(_) => self.offered_anew(cx, call.reference, sdp, number),
+            State::Outgoing { .. } | State::Ringing { .. } | State::Connecting | State::Talking(_) => {
+                self.renegotiate(cx, call.reference, sdp);
             }
-            Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_) => {
-                self.turn_away(cx, id, "offer-busy", "a second call was rejected: one is up")
-            }
+            // Not among those that live.
+            State::Releasing => {}
         }
     }
 
     fn bye_received(&mut self, cx: &mut Context, id: &CallId) {
-        match &self.call {
-            Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-                if self.is_ours(cx, id) =>
-            {
-                self.far_end_hung_up(cx);
-            }
-            // Of a call being prepared the core knows nothing yet.
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => cx.ignored("bye-unexpected", "a Bye came for no call of this box"),
+        match self.known_to_core(cx, id) {
+            Some(call) => self.far_end_hung_up(cx, call),
+            None => cx.ignored("bye-unexpected", "a Bye came for no call of this box"),
+        }
+    }
+
+    /// The call that a message is about, unless the core cannot know of it yet.
+    fn known_to_core(&self, cx: &Context, id: &CallId) -> Option<CallRef> {
+        let call = self.about(cx, id)?;
+        match self.calls.get(call)?.state {
+            State::Preparing => None,
+            State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => Some(call),
         }
     }
 
@@ -99,10 +104,10 @@ impl Phone {
             }
             Mode::Pipe | Mode::MultiPipe => {}
         }
-        let moved = self.call.leg().is_some_and(|leg| leg.moving == Moving::Asked) && self.is_ours(cx, &id);
+        let moved = self.about(cx, &id).filter(|call| self.is_moving(*call));
         // First: a call that ends is forgotten, and this one goes on elsewhere.
-        if moved {
-            self.end(cx, Cause::MovedToPhone);
+        if let Some(call) = moved {
+            self.end(cx, call, Cause::MovedToPhone);
         }
         self.elsewhere.began(cx, id, number);
     }
@@ -118,39 +123,26 @@ impl Phone {
             }
             ErrorCode::NotInCall => {
                 cx.odd(Kind::Refused, "error-not-in-call", "the core says that there is no call to act on");
-                if id.as_str().is_empty() || self.is_ours(cx, id) {
-                    self.not_moved(cx);
-                    self.not_taken_over(cx);
+                for call in self.blamed(cx, id) {
+                    self.not_moved(cx, call);
+                    self.not_taken_over(cx, call);
                 }
                 feedback::notice(cx);
             }
             ErrorCode::TryAgain => {
                 cx.ignored("error-try-again", "the core says: try again");
-                if self.is_ours(cx, id) && !self.try_again(cx) && !self.not_moved(cx) {
+                if let Some(call) = self.about(cx, id)
+                    && !self.try_again(cx, call)
+                    && !self.not_moved(cx, call)
+                {
                     cx.counters.count("error-try-again-unexpected");
                 }
             }
             ErrorCode::InvalidCallId => {
                 cx.ignored("error-invalid-call-id", "the core does not know the call id");
                 self.elsewhere.forget(id);
-                match &self.call {
-                    Call::Outgoing(_)
-                    | Call::Ringing(_)
-                    | Call::Incoming(_)
-                    | Call::Connecting(_)
-                    | Call::Talking(_)
-                        if self.is_ours(cx, id) =>
-                    {
-                        self.end(cx, Cause::UnknownToCore);
-                    }
-                    Call::Idle
-                    | Call::Preparing(_)
-                    | Call::Outgoing(_)
-                    | Call::Ringing(_)
-                    | Call::Incoming(_)
-                    | Call::Connecting(_)
-                    | Call::Talking(_)
-                    | Call::Releasing(_) => {}
+                if let Some(call) = self.known_to_core(cx, id) {
+                    self.end(cx, call, Cause::UnknownToCore);
                 }
             }
             ErrorCode::RateLimitHit => {
@@ -160,20 +152,46 @@ impl Phone {
         }
     }
 
-    /// The call elsewhere that this box asked for is over.
-    fn not_taken_over(&mut self, cx: &mut Context) {
-        let (Call::Outgoing(out) | Call::Ringing(out)) = &self.call else { return };
-        if out.msisdn.is_none() {
-            self.elsewhere.forget(&out.leg.id);
-            self.end(cx, Cause::UnknownToCore);
+    /// The calls that an action may have been refused for: without an id, any.
+    fn blamed(&self, cx: &Context, id: &CallId) -> Vec<CallRef> {
+        if id.as_str().is_empty() {
+            self.calls.which(|_| true)
+        } else {
+            self.about(cx, id).into_iter().collect()
         }
     }
 
+    /// The call elsewhere that this box asked for is over.
+    fn not_taken_over(&mut self, cx: &mut Context, call: CallRef) {
+        let Some(found) = self.calls.get(call) else { return };
+        match found.state {
+            State::Outgoing { .. } | State::Ringing { .. } if found.leg.origin == Origin::TakenOver => {
+                self.elsewhere.forget(&found.leg.id);
+                self.end(cx, call, Cause::UnknownToCore);
+            }
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => {}
+        }
+    }
+
+    fn is_moving(&self, call: CallRef) -> bool {
+        self.calls.get(call).is_some_and(|call| call.leg.moving == Moving::Asked)
+    }
+
     /// The core will not move the call to the mobile phone. False: nobody asked it to.
-    fn not_moved(&mut self, cx: &mut Context) -> bool {
-        let Some(leg) = self.call.leg_mut().filter(|leg| leg.moving == Moving::Asked) else { return false };
-        leg.moving = Moving::No;
-        cx.step("to-phone-refused", &leg.id, "the core did not move the call");
+    fn not_moved(&mut self, cx: &mut Context, call: CallRef) -> bool {
+        if !self.is_moving(call) {
+            return false;
+        }
+        if let Some(found) = self.calls.get_mut(call) {
+            found.leg.moving = Moving::No;
+            cx.step("to-phone-refused", &found.leg.id, "the core did not move the call");
+        }
         feedback::notice(cx);
         true
     }

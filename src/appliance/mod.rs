@@ -4,13 +4,16 @@
 //! and the next deadline come out, so a week of a thousand boxes runs in
 //! seconds in a test.
 //!
-//! The session (`session.rs`), the call (`call.rs` and its steps), the peer
-//! connection that stands ready (`peers.rs`) and the buttons (`button.rs`) are
-//! state machines of their own; this file hands events and deadlines to them.
+//! The session (`session.rs`), the calls (`phone.rs`, `call.rs` and its steps),
+//! the peer connection that stands ready (`peers.rs`) and the buttons
+//! (`button.rs`) are state machines of their own; this file hands events and
+//! deadlines to them.
 
 pub mod action;
 mod button;
 mod call;
+mod calls;
+mod cause;
 pub mod command;
 mod context;
 mod counters;
@@ -20,6 +23,7 @@ mod ending;
 pub mod event;
 pub mod fault;
 mod feedback;
+mod hearing;
 pub mod id;
 mod incoming;
 pub mod indicator;
@@ -27,6 +31,8 @@ pub mod log;
 mod message;
 mod outgoing;
 mod peers;
+mod person;
+mod phone;
 mod session;
 pub mod settings;
 pub mod status;
@@ -38,17 +44,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use action::Action;
-use button::{Buttons, Gesture};
-use call::{By, Phone};
+use button::Buttons;
+use call::Call;
+use cause::Cause;
 use command::{Command, LineCommand, Refusal};
 use context::Context;
-use ending::Cause;
 use event::{Event, LineEvent, SystemEvent};
-use fault::Fault;
-use id::{ButtonName, LedName, RequestId};
+use id::{LedName, RequestId};
 use indicator::{Pattern, View};
 use log::Kind;
+use phone::{By, Phone};
 use settings::Settings;
 use status::Status;
 use timer::Timer;
@@ -131,13 +136,14 @@ impl Appliance {
 
     /// A snapshot for people and programs.
     pub fn status(&self) -> Status {
-        let leg = self.phone.call.leg();
+        let present = self.phone.calls.present().map(|call| &call.leg);
         Status {
             session: self.cx.session.status(),
             session_detail: self.cx.session.detail().to_owned(),
-            call: self.phone.call.status(),
-            peer: leg.and_then(|leg| leg.number.clone()),
-            call_id: leg.map(|leg| leg.id.clone()),
+            call: self.phone.status(),
+            peer: present.and_then(|leg| leg.number.clone()),
+            call_id: present.map(|leg| leg.id.clone()),
+            calls: self.phone.calls.all().map(Call::entry).collect(),
             muted: self.phone.muted,
             busy_elsewhere: self.phone.elsewhere.busy(),
             leds: self.shown.clone(),
@@ -199,13 +205,13 @@ impl Appliance {
             Timer::Healthy => session::healthy(cx),
             Timer::PeerRefresh
             | Timer::PeerRetry
-            | Timer::PeerWait
-            | Timer::OfferRetry
+            | Timer::PeerWait(_)
+            | Timer::OfferRetry(_)
             | Timer::OfferPause
-            | Timer::RingTimeout
-            | Timer::MediaTimeout
-            | Timer::MediaLost
-            | Timer::Releasing => self.phone.timeout(cx, &timer),
+            | Timer::RingTimeout(_)
+            | Timer::MediaTimeout(_)
+            | Timer::MediaLost(_)
+            | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
             Timer::Notice => {}
@@ -229,90 +235,10 @@ impl Appliance {
         }
     }
 
-    /// Does what a button means now.
-    fn gesture(&mut self, name: &ButtonName, gesture: Option<Gesture>) {
-        let settings = Arc::clone(&self.cx.settings);
-        let (Some(gesture), Some(button)) = (gesture, settings.buttons.get(name)) else { return };
-        let cx = &mut self.cx;
-        let pushed = |gesture| Kind::Button { button: name.clone(), gesture };
-        match gesture {
-            Gesture::Press => {
-                cx.log(pushed("press"), format!("button {name} pressed"));
-                match (&button.press, &button.hold) {
-                    (Some(action), _) => self.act(action),
-                    // It may become a hold: the finger hears that it is felt.
-                    (None, Some(_)) => feedback::press(cx),
-                    (None, None) => cx.counters.count("button-without-action"),
-                }
-            }
-            Gesture::FirstPush => {
-                cx.log(pushed("press"), format!("button {name} pressed"));
-                feedback::press(cx);
-            }
-            Gesture::PressDecided => {
-                if let Some(action) = &button.press {
-                    self.act(action);
-                }
-            }
-            Gesture::Hold => {
-                cx.log(pushed("hold"), format!("button {name} held"));
-                if let Some(action) = &button.hold {
-                    self.act(action);
-                }
-            }
-            Gesture::DoublePress => {
-                cx.log(pushed("double-press"), format!("button {name} pressed twice"));
-                if let Some(action) = &button.double_press {
-                    self.act(action);
-                }
-            }
-            Gesture::Stuck | Gesture::Free => match self.buttons.all_stuck().as_slice() {
-                [] => cx.clear(Fault::StuckButton),
-                names => {
-                    let detail =
-                        format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
-                    cx.raise(Fault::StuckButton, detail);
-                }
-            },
-        }
-    }
-
-    /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, action: &Action) {
-        let cx = &mut self.cx;
-        match self.phone.act(cx, action, By::Button) {
-            Ok(()) => match action {
-                // A call has its own tone; an answered one must not blip.
-                Action::Call { .. } | Action::TakeOver if self.phone.is_calling() => {}
-                Action::Call { .. }
-                | Action::TakeOver
-                | Action::Answer
-                | Action::HangUp
-                | Action::ToPhone
-                | Action::Dtmf { .. }
-                | Action::Mute { .. } => feedback::press(cx),
-            },
-            // Somebody who presses once more is only impatient, and who hangs
-            // up when all is over has what was wanted.
-            Err(refusal)
-                if refusal == Refusal::Busy || (refusal, action) == (Refusal::NoCall, &Action::HangUp) =>
-            {
-                feedback::press(cx);
-                cx.ignored("press-ignored", "a press that changes nothing now");
-            }
-            Err(refusal) => {
-                feedback::end_tone(cx, tone::Tone::Error);
-                feedback::notice(cx);
-                cx.counters.count("press-refused");
-                cx.log(Kind::Refused, refusal.to_string());
-            }
-        }
-    }
-
     fn shut_down(&mut self) {
         let cx = &mut self.cx;
         self.life = Life::Stopping;
-        self.phone.end(cx, Cause::ShuttingDown);
+        self.phone.end_all(cx, Cause::ShuttingDown, |_| true);
         self.phone.peers.shut_down(cx);
         session::shut_down(cx);
         feedback::silence(cx);
@@ -368,7 +294,7 @@ impl Appliance {
     fn flush(&mut self) {
         let view = View {
             session: self.cx.session.status(),
-            call: self.phone.call.status(),
+            call: self.phone.status(),
             busy_elsewhere: self.phone.elsewhere.busy(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),

@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::call::{Call, EarlyMedia, Leg, Outgoing, Phone};
-use super::command::{AudioCommand, MediaCommand, Refusal};
+use super::call::{EarlyMedia, Leg, Origin, State};
+use super::cause::Cause;
+use super::command::{MediaCommand, Refusal};
 use super::context::Context;
 use super::dial;
-use super::ending::Cause;
 use super::event::Body;
 use super::fault::Fault;
 use super::feedback;
-use super::id::{CallId, PhoneNumber};
+use super::id::{CallId, CallRef, PhoneNumber};
 use super::peers::Taken;
+use super::phone::Phone;
 use super::timer::Timer;
 use super::tone::Tone;
 
@@ -25,10 +26,9 @@ const RETRY_SPREAD: Duration = Duration::from_secs(2);
 /// Whom an Offer is for.
 pub(super) struct Target {
     pub id: CallId,
-    /// What the Offer says.
-    pub msisdn: Option<PhoneNumber>,
     /// What people see.
     pub number: Option<PhoneNumber>,
+    pub origin: Origin,
 }
 
 impl Phone {
@@ -37,20 +37,14 @@ impl Phone {
         self.may_offer(cx)?;
         let mut rest = dial::numbers(to, &cx.settings);
         let number = rest.pop_front().ok_or(Refusal::UnknownContact)?;
-        let target = Target { id: cx.new_call_id(), msisdn: Some(number.clone()), number: Some(number) };
+        let target = Target { id: cx.new_call_id(), number: Some(number), origin: Origin::Dialled };
         self.dial(cx, target, rest)
     }
 
     /// Whether an Offer may be sent now.
     pub fn may_offer(&self, cx: &Context) -> Result<(), Refusal> {
-        match &self.call {
-            Call::Idle | Call::Releasing(_) => {}
-            Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_) => return Err(Refusal::Busy),
+        if self.calls.present().is_some() {
+            return Err(Refusal::Busy);
         }
         if !cx.registered() {
             return Err(Refusal::Offline);
@@ -63,29 +57,20 @@ impl Phone {
 
     /// Sends the Offer, or waits for the peer connection that will make it.
     pub fn dial(&mut self, cx: &mut Context, to: Target, rest: VecDeque<PhoneNumber>) -> Result<(), Refusal> {
-        if !self.peers.available() {
-            return Err(Refusal::MediaNotReady);
-        }
+        let (peer, sdp) = match self.peers.take() {
+            Taken::Prepared { peer, sdp } => (peer, Some(sdp)),
+            Taken::Preparing(peer) => (peer, None),
+            Taken::Nothing => return Err(Refusal::MediaNotReady),
+        };
         // The tone comes first: the person at the box hears before the core does.
         feedback::tone_of_call(cx, Some(Tone::Progress));
-        cx.timers.stop(&Timer::Releasing);
-        let out = |peer, sdp| Outgoing {
-            leg: Leg::new(to.id, peer, to.number),
-            msisdn: to.msisdn,
-            sdp,
-            rest,
-            media: EarlyMedia::Down,
-        };
-        match self.peers.take() {
-            Taken::Prepared { peer, sdp } => self.offer(cx, out(peer, sdp)),
-            Taken::Preparing(peer) => {
-                cx.after(Timer::PeerWait, PEER_WAIT);
-                let call = Call::Preparing(out(peer, String::new()));
-                self.enter(cx, call, "calling; the peer connection is not ready yet");
-            }
-            Taken::Nothing => {
-                feedback::tone_of_call(cx, None);
-                return Err(Refusal::MediaNotReady);
+        self.rest = rest;
+        let call = self.begin(cx, Leg::new(to.id, peer, to.number, to.origin), State::Preparing);
+        match sdp {
+            Some(sdp) => self.offer(cx, call, sdp),
+            None => {
+                cx.after(Timer::PeerWait(call), PEER_WAIT);
+                self.enter(cx, call, State::Preparing, "calling; the peer connection is not ready yet");
             }
         }
         // Only now: the Offer goes before any other work.
@@ -93,138 +78,119 @@ impl Phone {
         Ok(())
     }
 
-    fn offer(&mut self, cx: &mut Context, out: Outgoing) {
-        let to = out.leg.number.as_ref().map_or("a call elsewhere", PhoneNumber::as_str).to_owned();
-        let id = out.leg.id.clone();
-        cx.send(id.clone(), Body::Offer { sdp: out.sdp.clone(), msisdn: out.msisdn.clone() });
+    fn offer(&mut self, cx: &mut Context, call: CallRef, sdp: String) {
+        let Some(leg) = self.calls.get(call).map(|call| &call.leg) else { return };
+        let to = leg.number.as_ref().map_or("a call elsewhere", PhoneNumber::as_str).to_owned();
+        let id = leg.id.clone();
+        cx.send(id.clone(), Body::Offer { sdp: sdp.clone(), msisdn: leg.callee() });
         let ring_timeout = cx.settings.call.ring_timeout;
-        cx.after(Timer::RingTimeout, ring_timeout);
-        self.enter(cx, Call::Outgoing(out), format!("calling {to}"));
+        cx.after(Timer::RingTimeout(call), ring_timeout);
+        let state = State::Outgoing { sdp, media: EarlyMedia::Down };
+        self.enter(cx, call, state, format!("calling {to}"));
         cx.step("offer-sent", &id, "Offer sent");
     }
 
     /// Media: the peer connection of a waiting call is ready.
-    pub fn prepared(&mut self, cx: &mut Context, sdp: String) {
-        match std::mem::replace(&mut self.call, Call::Idle) {
-            Call::Preparing(out) => {
-                cx.timers.stop(&Timer::PeerWait);
+    pub fn prepared(&mut self, cx: &mut Context, call: CallRef, sdp: String) {
+        match self.calls.get(call).map(|call| &call.state) {
+            Some(State::Preparing) => {
+                cx.timers.stop(&Timer::PeerWait(call));
                 cx.clear(Fault::MediaNotReady);
-                self.offer(cx, Outgoing { sdp, ..out });
+                self.offer(cx, call, sdp);
             }
-            other @ (Call::Idle
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_)) => {
-                self.call = other;
-                cx.ignored("media-unexpected", "a peer connection in use was reported as prepared");
-            }
+            Some(
+                State::Outgoing { .. }
+                | State::Ringing { .. }
+                | State::Incoming(_)
+                | State::Connecting
+                | State::Talking(_)
+                | State::Releasing,
+            )
+            | None => cx.ignored("media-unexpected", "a peer connection in use was reported as prepared"),
         }
     }
 
     /// `Timer::PeerWait`.
-    pub fn waited_for_peer(&mut self, cx: &mut Context) {
-        match &self.call {
-            Call::Preparing(_) => {
-                cx.counters.count("media-prepare-slow");
-                self.end(cx, Cause::PeerNotReady);
-            }
-            Call::Idle
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => {}
-        }
+    pub fn waited_for_peer(&mut self, cx: &mut Context, call: CallRef) {
+        cx.counters.count("media-prepare-slow");
+        self.end(cx, call, Cause::PeerNotReady);
     }
 
     /// Message Ringing for our call. False: it does not fit the state.
-    pub fn far_end_rings(&mut self, cx: &mut Context) -> bool {
-        match std::mem::replace(&mut self.call, Call::Idle) {
-            Call::Outgoing(out) => {
-                feedback::tone_of_call(cx, Some(Tone::Ringback));
-                let id = out.leg.id.clone();
-                self.enter(cx, Call::Ringing(out), "the far end rings");
+    pub fn far_end_rings(&mut self, cx: &mut Context, call: CallRef) -> bool {
+        let Some(found) = self.calls.get(call) else { return false };
+        match found.state {
+            State::Outgoing { media, .. } => {
+                let id = found.leg.id.clone();
+                self.enter(cx, call, State::Ringing { media }, "the far end rings");
                 cx.step("ringing", &id, "Ringing received");
                 true
             }
-            other @ (Call::Idle
-            | Call::Preparing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_)) => {
-                self.call = other;
-                false
-            }
+            State::Preparing
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => false,
         }
     }
 
     /// Message Answer for our call. False: it does not fit the state.
-    pub fn far_end_answers(&mut self, cx: &mut Context, sdp: String) -> bool {
-        match std::mem::replace(&mut self.call, Call::Idle) {
-            Call::Outgoing(out) | Call::Ringing(out) => {
-                let peer = out.leg.peer;
-                let id = out.leg.id.clone();
-                cx.media(peer, MediaCommand::Start { sdp });
-                // Now, so that sound flows the moment media is up.
-                cx.audio(AudioCommand::Connect(Some(peer)));
-                cx.timers.stop(&Timer::RingTimeout);
-                feedback::tone_of_call(cx, None);
-                cx.step("answer", &id, "Answer received");
-                self.answered(cx, out.leg, out.media);
+    pub fn far_end_answers(&mut self, cx: &mut Context, call: CallRef, sdp: String) -> bool {
+        let Some(found) = self.calls.get(call) else { return false };
+        match found.state {
+            State::Outgoing { media, .. } | State::Ringing { media } => {
+                cx.media(found.leg.peer, MediaCommand::Start { sdp });
+                cx.timers.stop(&Timer::RingTimeout(call));
+                cx.timers.stop(&Timer::OfferRetry(call));
+                cx.step("answer", &found.leg.id, "Answer received");
+                self.answered(cx, call, media);
                 true
             }
-            other @ (Call::Idle
-            | Call::Preparing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_)) => {
-                self.call = other;
-                false
-            }
+            State::Preparing
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => false,
         }
     }
 
     /// TRY_AGAIN for our Offer. False: it does not fit the state.
-    pub fn try_again(&mut self, cx: &mut Context) -> bool {
-        match &self.call {
-            Call::Outgoing(_) => {
+    pub fn try_again(&mut self, cx: &mut Context, call: CallRef) -> bool {
+        match self.calls.get(call).map(|call| &call.state) {
+            Some(State::Outgoing { .. }) => {
                 let wait = RETRY_AFTER + cx.random_up_to(RETRY_SPREAD);
-                cx.after(Timer::OfferRetry, wait);
+                cx.after(Timer::OfferRetry(call), wait);
                 true
             }
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => false,
+            Some(
+                State::Preparing
+                | State::Ringing { .. }
+                | State::Incoming(_)
+                | State::Connecting
+                | State::Talking(_)
+                | State::Releasing,
+            )
+            | None => false,
         }
     }
 
     /// `Timer::OfferRetry`: the same Offer under the same id, unless the core
     /// has taken the first after all; `RingTimeout` goes on.
-    pub fn offer_again(&mut self, cx: &mut Context) {
-        match &self.call {
-            Call::Outgoing(out) => {
-                let id = out.leg.id.clone();
-                cx.send(id.clone(), Body::Offer { sdp: out.sdp.clone(), msisdn: out.msisdn.clone() });
+    pub fn offer_again(&mut self, cx: &mut Context, call: CallRef) {
+        let Some(found) = self.calls.get(call) else { return };
+        match &found.state {
+            State::Outgoing { sdp, .. } => {
+                let id = found.leg.id.clone();
+                cx.send(id.clone(), Body::Offer { sdp: sdp.clone(), msisdn: found.leg.callee() });
                 cx.step("offer-sent", &id, "Offer sent again, as the core asked");
             }
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => {}
+            State::Preparing
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => {}
         }
     }
 
@@ -234,18 +200,19 @@ impl Phone {
         let pause = cx.settings.backoff.rate_limit;
         cx.after(Timer::OfferPause, pause);
         cx.raise(Fault::RateLimited, format!("the voice core asked to wait; no new call for {pause:?}"));
-        match &self.call {
-            Call::Outgoing(_) | Call::Preparing(_) if !self.is_former(cx, id) => {
-                self.end(cx, Cause::RateLimited);
-            }
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => {}
+        if self.is_former(cx, id) {
+            return;
+        }
+        let refused = self.calls.which(|call| match call.state {
+            State::Preparing | State::Outgoing { .. } => true,
+            State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => false,
+        });
+        for call in refused {
+            self.end(cx, call, Cause::RateLimited);
         }
     }
 
@@ -257,15 +224,25 @@ impl Phone {
     }
 
     /// The number tried last did not answer or rejected: the next one. False: there is none.
-    pub fn next_number(&mut self, cx: &mut Context, why: Cause) -> bool {
-        let (Call::Outgoing(out) | Call::Ringing(out)) = &mut self.call else { return false };
-        let Some(number) = out.rest.pop_front() else { return false };
-        let rest = std::mem::take(&mut out.rest);
+    pub fn next_number(&mut self, cx: &mut Context, call: CallRef, why: Cause) -> bool {
+        match self.calls.get(call).map(|call| &call.state) {
+            Some(State::Outgoing { .. } | State::Ringing { .. }) => {}
+            Some(
+                State::Preparing
+                | State::Incoming(_)
+                | State::Connecting
+                | State::Talking(_)
+                | State::Releasing,
+            )
+            | None => return false,
+        }
+        let mut rest = std::mem::take(&mut self.rest);
+        let Some(number) = rest.pop_front() else { return false };
         if cx.timers.is_set(&Timer::OfferPause) || !self.peers.available() {
             return false;
         }
-        self.let_go(cx, why);
-        let target = Target { id: cx.new_call_id(), msisdn: Some(number.clone()), number: Some(number) };
+        self.let_go(cx, call, why);
+        let target = Target { id: cx.new_call_id(), number: Some(number), origin: Origin::Dialled };
         // `available` was asked above, so this cannot be refused.
         self.dial(cx, target, rest).is_ok()
     }

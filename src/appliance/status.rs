@@ -15,12 +15,14 @@ pub struct Status {
     pub session: SessionStatus,
     /// Why the session is not registered; empty when it is.
     pub session_detail: String,
-    /// The call's state.
+    /// The state of the call at the box.
     pub call: CallStatus,
-    /// The other party, as a number, where known.
+    /// Its other party, as a number, where known.
     pub peer: Option<PhoneNumber>,
-    /// The call's id, where there is a call.
+    /// Its id, where there is a call.
     pub call_id: Option<CallId>,
+    /// Every call, in the order in which they began.
+    pub calls: Vec<CallEntry>,
     /// The microphone is muted.
     pub muted: bool,
     /// The associated number is in a call on another terminal.
@@ -33,6 +35,19 @@ pub struct Status {
     pub faults: Vec<FaultStatus>,
     /// How often each odd thing happened since the start.
     pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// One call of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallEntry {
+    /// Its state.
+    pub state: CallStatus,
+    /// The other party, as a number, where known.
+    pub peer: Option<PhoneNumber>,
+    /// Its id.
+    pub call_id: CallId,
+    /// It waits for the person at the box to come back.
+    pub held: bool,
 }
 
 /// A fault with its explanation.

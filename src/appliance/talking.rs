@@ -1,118 +1,114 @@
 //! A call from its answer on, and renegotiation whenever it comes.
 
-use super::call::{Call, EarlyMedia, Leg, Moving, Phone, Stage};
+use super::call::{EarlyMedia, Moving, Part, Stage, State};
+use super::cause::Cause;
 use super::command::{MediaCommand, Refusal};
 use super::context::Context;
 use super::dial;
-use super::ending::Cause;
 use super::event::Body;
-use super::status::CallStatus;
+use super::id::CallRef;
+use super::phone::Phone;
 use super::timer::Timer;
 
 impl Phone {
-    /// Either side answered; the call's audio is connected.
-    pub fn answered(&mut self, cx: &mut Context, leg: Leg, media: EarlyMedia) {
+    /// Either side answered.
+    pub fn answered(&mut self, cx: &mut Context, call: CallRef, media: EarlyMedia) {
         match media {
             EarlyMedia::Down => {
                 let media_timeout = cx.settings.call.media_timeout;
-                cx.after(Timer::MediaTimeout, media_timeout);
-                self.enter(cx, Call::Connecting(leg), "answered; media is coming up");
+                cx.after(Timer::MediaTimeout(call), media_timeout);
+                self.enter(cx, call, State::Connecting, "answered; media is coming up");
             }
-            EarlyMedia::Up => self.enter(cx, Call::Talking(leg), "answered; media was up already"),
+            EarlyMedia::Up => {
+                self.enter(cx, call, State::Talking(Part::Present), "answered; media was up already");
+            }
         }
     }
 
     /// Media: ICE and DTLS are up.
-    pub fn connected(&mut self, cx: &mut Context, codec: &str) {
-        match std::mem::replace(&mut self.call, Call::Idle) {
-            Call::Connecting(leg) => {
-                cx.timers.stop(&Timer::MediaTimeout);
-                cx.step("ice", &leg.id, format!("media is up, codec {codec}"));
-                self.enter(cx, Call::Talking(leg), "in call");
+    pub fn connected(&mut self, cx: &mut Context, call: CallRef, codec: &str) {
+        let Some(found) = self.calls.get_mut(call) else { return };
+        match &mut found.state {
+            State::Connecting => {
+                cx.timers.stop(&Timer::MediaTimeout(call));
+                cx.step("ice", &found.leg.id, format!("media is up, codec {codec}"));
+                self.enter(cx, call, State::Talking(Part::Present), "in call");
             }
-            Call::Talking(leg) => {
-                if cx.timers.is_set(&Timer::MediaLost) {
-                    cx.timers.stop(&Timer::MediaLost);
-                    cx.step("ice", &leg.id, format!("media is back, codec {codec}"));
+            State::Talking(_) => {
+                if cx.timers.is_set(&Timer::MediaLost(call)) {
+                    cx.timers.stop(&Timer::MediaLost(call));
+                    cx.step("ice", &found.leg.id, format!("media is back, codec {codec}"));
                 }
-                self.call = Call::Talking(leg);
             }
-            Call::Outgoing(mut out) => {
-                out.media = EarlyMedia::Up;
-                cx.step("ice", &out.leg.id, format!("early media is up, codec {codec}"));
-                self.call = Call::Outgoing(out);
+            State::Outgoing { media, .. } | State::Ringing { media } => {
+                *media = EarlyMedia::Up;
+                cx.step("ice", &found.leg.id, format!("early media is up, codec {codec}"));
             }
-            Call::Ringing(mut out) => {
-                out.media = EarlyMedia::Up;
-                cx.step("ice", &out.leg.id, format!("early media is up, codec {codec}"));
-                self.call = Call::Ringing(out);
-            }
-            other @ (Call::Idle | Call::Preparing(_) | Call::Incoming(_) | Call::Releasing(_)) => {
-                self.call = other;
+            State::Preparing | State::Incoming(_) | State::Releasing => {
                 cx.ignored("media-unexpected", "media is up before anybody answered");
             }
         }
     }
 
     /// Media: the first packet of audio.
-    pub fn first_audio(&mut self, cx: &mut Context) {
-        if let Some(leg) = self.call.leg() {
-            cx.step("first-audio", &leg.id, "first audio from the far end");
+    pub fn first_audio(&mut self, cx: &mut Context, call: CallRef) {
+        if let Some(found) = self.calls.get(call) {
+            cx.step("first-audio", &found.leg.id, "first audio from the far end");
         }
     }
 
     /// Media: ICE lost its peer; it may come back.
-    pub fn interrupted(&mut self, cx: &mut Context) {
-        match &mut self.call {
-            Call::Talking(leg) => {
-                if !cx.timers.is_set(&Timer::MediaLost) {
+    pub fn interrupted(&mut self, cx: &mut Context, call: CallRef) {
+        let Some(found) = self.calls.get_mut(call) else { return };
+        match &mut found.state {
+            State::Talking(_) => {
+                if !cx.timers.is_set(&Timer::MediaLost(call)) {
                     let media_lost_after = cx.settings.call.media_lost_after;
-                    cx.after(Timer::MediaLost, media_lost_after);
+                    cx.after(Timer::MediaLost(call), media_lost_after);
                 }
                 cx.counters.count("media-interrupted");
-                cx.step("interrupted", &leg.id, "media is interrupted");
+                cx.step("interrupted", &found.leg.id, "media is interrupted");
             }
-            Call::Outgoing(out) | Call::Ringing(out) => out.media = EarlyMedia::Down,
+            State::Outgoing { media, .. } | State::Ringing { media } => *media = EarlyMedia::Down,
             // Here `MediaTimeout` runs.
-            Call::Connecting(_) => cx.counters.count("media-interrupted"),
-            Call::Idle | Call::Preparing(_) | Call::Incoming(_) | Call::Releasing(_) => {
+            State::Connecting => cx.counters.count("media-interrupted"),
+            State::Preparing | State::Incoming(_) | State::Releasing => {
                 cx.ignored("media-unexpected", "media is interrupted before it was up");
             }
         }
     }
 
     /// Media: a DTMF digit. It may be part of a code, so it is never logged.
-    pub fn digit(&mut self, cx: &mut Context) {
+    pub fn digit(&mut self, cx: &mut Context, call: CallRef) {
         cx.counters.count("digits-received");
-        if let Some(leg) = self.call.leg() {
-            cx.step("digit", &leg.id, "a DTMF digit from the far end");
+        if let Some(found) = self.calls.get(call) {
+            cx.step("digit", &found.leg.id, "a DTMF digit from the far end");
         }
     }
 
     /// An Offer of the core in our call: media answers it without dropping audio.
-    pub fn renegotiate(&mut self, cx: &mut Context, sdp: String) {
-        if let Some(leg) = self.call.leg_mut() {
+    pub fn renegotiate(&mut self, cx: &mut Context, call: CallRef, sdp: String) {
+        if let Some(found) = self.calls.get_mut(call) {
+            let leg = &mut found.leg;
             if leg.answers_owed > 0 {
                 cx.counters.count("renegotiation-unanswered");
             }
             leg.answers_owed = leg.answers_owed.saturating_add(1);
-            let peer = leg.peer;
             cx.step("renegotiation", &leg.id, "the core renegotiates");
-            cx.media(peer, MediaCommand::Renegotiate { sdp });
+            cx.media(leg.peer, MediaCommand::Renegotiate { sdp });
         }
     }
 
     /// Media answered an Offer in our call.
-    pub fn renegotiated(&mut self, cx: &mut Context, sdp: String) {
-        let owed = self.call.leg_mut().filter(|leg| leg.answers_owed > 0);
+    pub fn renegotiated(&mut self, cx: &mut Context, call: CallRef, sdp: String) {
+        let owed = self.calls.get_mut(call).map(|call| &mut call.leg).filter(|leg| leg.answers_owed > 0);
         let Some(leg) = owed else {
             cx.ignored("media-unexpected", "media answered an Offer that nobody made");
             return;
         };
         leg.answers_owed -= 1;
-        let id = leg.id.clone();
         if cx.registered() {
-            cx.send(id, Body::Answer { sdp });
+            cx.send(leg.id.clone(), Body::Answer { sdp });
         } else {
             cx.ignored("answer-undeliverable", "the session is gone: an Answer could not be sent");
         }
@@ -120,23 +116,24 @@ impl Phone {
 
     /// Action: move the call to the mobile phone.
     pub fn move_to_phone(&mut self, cx: &mut Context) -> Result<(), Refusal> {
-        match &mut self.call {
-            Call::Connecting(leg) | Call::Talking(leg) => {
+        let call = self.calls.present().map(|call| call.reference).ok_or(Refusal::NoCall)?;
+        let Some(found) = self.calls.get_mut(call) else { return Err(Refusal::NoCall) };
+        match found.state {
+            State::Connecting | State::Talking(_) => {
                 if !cx.registered() {
                     return Err(Refusal::Offline);
                 }
-                leg.moving = Moving::Asked;
-                let id = leg.id.clone();
+                found.leg.moving = Moving::Asked;
+                let id = found.leg.id.clone();
                 cx.send(id.clone(), Body::ToPhone);
                 cx.step("to-phone", &id, "asked to move the call to the mobile phone");
                 Ok(())
             }
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Releasing(_) => Err(Refusal::NoCall),
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Releasing => Err(Refusal::NoCall),
         }
     }
 
@@ -145,49 +142,43 @@ impl Phone {
         if !dial::are_digits(digits) {
             return Err(Refusal::NotADigit);
         }
-        match &self.call {
-            Call::Talking(leg) => {
-                cx.media(leg.peer, MediaCommand::Digits(digits.to_owned()));
+        let call = self.calls.present().ok_or(Refusal::NoCall)?;
+        match call.state {
+            State::Talking(_) => {
+                cx.media(call.leg.peer, MediaCommand::Digits(digits.to_owned()));
                 Ok(())
             }
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Incoming(_)
-            | Call::Connecting(_)
-            | Call::Releasing(_) => Err(Refusal::NoCall),
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Releasing => Err(Refusal::NoCall),
         }
     }
 
     /// `Timer::MediaTimeout`: of an answered call, or of one that rings here.
-    pub fn media_too_slow(&mut self, cx: &mut Context) {
-        match &self.call {
-            Call::Connecting(_) => {
+    pub fn media_too_slow(&mut self, cx: &mut Context, call: CallRef) {
+        match self.calls.get(call).map(|call| &call.state) {
+            Some(State::Connecting | State::Incoming(Stage::Checking(_) | Stage::Answering)) => {
                 cx.counters.count("media-timeout");
-                self.end(cx, Cause::MediaTimeout);
+                self.end(cx, call, Cause::MediaTimeout);
             }
-            Call::Incoming(incoming) => match incoming.stage {
-                Stage::Checking(_) | Stage::Answering => {
-                    cx.counters.count("media-timeout");
-                    self.end(cx, Cause::MediaTimeout);
-                }
-                Stage::Ringing => {}
-            },
-            Call::Idle
-            | Call::Preparing(_)
-            | Call::Outgoing(_)
-            | Call::Ringing(_)
-            | Call::Talking(_)
-            | Call::Releasing(_) => {}
+            Some(
+                State::Incoming(Stage::Ringing)
+                | State::Preparing
+                | State::Outgoing { .. }
+                | State::Ringing { .. }
+                | State::Talking(_)
+                | State::Releasing,
+            )
+            | None => {}
         }
     }
 
-    /// `Timer::MediaLost`.
-    pub fn media_lost(&mut self, cx: &mut Context) {
-        if self.call.status() == CallStatus::InCall {
-            cx.counters.count("media-lost");
-            self.end(cx, Cause::MediaLost);
-        }
+    /// `Timer::MediaLost`: the call was not left meanwhile, or the timer would be gone.
+    pub fn media_lost(&mut self, cx: &mut Context, call: CallRef) {
+        cx.counters.count("media-lost");
+        self.end(cx, call, Cause::MediaLost);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::id::ButtonName;
+use super::id::{ButtonName, CallRef};
 
 /// What a deadline is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,19 +21,19 @@ pub enum Timer {
     /// No peer connection could be made: try again.
     PeerRetry,
     /// A call waited for long enough for its peer connection.
-    PeerWait,
+    PeerWait(CallRef),
     /// The voice core said TRY_AGAIN: send the Offer again.
-    OfferRetry,
+    OfferRetry(CallRef),
     /// The voice core said RATE_LIMIT_HIT: no new Offer until then.
     OfferPause,
     /// The far end, or the box, rang for long enough.
-    RingTimeout,
+    RingTimeout(CallRef),
     /// Media did not come up after the answer.
-    MediaTimeout,
+    MediaTimeout(CallRef),
     /// Media is interrupted for too long.
-    MediaLost,
+    MediaLost(CallRef),
     /// A shell did not say that a call's media is closed.
-    Releasing,
+    Releasing(CallRef),
     /// The tone at a call's end has been heard.
     ToneEnd,
     /// Lamps have shown long enough that something was refused or failed.
@@ -48,6 +48,34 @@ pub enum Timer {
     DoublePress(ButtonName),
     /// A button is held for longer than anybody would.
     Stuck(ButtonName),
+}
+
+impl Timer {
+    /// The call that the timer belongs to, if it is one's.
+    pub fn call(&self) -> Option<CallRef> {
+        match self {
+            Timer::PeerWait(call)
+            | Timer::OfferRetry(call)
+            | Timer::RingTimeout(call)
+            | Timer::MediaTimeout(call)
+            | Timer::MediaLost(call)
+            | Timer::Releasing(call) => Some(*call),
+            Timer::Reconnect
+            | Timer::Connecting
+            | Timer::Registration
+            | Timer::Healthy
+            | Timer::PeerRefresh
+            | Timer::PeerRetry
+            | Timer::OfferPause
+            | Timer::ToneEnd
+            | Timer::Notice
+            | Timer::Exit
+            | Timer::Debounce(_)
+            | Timer::Hold(_)
+            | Timer::DoublePress(_)
+            | Timer::Stuck(_) => None,
+        }
+    }
 }
 
 /// The table of deadlines: one a timer.
@@ -75,6 +103,11 @@ impl Timers {
     /// When a deadline is, if it is set.
     pub fn at(&self, timer: &Timer) -> Option<Instant> {
         self.deadlines.get(timer).copied()
+    }
+
+    /// Forgets every deadline of a call.
+    pub fn stop_call(&mut self, call: CallRef) {
+        self.deadlines.retain(|timer, _| timer.call() != Some(call));
     }
 
     /// Forgets every deadline.
@@ -110,15 +143,18 @@ mod tests {
         let mut timers = Timers::default();
         timers.set(Timer::Reconnect, start + Duration::from_secs(3));
         timers.set(Timer::ToneEnd, start + Duration::from_secs(1));
-        timers.set(Timer::RingTimeout, start + Duration::from_secs(9));
-        timers.set(Timer::RingTimeout, start + Duration::from_secs(2));
+        timers.set(Timer::RingTimeout(CallRef(1)), start + Duration::from_secs(9));
+        timers.set(Timer::RingTimeout(CallRef(1)), start + Duration::from_secs(2));
+        timers.set(Timer::RingTimeout(CallRef(2)), start + Duration::from_secs(2));
+        timers.set(Timer::MediaTimeout(CallRef(2)), start + Duration::from_secs(2));
+        timers.stop_call(CallRef(2));
         timers.set(Timer::Healthy, start + Duration::from_secs(2));
         timers.stop(&Timer::Healthy);
         assert_eq!(timers.next(), Some((start + Duration::from_secs(1), Timer::ToneEnd)));
         assert_eq!(timers.take_due(start), None);
         let late = start + Duration::from_secs(5);
         let due: Vec<Timer> = std::iter::from_fn(|| timers.take_due(late)).collect();
-        assert_eq!(due, [Timer::ToneEnd, Timer::RingTimeout, Timer::Reconnect]);
+        assert_eq!(due, [Timer::ToneEnd, Timer::RingTimeout(CallRef(1)), Timer::Reconnect]);
         assert_eq!(timers.next(), None);
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use callbox::appliance::Appliance;
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
     Body, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
@@ -121,8 +121,8 @@ pub struct Bench {
     pub lamps: BTreeMap<String, Pattern>,
     /// The tone that plays.
     pub tone: Option<Tone>,
-    /// Whose audio meets microphone and loudspeaker.
-    pub connected: Option<PeerId>,
+    /// Whose audio is connected, and how.
+    pub connected: Vec<(PeerId, Role)>,
     /// A stream was asked for and has not ended.
     pub stream: bool,
     /// Every peer there ever was, with whether it is open.
@@ -152,7 +152,7 @@ impl Bench {
             let_go: None,
             lamps: BTreeMap::new(),
             tone: None,
-            connected: None,
+            connected: Vec::new(),
             stream: false,
             peers: BTreeMap::new(),
             preparing: BTreeSet::new(),
@@ -189,7 +189,10 @@ impl Bench {
                 Command::Session(SessionCommand::Send(message)) => {
                     assert!(self.stream, "{message:?} was sent without a stream");
                 }
-                Command::Audio(AudioCommand::Connect(peer)) => self.connected = *peer,
+                Command::Audio(AudioCommand::Connect(peers)) => {
+                    assert_ne!(self.connected, *peers, "audio was told the same twice");
+                    self.connected.clone_from(peers);
+                }
                 Command::Audio(AudioCommand::Tone(tone)) => self.tone = *tone,
                 Command::Media {
                     peer,

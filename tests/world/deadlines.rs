@@ -1,9 +1,12 @@
 //! What is due when: every state has a timer that leaves it, and no timer is
 //! left over from a state that is gone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use callbox::appliance::status::{CallStatus, SessionStatus, Status};
+use callbox::appliance::id::CallId;
+use callbox::appliance::settings::Mode;
+use callbox::appliance::status::{CallEntry, CallStatus, SessionStatus, Status};
 use callbox::appliance::timer::Timer;
 
 use super::World;
@@ -22,14 +25,15 @@ pub struct Deadlines {
     minute: u64,
     count: u32,
     /// The state that must be left, and since when it lasts.
-    call: Option<(Dwelling, Duration)>,
+    calls: BTreeMap<Dwelling, Duration>,
     session: Option<(SessionStatus, Duration)>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Dwelling {
+    call: CallId,
     state: &'static str,
-    call: Option<String>,
+    longest: Option<Duration>,
 }
 
 impl World<'_> {
@@ -45,19 +49,20 @@ impl World<'_> {
 
     fn fits(&self, timer: &Timer, status: &Status) -> bool {
         use CallStatus::{Connecting, InCall, Incoming, Outgoing, Releasing, Ringing};
-        let (call, session) = (status.call, status.session);
+        let session = status.session;
+        let any = |states: &[CallStatus]| status.calls.iter().any(|call| states.contains(&call.state));
         let down = |name: &str| self.lines.iter().any(|(button, down)| *button == name && *down);
         match timer {
             Timer::Reconnect => session == SessionStatus::Offline,
             Timer::Connecting => session != SessionStatus::Registered,
             Timer::Registration => session == SessionStatus::Connecting,
             Timer::Healthy => session == SessionStatus::Registered,
-            Timer::PeerWait => call == Outgoing,
-            Timer::OfferRetry => matches!(call, Outgoing | Ringing | Connecting | InCall),
-            Timer::RingTimeout => matches!(call, Outgoing | Ringing | Incoming),
-            Timer::MediaTimeout => matches!(call, Incoming | Connecting),
-            Timer::MediaLost => call == InCall,
-            Timer::Releasing => call == Releasing,
+            Timer::PeerWait(_) => any(&[Outgoing]),
+            Timer::OfferRetry(_) => any(&[Outgoing, Ringing]),
+            Timer::RingTimeout(_) => any(&[Outgoing, Ringing, Incoming]),
+            Timer::MediaTimeout(_) => any(&[Incoming, Connecting]),
+            Timer::MediaLost(_) => any(&[InCall]),
+            Timer::Releasing(_) => any(&[Releasing]),
             Timer::Hold(name) | Timer::Stuck(name) => down(name.as_str()),
             Timer::Exit => false,
             Timer::PeerRefresh
@@ -96,35 +101,41 @@ impl World<'_> {
 
     /// Every state is left in time: by its timer, or because its media lives.
     fn check_dwelling(&mut self, status: &Status) {
-        let interrupted = self
-            .watch
-            .talking
-            .and_then(|peer| self.media.peers.get(&peer))
-            .map(|peer| if peer.up { peer.down_since } else { Some(self.now) });
-        let (state, longest) = match status.call {
-            CallStatus::Idle => ("idle", None),
+        let before = std::mem::take(&mut self.watch.deadlines.calls);
+        for call in &status.calls {
+            let (state, longest) = self.dwelling(call);
+            let longest = longest.map(Duration::from_secs);
+            let now = Dwelling { call: call.call_id.clone(), state, longest };
+            let since = before.get(&now).copied().unwrap_or(self.now);
+            if longest.is_some_and(|longest| self.now - since > longest) {
+                self.break_rule(Rule::StateLeft, format!("{state} since {since:?}"));
+            }
+            self.watch.deadlines.calls.insert(now, since);
+        }
+    }
+
+    /// The state as the far end knows it, and how many seconds it may last.
+    fn dwelling(&self, call: &CallEntry) -> (&'static str, Option<u64>) {
+        match call.state {
+            CallStatus::Idle => ("idle", Some(0)),
             // 2 s for the peer connection, 45 s of ringing.
             CallStatus::Outgoing | CallStatus::Ringing => ("outgoing", Some(48)),
             // 45 s of ringing, 10 s for media to read and to answer, again for each new Offer.
             CallStatus::Incoming => ("incoming", Some(90)),
             CallStatus::Connecting => ("connecting", Some(10)),
             CallStatus::Releasing => ("releasing", Some(2)),
-            CallStatus::InCall => match interrupted {
-                Some(None) => ("talking", None),
-                Some(Some(_)) | None => ("interrupted", Some(30)),
-            },
-        };
-        let call = status.call_id.as_ref().map(|id| id.0.clone());
-        let now = Dwelling { state, call };
-        match &self.watch.deadlines.call {
-            Some((before, since)) if *before == now => {
-                if longest.is_some_and(|longest| self.now - *since > Duration::from_secs(longest)) {
-                    let detail = format!("{state} since {since:?}");
-                    self.break_rule(Rule::StateLeft, detail);
-                }
-            }
-            Some(_) | None => self.watch.deadlines.call = Some((now, self.now)),
+            CallStatus::InCall if self.media_is_up(&call.call_id) => ("talking", None),
+            CallStatus::InCall => ("interrupted", Some(30)),
         }
+    }
+
+    fn media_is_up(&self, call: &CallId) -> bool {
+        let peer = match self.core.mode {
+            Mode::Pipe => self.watch.connected.first().map(|(peer, _)| peer),
+            Mode::MultiPipe => self.watch.peer_of.get(call),
+        };
+        let peer = peer.and_then(|peer| self.media.peers.get(peer));
+        peer.is_some_and(|peer| peer.up && peer.down_since.is_none())
     }
 
     fn check_session_dwelling(&mut self, status: &Status) {

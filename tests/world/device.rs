@@ -111,7 +111,7 @@ impl Device {
     /// A deadline that leaks is remembered when it is set.
     fn spoil_deadline(&mut self) {
         if self.bug == Some(Bug::LeakedTimer)
-            && let Some((at, timer @ Timer::RingTimeout)) = self.appliance.poll_timeout()
+            && let Some((at, timer @ Timer::RingTimeout(_))) = self.appliance.poll_timeout()
         {
             self.spoilt.get_or_insert((at, timer));
         }
@@ -162,8 +162,10 @@ impl Device {
             (Bug::NoReply, Command::Reply { .. }) => self.every(5),
             (Bug::EndlessTone, Command::Audio(AudioCommand::Tone(None))) => self.every(10),
             (Bug::MuteStays, Command::Audio(AudioCommand::Mute(false))) => true,
-            (Bug::OpenMicrophone, Command::Audio(AudioCommand::Connect(None))) => self.every(10),
-            (Bug::StrikeOnAnswer, Command::Audio(AudioCommand::Connect(Some(_)))) => {
+            (Bug::OpenMicrophone, Command::Audio(AudioCommand::Connect(peers))) => {
+                peers.is_empty() && self.every(10)
+            }
+            (Bug::StrikeOnAnswer, Command::Audio(AudioCommand::Connect(peers))) if !peers.is_empty() => {
                 let on = LineCommand::Output { output: "strike".into(), on: true, longest: None };
                 self.extra = Some(Command::Line(on));
                 false

@@ -1,14 +1,15 @@
 //! What must hold after every step: session, peers, calls, microphone.
 //! `senses.rs` has what people see and hear, `deadlines.rs` what is due when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, SessionCommand};
+use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, Role, SessionCommand};
 use callbox::appliance::event::{Body, CloseReason};
-use callbox::appliance::id::{PeerId, RequestId};
+use callbox::appliance::id::{CallId, PeerId, RequestId};
 use callbox::appliance::indicator::Pattern;
-use callbox::appliance::status::{CallStatus, SessionStatus, Status};
+use callbox::appliance::settings::Mode;
+use callbox::appliance::status::{CallEntry, CallStatus, SessionStatus, Status};
 
 use super::World;
 use super::deadlines::Deadlines;
@@ -29,11 +30,15 @@ pub struct Watch {
     pub offers: u64,
     pub senses: Senses,
     pub deadlines: Deadlines,
-    /// Whom the microphone reaches.
-    pub talking: Option<PeerId>,
+    /// Whose audio is connected, and how.
+    pub connected: Vec<(PeerId, Role)>,
+    /// With `MultiPipe`, where ids are to be trusted: each call's peer.
+    pub peer_of: BTreeMap<CallId, PeerId>,
+    /// The call of the last Offer that the box got.
+    pub offered: Option<CallId>,
     /// After the last step.
     registered: bool,
-    live: bool,
+    live: usize,
     muted: bool,
     /// The peer whose Offer is out, or whose Offer was checked.
     in_use: BTreeSet<PeerId>,
@@ -69,12 +74,15 @@ impl World<'_> {
                 if let Body::Offer { sdp, .. } = &message.body {
                     self.watch.offers += 1;
                     let peer = sdp.strip_prefix("offer of peer ").and_then(|peer| peer.parse().ok());
-                    self.watch.in_use.extend(peer.map(PeerId));
+                    if let Some(peer) = peer.map(PeerId) {
+                        self.watch.in_use.insert(peer);
+                        self.watch.peer_of.insert(message.call_id.clone(), peer);
+                    }
                 }
             }
             Command::Session(SessionCommand::Close) => {}
             Command::Media { peer, command } => self.watch_media(*peer, command),
-            Command::Audio(AudioCommand::Connect(peer)) => self.watch.talking = *peer,
+            Command::Audio(AudioCommand::Connect(peers)) => self.watch.connected.clone_from(peers),
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),
             Command::Audio(AudioCommand::Mute(on)) => self.watch.muted = *on,
             Command::Line(LineCommand::Led { led, pattern }) => self.sense_lamp(led, *pattern),
@@ -107,6 +115,9 @@ impl World<'_> {
                 self.media.peers.insert(id, Peer::default());
                 if matches!(command, MediaCommand::Check { .. }) {
                     self.watch.in_use.insert(id);
+                    if let Some(call) = &self.watch.offered {
+                        self.watch.peer_of.insert(call.clone(), id);
+                    }
                 }
             }
             MediaCommand::Answer
@@ -119,6 +130,7 @@ impl World<'_> {
                 }
                 if *command == MediaCommand::Close {
                     self.watch.in_use.remove(&id);
+                    self.watch.peer_of.retain(|_, peer| *peer != id);
                 }
             }
         }
@@ -158,7 +170,7 @@ impl World<'_> {
         self.check_senses(&status);
         self.check_deadlines(&status);
         self.watch.registered = status.session == SessionStatus::Registered;
-        self.watch.live = live(&status);
+        self.watch.live = live(&status).count();
     }
 
     fn check_session(&mut self, status: &Status) {
@@ -174,36 +186,47 @@ impl World<'_> {
     }
 
     fn check_calls(&mut self, status: &Status) {
-        let live = live(status);
+        let live = live(status).count();
         let open = self.media.peers.values().filter(|peer| !peer.told).count();
-        if open > 1 + usize::from(live) {
-            self.break_rule(Rule::PeersClose, format!("{open} are open in {:?}", status.call));
+        if open > 1 + live {
+            self.break_rule(Rule::PeersClose, format!("{open} are open: {:?}", status.calls));
         }
-        if self.watch.in_use.len() > usize::from(live) {
-            let detail = format!("peers {:?} are in use in {:?}", self.watch.in_use, status.call);
+        let most = match self.core.mode {
+            Mode::Pipe => 1,
+            Mode::MultiPipe => live,
+        };
+        if live > most || self.watch.in_use.len() > live {
+            let detail = format!("peers {:?} are in use: {:?}", self.watch.in_use, status.calls);
             self.break_rule(Rule::OneCall, detail);
         }
-        if status.call_id.is_some() != live {
-            self.break_rule(Rule::CallHasId, format!("{:?} in {:?}", status.call_id, status.call));
+        if status.call_id.is_some() != (live > 0) {
+            self.break_rule(Rule::CallHasId, format!("{:?}: {:?}", status.call_id, status.calls));
         }
     }
 
     fn check_microphone(&mut self, status: &Status) {
-        let answered = matches!(status.call, CallStatus::Connecting | CallStatus::InCall);
-        let talking = self.watch.talking;
-        if talking.is_some() != answered || talking.is_some_and(|peer| !self.watch.in_use.contains(&peer)) {
-            let detail = format!("{talking:?} in {:?}, in use {:?}", status.call, self.watch.in_use);
+        let talking = self.count_role(Role::Talk);
+        let answered = live(status).filter(|call| is_answered(call) && !call.held).count();
+        let held = live(status).filter(|call| call.held).count();
+        let connected = &self.watch.connected;
+        let strange = connected.iter().any(|(peer, _)| !self.watch.in_use.contains(peer));
+        if talking != answered || self.count_role(Role::Hold) != held || strange {
+            let detail = format!("{connected:?}, in use {:?}: {:?}", self.watch.in_use, status.calls);
             self.break_rule(Rule::Microphone, detail);
         }
         let lamp = shown(&self.watch.senses.lamps, "answered");
-        if talking.is_some() && !matches!(lamp, Pattern::On | Pattern::Fast) {
+        if talking > 0 && !matches!(lamp, Pattern::On | Pattern::Fast) {
             self.break_rule(Rule::MicrophoneLamp, format!("it shows {lamp:?}"));
         }
-        let ended = self.watch.live && !live(status);
+        let ended = self.watch.live > 0 && live(status).count() == 0;
         if self.watch.muted != status.muted || ended && status.muted {
             let (told, says) = (self.watch.muted, status.muted);
             self.break_rule(Rule::MuteEnds, format!("told {told}, status {says}, in {:?}", status.call));
         }
+    }
+
+    fn count_role(&self, wanted: Role) -> usize {
+        self.watch.connected.iter().filter(|(_, role)| *role == wanted).count()
     }
 
     /// After a shutdown.
@@ -211,20 +234,18 @@ impl World<'_> {
         let lit = self.watch.senses.lamps.values().any(|pattern| *pattern != Pattern::Off);
         let open = self.media.peers.values().any(|peer| !peer.told);
         let sounding = self.watch.senses.tone.is_some();
-        if lit || open || sounding || self.watch.talking.is_some() {
+        if lit || open || sounding || !self.watch.connected.is_empty() {
             let detail = format!("lamps lit {lit}, peers open {open}, a tone {sounding}");
             self.break_rule(Rule::DarkWhenOff, detail);
         }
     }
 }
 
-pub fn live(status: &Status) -> bool {
-    match status.call {
-        CallStatus::Idle | CallStatus::Releasing => false,
-        CallStatus::Outgoing
-        | CallStatus::Ringing
-        | CallStatus::Incoming
-        | CallStatus::Connecting
-        | CallStatus::InCall => true,
-    }
+/// The calls that are not only closing.
+pub fn live(status: &Status) -> impl Iterator<Item = &CallEntry> {
+    status.calls.iter().filter(|call| call.state != CallStatus::Releasing)
+}
+
+fn is_answered(call: &CallEntry) -> bool {
+    matches!(call.state, CallStatus::Connecting | CallStatus::InCall)
 }

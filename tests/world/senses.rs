@@ -1,12 +1,12 @@
 //! What people at the box see and hear: written once more and independently of
 //! the box, so that lamps, tones and state cannot agree on the wrong thing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use callbox::appliance::event::{Body, Event, SessionEvent};
 use callbox::appliance::fault::Fault;
-use callbox::appliance::id::LedName;
+use callbox::appliance::id::{CallId, LedName};
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::status::{CallStatus, SessionStatus, Status};
 use callbox::appliance::tone::Tone;
@@ -33,7 +33,7 @@ pub struct Senses {
     pub tone: Option<(Tone, Duration)>,
     /// When something last went wrong that lamps may show.
     trouble: Option<Duration>,
-    call: Option<String>,
+    calls: BTreeSet<CallId>,
     edges: BTreeMap<&'static str, Duration>,
     presses: Vec<Press>,
 }
@@ -68,10 +68,16 @@ impl World<'_> {
 
     /// Before the box gets an event.
     pub fn sense_event(&mut self, event: &Event) {
-        if let Event::Session(SessionEvent::Message(message)) = event
-            && matches!(message.body, Body::Error(_))
-        {
-            self.watch.senses.trouble = Some(self.now);
+        let Event::Session(SessionEvent::Message(message)) = event else { return };
+        match message.body {
+            Body::Error(_) => self.watch.senses.trouble = Some(self.now),
+            Body::Offer { .. } => self.watch.offered = Some(message.call_id.clone()),
+            Body::Answer { .. }
+            | Body::Ringing
+            | Body::Bye
+            | Body::Idle
+            | Body::InCall { .. }
+            | Body::ToPhone => {}
         }
     }
 
@@ -100,13 +106,11 @@ impl World<'_> {
     }
 
     pub fn check_senses(&mut self, status: &Status) {
-        let call = status.call_id.as_ref().map(|id| id.0.clone()).filter(|_| live(status));
-        if self.watch.senses.call != call {
-            if self.watch.senses.call.is_some() {
-                self.watch.senses.trouble = Some(self.now);
-            }
-            self.watch.senses.call = call;
+        let calls: BTreeSet<CallId> = live(status).map(|call| call.call_id.clone()).collect();
+        if !self.watch.senses.calls.is_subset(&calls) {
+            self.watch.senses.trouble = Some(self.now);
         }
+        self.watch.senses.calls = calls;
         self.check_lamps(status);
         self.check_tone(status);
         self.check_stuck(status);

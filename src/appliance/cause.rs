@@ -1,0 +1,115 @@
+//! Why calls end: whom each cause tells, and what the person at the box hears.
+
+use super::event::MediaErrorKind;
+use super::tone::Tone;
+
+/// Why a call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Hung up, cancelled or rejected at this box.
+    HungUpHere,
+    /// Bye from the core.
+    HungUpThere,
+    /// Nobody answered.
+    RingTimeout,
+    /// Media did not come up.
+    MediaTimeout,
+    /// Media was interrupted for too long.
+    MediaLost,
+    /// Media gave up.
+    MediaFailed(MediaErrorKind),
+    /// No peer connection for the Offer.
+    PeerNotReady,
+    /// The session ended before the call was answered.
+    SessionLost,
+    /// RATE_LIMIT_HIT.
+    RateLimited,
+    /// INVALID_CALL_ID: the core does not know it.
+    UnknownToCore,
+    /// It goes on at the mobile phone.
+    MovedToPhone,
+    /// The caller is not on the list after all.
+    NotAllowed,
+    /// The appliance shuts down.
+    ShuttingDown,
+}
+
+impl Cause {
+    /// Whether the core must be told, once it has heard of the call.
+    pub fn needs_bye(self) -> bool {
+        match self {
+            Cause::HungUpHere
+            | Cause::RingTimeout
+            | Cause::MediaTimeout
+            | Cause::MediaLost
+            | Cause::MediaFailed(_)
+            | Cause::PeerNotReady
+            | Cause::SessionLost
+            | Cause::RateLimited
+            | Cause::NotAllowed
+            | Cause::ShuttingDown => true,
+            Cause::HungUpThere | Cause::UnknownToCore | Cause::MovedToPhone => false,
+        }
+    }
+
+    /// What the person at the box hears, unless the call only rang here.
+    pub fn tone(self) -> Option<Tone> {
+        match self {
+            Cause::HungUpHere | Cause::MovedToPhone | Cause::NotAllowed | Cause::ShuttingDown => None,
+            Cause::HungUpThere => Some(Tone::Busy),
+            Cause::RingTimeout
+            | Cause::MediaTimeout
+            | Cause::MediaLost
+            | Cause::MediaFailed(_)
+            | Cause::SessionLost
+            | Cause::RateLimited
+            | Cause::UnknownToCore => Some(Tone::Congestion),
+            Cause::PeerNotReady => Some(Tone::Error),
+        }
+    }
+
+    /// Whether something went wrong that lamps should show for a moment.
+    pub fn is_trouble(self) -> bool {
+        match self {
+            Cause::HungUpHere
+            | Cause::HungUpThere
+            | Cause::RingTimeout
+            | Cause::MovedToPhone
+            | Cause::NotAllowed
+            | Cause::ShuttingDown => false,
+            Cause::MediaTimeout
+            | Cause::MediaLost
+            | Cause::MediaFailed(_)
+            | Cause::PeerNotReady
+            | Cause::SessionLost
+            | Cause::RateLimited
+            | Cause::UnknownToCore => true,
+        }
+    }
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Cause::HungUpHere => "hung up here",
+            Cause::HungUpThere => "the far end hung up",
+            Cause::RingTimeout => "nobody answered",
+            Cause::MediaTimeout => "media did not come up in time",
+            Cause::MediaLost => "media was interrupted for too long",
+            Cause::MediaFailed(kind) => match kind {
+                MediaErrorKind::BadSdp => "the far end's SDP cannot be read",
+                MediaErrorKind::NoAudio => "the far end offers no audio",
+                MediaErrorKind::NoCommonCodec => "no common codec",
+                MediaErrorKind::IceFailed => "no network path for media",
+                MediaErrorKind::DtlsFailed => "DTLS failed",
+                MediaErrorKind::NoAddress => "no local address for media",
+                MediaErrorKind::Internal => "the media part failed",
+            },
+            Cause::PeerNotReady => "no peer connection was ready",
+            Cause::SessionLost => "the session to the voice core was lost",
+            Cause::RateLimited => "the voice core asked for fewer calls",
+            Cause::UnknownToCore => "the voice core does not know the call",
+            Cause::MovedToPhone => "moved to the mobile phone",
+            Cause::NotAllowed => "the caller is not on the list",
+            Cause::ShuttingDown => "shutting down",
+        }
+    }
+}

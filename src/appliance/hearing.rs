@@ -1,0 +1,59 @@
+//! Who hears whom, and which tone belongs to the calls: both follow from the
+//! set of calls, here and nowhere else.
+
+use super::call::{Call, Part, Stage, State, Then};
+use super::command::{AudioCommand, Role};
+use super::context::Context;
+use super::feedback;
+use super::id::PeerId;
+use super::phone::Phone;
+use super::tone::Tone;
+
+/// What the audio shell was last told.
+#[derive(Default)]
+pub(super) struct Hearing {
+    connected: Vec<(PeerId, Role)>,
+}
+
+impl Phone {
+    /// The calls have changed: so may what is heard.
+    pub fn sound(&mut self, cx: &mut Context) {
+        self.connect(cx);
+        feedback::tone_of_call(cx, self.tone());
+    }
+
+    /// Tells the audio shell whose audio to connect, if that has changed.
+    pub fn connect(&mut self, cx: &mut Context) {
+        let wanted: Vec<_> =
+            self.calls.live().filter_map(|call| Some((call.leg.peer, role(call)?))).collect();
+        if wanted != self.hearing.connected {
+            self.hearing.connected.clone_from(&wanted);
+            cx.audio(AudioCommand::Connect(wanted));
+        }
+    }
+
+    /// The tone of the call at the box.
+    fn tone(&self) -> Option<Tone> {
+        match &self.calls.at_box()?.state {
+            State::Preparing | State::Outgoing { .. } => Some(Tone::Progress),
+            State::Ringing { .. } => Some(Tone::Ringback),
+            State::Incoming(Stage::Ringing | Stage::Checking(Then::KeepRinging)) => Some(Tone::Ring),
+            State::Incoming(Stage::Checking(Then::Ring | Then::Answer) | Stage::Answering)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => None,
+        }
+    }
+}
+
+fn role(call: &Call) -> Option<Role> {
+    match call.state {
+        State::Connecting | State::Talking(Part::Present) => Some(Role::Talk),
+        State::Talking(Part::Held) => Some(Role::Hold),
+        State::Preparing
+        | State::Outgoing { .. }
+        | State::Ringing { .. }
+        | State::Incoming(_)
+        | State::Releasing => None,
+    }
+}

@@ -1,0 +1,225 @@
+//! Everything of calls: who may ask for what, which call a message is about,
+//! and the one place where a call changes its state.
+//!
+//! Inputs: messages of the session (see `message.rs`); media events of the
+//! calls' peer connections; actions of buttons and of people on the control
+//! socket; the session's changes; the timers that name a call, `OfferPause`.
+//! Outputs: session `Send`; media `Check`, `Answer`, `Start`, `Renegotiate`,
+//! `Digits`, `Close`; audio `Tone`, `Connect`, `Mute`; log.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::action::Action;
+use super::call::{Leg, Stage, State};
+use super::calls::Calls;
+use super::command::{AudioCommand, Refusal};
+use super::context::Context;
+use super::elsewhere::Elsewhere;
+use super::ending::UnsentByes;
+use super::event::{MediaError, MediaErrorKind, MediaEvent};
+use super::hearing::Hearing;
+use super::id::{CallId, CallRef, PeerId, PhoneNumber};
+use super::peers::Peers;
+use super::settings::Mode;
+use super::status::CallStatus;
+use super::timer::Timer;
+
+/// More than one: a hunt may let go of two calls before the core hears of either.
+const FORMER: usize = 2;
+
+/// A message that crosses our Bye is here within this time. No longer, since
+/// on `Pipe` a core may use one id for all calls.
+const CROSSING: Duration = Duration::from_secs(3);
+
+/// Everything of calls.
+pub(super) struct Phone {
+    pub calls: Calls,
+    pub peers: Peers,
+    pub elsewhere: Elsewhere,
+    /// Whom to try next.
+    pub rest: VecDeque<PhoneNumber>,
+    /// The last calls that were let go of and when, the newest last.
+    former: VecDeque<(CallId, Instant)>,
+    pub unsent_byes: UnsentByes,
+    pub hearing: Hearing,
+    pub muted: bool,
+}
+
+/// Who asks for an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// A person at the box.
+    Button,
+    /// A person elsewhere.
+    Control,
+}
+
+impl Phone {
+    pub fn new() -> Self {
+        Self {
+            calls: Calls::default(),
+            peers: Peers::new(),
+            elsewhere: Elsewhere::default(),
+            rest: VecDeque::new(),
+            former: VecDeque::with_capacity(FORMER),
+            unsent_byes: UnsentByes::default(),
+            hearing: Hearing::default(),
+            muted: false,
+        }
+    }
+
+    /// Takes up a call, quietly; `enter` tells of it.
+    pub fn begin(&mut self, cx: &mut Context, leg: Leg, state: State) -> CallRef {
+        for released in self.calls.forget_released() {
+            cx.timers.stop_call(released.reference);
+        }
+        self.calls.begin(leg, state)
+    }
+
+    /// A live call enters a state. Every change of state but the last passes
+    /// here, and that one in [`Phone::let_go`].
+    pub fn enter(&mut self, cx: &mut Context, call: CallRef, state: State, text: impl Into<String>) {
+        let Some(found) = self.calls.get_mut(call) else { return };
+        found.state = state;
+        cx.call_state(found.state.status(), &found.leg.id, text);
+        self.sound(cx);
+    }
+
+    /// The live call that a message is about. `Pipe` knows one call only and
+    /// its ids are not to be trusted, but one of a call just let go of is of a
+    /// message that crossed our Bye. On `MultiPipe` the id says it, alone.
+    pub fn about(&self, cx: &Context, id: &CallId) -> Option<CallRef> {
+        let call = match cx.settings.mode {
+            Mode::Pipe => self.calls.live().next().filter(|_| !self.is_former(cx, id)),
+            Mode::MultiPipe => self.calls.live().find(|call| call.leg.id == *id),
+        };
+        call.map(|call| call.reference)
+    }
+
+    /// Whether this is the id of a call just before those that live. The same id
+    /// may come again: a call moved to the phone and taken back keeps its own.
+    pub fn is_former(&self, cx: &Context, id: &CallId) -> bool {
+        let crossing = |at: &Instant| cx.now.saturating_duration_since(*at) < CROSSING;
+        self.calls.live().all(|call| call.leg.id != *id)
+            && self.former.iter().any(|(former, at)| former == id && crossing(at))
+    }
+
+    /// Remembers a call that was let go of; `id` is not empty.
+    pub fn remember(&mut self, cx: &Context, id: &CallId) {
+        self.former.retain(|(former, _)| former != id);
+        if self.former.len() == FORMER {
+            self.former.pop_front();
+        }
+        self.former.push_back((id.clone(), cx.now));
+    }
+
+    /// Does what a person asks for.
+    pub fn act(&mut self, cx: &mut Context, action: &Action, by: By) -> Result<(), Refusal> {
+        match action {
+            Action::Call { to } => match (self.calls.present().map(|call| &call.state), by) {
+                (None, By::Button | By::Control) => self.start_call(cx, to),
+                (Some(State::Incoming(Stage::Checking(_) | Stage::Ringing)), By::Button) => self.answer(cx),
+                (
+                    Some(
+                        State::Preparing
+                        | State::Outgoing { .. }
+                        | State::Ringing { .. }
+                        | State::Incoming(_)
+                        | State::Connecting
+                        | State::Talking(_)
+                        | State::Releasing,
+                    ),
+                    By::Button | By::Control,
+                ) => Err(Refusal::Busy),
+            },
+            Action::Answer => self.answer(cx),
+            Action::HangUp => self.hang_up(cx),
+            Action::ToPhone => self.move_to_phone(cx),
+            Action::TakeOver => self.take_over(cx),
+            Action::Dtmf { digits } => self.dtmf(cx, digits),
+            Action::Mute { on } => {
+                self.mute(cx, on.unwrap_or(!self.muted));
+                Ok(())
+            }
+        }
+    }
+
+    /// The state of the call at the box.
+    pub fn status(&self) -> CallStatus {
+        self.calls.at_box().map_or(CallStatus::Idle, |call| call.state.status())
+    }
+
+    /// Whether the person at the box hears the tones of a call being made.
+    pub fn is_calling(&self) -> bool {
+        self.calls.present().is_some_and(|call| match call.state {
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } => true,
+            State::Incoming(_) | State::Connecting | State::Talking(_) | State::Releasing => false,
+        })
+    }
+
+    pub fn mute(&mut self, cx: &mut Context, on: bool) {
+        self.muted = on;
+        cx.audio(AudioCommand::Mute(on));
+    }
+
+    /// News of a peer connection.
+    pub fn media(&mut self, cx: &mut Context, peer: PeerId, event: MediaEvent) {
+        let Some(call) = self.calls.of_peer(peer) else {
+            let closed = event == MediaEvent::Closed;
+            let known = self.peers.handle(cx, peer, event);
+            if closed {
+                self.released(cx, |call| call.leg.peer == peer);
+            }
+            if !known {
+                cx.ignored("media-unknown-peer", "news of a peer connection that nobody knows");
+            }
+            return;
+        };
+        match event {
+            MediaEvent::Prepared { sdp } => self.prepared(cx, call, sdp),
+            MediaEvent::Acceptable => self.acceptable(cx, call),
+            MediaEvent::Answer { sdp } => self.media_answer(cx, call, sdp),
+            MediaEvent::Connected { codec } => self.connected(cx, call, &codec),
+            MediaEvent::FirstAudio => self.first_audio(cx, call),
+            MediaEvent::Interrupted => self.interrupted(cx, call),
+            MediaEvent::Digit(_) => self.digit(cx, call),
+            MediaEvent::Failed(error) => self.media_failed(cx, call, error),
+            MediaEvent::Closed => {
+                let detail = "the peer connection closed by itself".to_owned();
+                self.media_failed(cx, call, MediaError { kind: MediaErrorKind::Internal, detail });
+                // The Close that this sent will find nobody.
+                self.media(cx, peer, MediaEvent::Closed);
+            }
+        }
+    }
+
+    /// Timers of calls and of peer connections.
+    pub fn timeout(&mut self, cx: &mut Context, timer: &Timer) {
+        match timer {
+            Timer::PeerRefresh => self.peers.renew(cx),
+            Timer::PeerRetry => self.peers.retry(cx),
+            Timer::PeerWait(call) => self.waited_for_peer(cx, *call),
+            Timer::OfferRetry(call) => self.offer_again(cx, *call),
+            Timer::OfferPause => self.offers_allowed(cx),
+            Timer::RingTimeout(call) => self.rang_too_long(cx, *call),
+            Timer::MediaTimeout(call) => self.media_too_slow(cx, *call),
+            Timer::MediaLost(call) => self.media_lost(cx, *call),
+            Timer::Releasing(call) => {
+                cx.counters.count("media-close-timeout");
+                self.released(cx, |released| released.reference == *call);
+            }
+            Timer::Reconnect
+            | Timer::Connecting
+            | Timer::Registration
+            | Timer::Healthy
+            | Timer::ToneEnd
+            | Timer::Notice
+            | Timer::Exit
+            | Timer::Debounce(_)
+            | Timer::Hold(_)
+            | Timer::DoublePress(_)
+            | Timer::Stuck(_) => {}
+        }
+    }
+}
