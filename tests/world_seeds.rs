@@ -28,8 +28,11 @@ const PACE: Pace = Pace {
     heal_every: Duration::from_secs(3600),
 };
 
-/// One seed to replay, or many that nobody has tried before.
-fn seeds(count: u64) -> std::ops::Range<u64> {
+/// One seed to replay, or many that nobody has tried before; `WORLD_SEEDS`
+/// says how many.
+fn seeds() -> std::ops::Range<u64> {
+    let count =
+        std::env::var("WORLD_SEEDS").map_or(WORLDS, |count| count.parse().expect("WORLD_SEEDS is a number"));
     match std::env::var("CALLBOX_SEED") {
         Ok(seed) => {
             let seed = seed.parse().expect("CALLBOX_SEED is a number");
@@ -45,7 +48,7 @@ fn seeds(count: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn no_rule_is_broken_in_a_thousand_worlds() {
-    let seeds = seeds(WORLDS);
+    let seeds = seeds();
     println!("seeds from {}", seeds.start);
     let begin = Instant::now();
     let mut tally = Tally::default();
