@@ -127,7 +127,7 @@ fn media_events() -> Vec<MediaEvent> {
 }
 
 fn modes() -> [Settings; 3] {
-    let auto = IncomingSettings { allow: None, answer: AnswerPolicy::Auto };
+    let auto = IncomingSettings { answer: AnswerPolicy::Auto, ..IncomingSettings::default() };
     [settings(), Settings { mode: Mode::MultiPipe, ..settings() }, Settings { incoming: auto, ..settings() }]
 }
 

@@ -6,7 +6,7 @@ mod appliance_support;
 use std::time::Duration;
 
 use appliance_support::{Bench, Rng, call_to, ms, secs, settings};
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{Command, LineCommand};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::indicator::Pattern;
@@ -28,7 +28,7 @@ fn rich(hold: bool, double: bool) -> Bench {
         "rich",
         ButtonSettings {
             press: Some(Action::Mute { on: None }),
-            hold: hold.then_some(Action::Call { to: vec!["stranger".to_owned()] }),
+            hold: hold.then_some(Action::Call { to: vec!["stranger".to_owned()], ring: Ring::InOrder }),
             double_press: double.then(|| call_to(&["family"])),
             ..ButtonSettings::default()
         },

@@ -14,7 +14,7 @@ use callbox::appliance::tone::Tone;
 
 fn with_policy(answer: AnswerPolicy, allow: Option<&[&str]>) -> Settings {
     let allow = allow.map(|list| list.iter().map(|text| number(text)).collect());
-    Settings { incoming: IncomingSettings { allow, answer }, ..settings() }
+    Settings { incoming: IncomingSettings { allow, answer, ..IncomingSettings::default() }, ..settings() }
 }
 
 fn multi() -> Settings {

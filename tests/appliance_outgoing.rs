@@ -4,7 +4,6 @@
 mod appliance_support;
 
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, call_to, ms, number, secs, settings};
-use callbox::appliance::action::Action;
 use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
@@ -406,7 +405,7 @@ fn a_peer_that_cannot_be_prepared_is_a_fault_and_is_tried_again_ever_slower() {
     bench.media_failed(peer, MediaErrorKind::NoAddress);
     bench.down("call");
     assert_eq!((bench.tone, bench.sent()), (Some(Tone::Error), vec![]));
-    assert_eq!(bench.ask(Action::Call { to: vec!["family".to_owned()] }), Err(Refusal::MediaNotReady));
+    assert_eq!(bench.ask(call_to(&["family"])), Err(Refusal::MediaNotReady));
     bench.still_works();
     assert_eq!(bench.lamp("fault"), Pattern::Off);
 }

@@ -7,26 +7,32 @@
 mod appliance_support;
 
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, Rng, call_to, ms, number, secs, settings};
-use callbox::appliance::action::Action;
-use callbox::appliance::command::Command;
+use callbox::appliance::action::{Action, Ring};
+use callbox::appliance::command::{Command, Role};
 use callbox::appliance::event::{
     Body, CloseReason, ErrorCode, Event, LineEvent, MediaErrorKind, MediaEvent, SessionEvent, SystemEvent,
 };
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::PeerId;
 use callbox::appliance::indicator::Pattern;
-use callbox::appliance::settings::{AnswerPolicy, ButtonSettings, Mode, Settings};
+use callbox::appliance::settings::{AnswerPolicy, ButtonSettings, Mode, Settings, WhileBusy};
 use callbox::appliance::status::{CallStatus, SessionStatus};
 
-const BUTTONS: [&str; 8] = ["call", "hunt", "nobody", "hangup", "phone", "take", "rich", "nonesuch"];
+const BUTTONS: [&str; 11] =
+    ["call", "hunt", "nobody", "hangup", "phone", "take", "rich", "nonesuch", "swap", "merge", "all"];
 const WALKS: u64 = 300;
 const STEPS: u64 = 300;
+
+fn ring_all() -> Action {
+    Action::Call { to: vec!["family".to_owned(), "neighbour".to_owned()], ring: Ring::All }
+}
 
 fn random_settings(rng: &mut Rng) -> Settings {
     let mut settings = settings();
     settings.mode = *rng.pick(&[Mode::Pipe, Mode::MultiPipe]);
     settings.incoming.answer =
         *rng.pick(&[AnswerPolicy::Ring, AnswerPolicy::Ring, AnswerPolicy::Auto, AnswerPolicy::Reject]);
+    settings.incoming.while_busy = *rng.pick(&[WhileBusy::Busy, WhileBusy::Queue, WhileBusy::Swap]);
     settings.incoming.allow = rng.pick(&[None, Some(vec![number(FAMILY)])]).clone();
     let rich = ButtonSettings {
         press: Some(call_to(&["family"])),
@@ -35,6 +41,10 @@ fn random_settings(rng: &mut Rng) -> Settings {
         ..ButtonSettings::default()
     };
     settings.buttons.insert("rich".into(), rich);
+    for (name, action) in [("swap", Action::Swap), ("merge", Action::Merge), ("all", ring_all())] {
+        let button = ButtonSettings { press: Some(action), ..ButtonSettings::default() };
+        settings.buttons.insert(name.into(), button);
+    }
     settings
 }
 
@@ -78,7 +88,13 @@ fn random_call_id(bench: &Bench, rng: &mut Rng) -> String {
     match rng.below(6) {
         0 => String::new(),
         1 => format!("foreign-{}", rng.below(3)),
-        _ => bench.box_.status().call_id.map_or_else(|| format!("new-{}", rng.next()), |id| id.0),
+        2 => format!("new-{}", rng.next()),
+        _ => {
+            let status = bench.box_.status();
+            let live: Vec<_> =
+                status.calls.iter().filter(|call| call.state != CallStatus::Releasing).collect();
+            if live.is_empty() { format!("new-{}", rng.next()) } else { rng.pick(&live).call_id.0.clone() }
+        }
     }
 }
 
@@ -131,9 +147,10 @@ fn progress(bench: &mut Bench, rng: &mut Rng) {
         CallStatus::Idle | CallStatus::Releasing => {
             bench.prepare_all();
             if rng.below(2) == 0 {
-                bench.up("call");
+                let button = *rng.pick(&["call", "all"]);
+                bench.up(button);
                 bench.pass(ms(40));
-                bench.down("call");
+                bench.down(button);
             } else if bench.stream {
                 bench.offer(&format!("new-{}", rng.next()), Some(FAMILY));
             }
@@ -149,7 +166,15 @@ fn progress(bench: &mut Bench, rng: &mut Rng) {
             every_open_peer(bench, &MediaEvent::Answer { sdp: "local".to_owned() });
         }
         CallStatus::Connecting => every_open_peer(bench, &MediaEvent::Connected { codec: "opus".to_owned() }),
-        CallStatus::InCall => every_open_peer(bench, &MediaEvent::FirstAudio),
+        CallStatus::InCall => match rng.below(12) {
+            0..=5 => every_open_peer(bench, &MediaEvent::FirstAudio),
+            6 if bench.stream => bench.offer(&format!("new-{}", rng.next()), Some(FAMILY)),
+            6 | 7 => every_open_peer(bench, &MediaEvent::Acceptable),
+            8 => every_open_peer(bench, &MediaEvent::Answer { sdp: "local".to_owned() }),
+            9 => _ = bench.ask(Action::Swap),
+            10 => _ = bench.ask(Action::Merge),
+            _ => every_open_peer(bench, &MediaEvent::Connected { codec: "opus".to_owned() }),
+        },
     }
 }
 
@@ -210,6 +235,9 @@ fn step(bench: &mut Bench, rng: &mut Rng) {
                     Action::TakeOver,
                     Action::Dtmf { digits: "12#".to_owned() },
                     Action::Mute { on: None },
+                    Action::Swap,
+                    Action::Merge,
+                    ring_all(),
                 ])
                 .clone(),
             );
@@ -247,11 +275,19 @@ fn check(bench: &Bench) {
     assert_eq!(on("busy"), status.busy_elsewhere);
     let open = bench.peers.values().filter(|open| **open).count();
     let live = !matches!(status.call, CallStatus::Idle | CallStatus::Releasing);
-    assert!(open <= 1 + usize::from(live), "{open} peer connections are open in {:?}", status.call);
+    let lives = status.calls.iter().filter(|call| call.state != CallStatus::Releasing).count();
+    assert!(open <= 1 + lives, "{open} peer connections are open for {lives} calls");
+    assert_eq!(live, lives > 0);
     assert_eq!(status.call_id.is_some(), live);
     // Nobody listens in: the microphone is connected in an answered call only.
-    let answered = matches!(status.call, CallStatus::Connecting | CallStatus::InCall);
-    assert_eq!(!bench.connected.is_empty(), answered, "audio in {:?}", status.call);
+    let answered =
+        status.calls.iter().filter(|call| matches!(call.state, CallStatus::Connecting | CallStatus::InCall));
+    let (held, talking): (Vec<_>, Vec<_>) = answered.partition(|call| call.held);
+    let roles = |role: Role| bench.connected.iter().filter(|(_, is)| *is == role).count();
+    assert_eq!(roles(Role::Talk), talking.len(), "audio in {:?}", status.calls);
+    assert_eq!(roles(Role::Hold), held.len(), "audio in {:?}", status.calls);
+    let others = lives - held.len();
+    assert!(held.is_empty() || others > 0, "all are held: nobody comes back");
     if live && status.call != CallStatus::InCall {
         assert!(bench.box_.poll_timeout().is_some(), "{:?} has no timer", status.call);
     }
@@ -259,6 +295,19 @@ fn check(bench: &Bench) {
         assert!(bench.box_.poll_timeout().is_some(), "offline without a timer");
         assert_ne!(status.session_detail, "", "offline without a reason");
     }
+}
+
+/// What only a box with several calls can be in.
+fn several(bench: &Bench) -> [(&'static str, bool); 4] {
+    let calls = bench.box_.status().calls;
+    let count = |state: CallStatus| calls.iter().filter(|call| call.state == state).count();
+    let talking = calls.iter().filter(|call| call.state == CallStatus::InCall && !call.held).count();
+    [
+        ("held", calls.iter().any(|call| call.held)),
+        ("waiting", talking > 0 && count(CallStatus::Incoming) > 0),
+        ("conference", talking > 1),
+        ("ring-all", count(CallStatus::Outgoing) + count(CallStatus::Ringing) > 1),
+    ]
 }
 
 /// From quiet on, no shell answers any more: timers alone must lead out.
@@ -300,6 +349,7 @@ fn random_walks_keep_every_promise_and_end_in_a_working_box() {
         }
         Err(_) => 0..WALKS,
     };
+    let mut together = std::collections::BTreeMap::<&str, u64>::new();
     let mut seen = std::collections::BTreeMap::<String, u64>::new();
     for seed in seeds.clone() {
         println!("seed {seed}");
@@ -309,6 +359,9 @@ fn random_walks_keep_every_promise_and_end_in_a_working_box() {
             step(&mut bench, &mut rng);
             check(&bench);
             *seen.entry(format!("{:?}", bench.call())).or_default() += 1;
+            for (what, is) in several(&bench) {
+                *together.entry(what).or_default() += u64::from(is);
+            }
             if rng.below(100) == 0 {
                 calms_down(&mut bench, seed);
                 check(&bench);
@@ -325,7 +378,8 @@ fn random_walks_keep_every_promise_and_end_in_a_working_box() {
     }
     // A walk that never leaves the hall proves nothing.
     if seeds.end - seeds.start == WALKS {
-        println!("{seen:?}");
+        println!("{seen:?} {together:?}");
+        assert!(together.values().all(|steps| *steps > 100), "{together:?}");
         assert_eq!(seen.len(), 7, "{seen:?}");
         assert!(seen.values().all(|steps| *steps > WALKS * STEPS / 100), "{seen:?}");
     }

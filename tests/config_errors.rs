@@ -442,3 +442,48 @@ proptest! {
         survives(&lines.join("\n"))?;
     }
 }
+
+#[test]
+fn ringing_all_at_once_needs_multi_pipe() {
+    let ring_all = GOOD.replace("to = [\"home\"]", "to = [\"home\"], ring = \"all\"");
+    expect_one(&ring_all, "9:43", "mode = \"pipe\" cannot", "set mode = \"multi-pipe\" in [terminal]");
+    assert_eq!(diagnose_as(&format!("{ring_all}[terminal]\nmode = \"multi-pipe\"\n")), Vec::<String>::new());
+    let many = ["\"home\""; 9].join(", ");
+    let many = ring_all.replace("[\"home\"]", &format!("[{many}]"));
+    let many = format!("{many}[terminal]\nmode = \"multi-pipe\"\n");
+    expect_one(&many, "9:107", "9 numbers are too many", "at most 8");
+}
+
+#[test]
+fn a_contact_may_be_a_table_and_its_mistakes_have_places() {
+    let table = |table: &str| GOOD.replace("[[button]]", &format!("guest = {table}\n[[button]]"));
+    assert_eq!(
+        diagnose_as(&table("{ number = \"+4722222222\", ring-time = \"20s\" }")),
+        Vec::<String>::new()
+    );
+    expect_one(&table("{ number = \"22\" }"), "7:20", "\"22\" is not a phone number", "such as");
+    let short = table("{ number = \"+4722222222\", ring-time = \"20ms\" }");
+    expect_one(&short, "7:47", "ring-time = \"20ms\" is out of range", "from \"1s\" to \"10min\"");
+    let wrong = table("{ number = \"+4722222222\", ring-tome = \"20s\" }");
+    expect_one(&wrong, "7:35", "unknown key \"ring-tome\"", "did you mean ring-time?");
+    let found = diagnose_as(&table("{ ring-time = \"20s\" }"));
+    assert!(found[0].contains("guest in [contacts] has no number"), "{found:#?}");
+}
+
+#[test]
+fn hunt_cycles_have_a_range() {
+    expect_one(
+        &with("[call]\nhunt-cycles = 0\n"),
+        "11:15",
+        "hunt-cycles = 0 is out of range",
+        "from 1 to 100",
+    );
+}
+
+#[test]
+fn a_call_can_wait_only_where_there_may_be_two() {
+    let text = with("[incoming]\nwhile-busy = \"queue\"\n");
+    expect_one(&text, "11:1", "a second call cannot wait", "set mode = \"multi-pipe\" in [terminal]");
+    assert_eq!(diagnose_as(&format!("{text}[terminal]\nmode = \"multi-pipe\"\n")), Vec::<String>::new());
+    expect_one(&with("[incoming]\nwhile-busy = \"wait\"\n"), "11:14", "\"wait\"", "queue");
+}

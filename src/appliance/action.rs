@@ -6,16 +6,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
-    /// Call: contacts' names or E.164 numbers, in the order to try them.
+    /// Call: contacts' names or E.164 numbers.
     /// As a button's action it also answers a call that rings here.
     Call {
         /// Whom to call.
         to: Vec<String>,
+        /// One after the other, or all at once.
+        #[serde(default)]
+        ring: Ring,
     },
     /// Answer the call that rings here.
     Answer,
     /// Hang up, cancel or reject.
     HangUp,
+    /// Hold the call and go to the one that waits, or back to the one that is held.
+    Swap,
+    /// Join the calls that are held with the one that talks.
+    Merge,
     /// Move the call to the mobile phone of the associated number.
     ToPhone,
     /// Take over the call that the associated number has elsewhere.
@@ -31,4 +38,15 @@ pub enum Action {
         #[serde(default)]
         on: Option<bool>,
     },
+}
+
+/// How several numbers are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ring {
+    /// The next when one rejects or does not answer.
+    #[default]
+    InOrder,
+    /// All at once, and the first to answer has the call. Only with `MultiPipe`.
+    All,
 }

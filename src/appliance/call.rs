@@ -181,9 +181,10 @@ impl State {
             State::Ringing { .. } => 2,
             State::Outgoing { .. } => 3,
             State::Preparing => 4,
-            State::Incoming(_) => 5,
-            State::Talking(Part::Held) => 6,
-            State::Releasing => 7,
+            State::Incoming(Stage::Checking(Then::Answer) | Stage::Answering) => 5,
+            State::Incoming(Stage::Checking(Then::Ring | Then::KeepRinging) | Stage::Ringing) => 6,
+            State::Talking(Part::Held) => 7,
+            State::Releasing => 8,
         }
     }
 }

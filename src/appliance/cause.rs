@@ -10,6 +10,8 @@ pub(super) enum Cause {
     HungUpHere,
     /// Bye from the core.
     HungUpThere,
+    /// Another number of the same hunt was answered first.
+    AnsweredByAnother,
     /// Nobody answered.
     RingTimeout,
     /// Media did not come up.
@@ -39,6 +41,7 @@ impl Cause {
     pub fn needs_bye(self) -> bool {
         match self {
             Cause::HungUpHere
+            | Cause::AnsweredByAnother
             | Cause::RingTimeout
             | Cause::MediaTimeout
             | Cause::MediaLost
@@ -55,7 +58,11 @@ impl Cause {
     /// What the person at the box hears, unless the call only rang here.
     pub fn tone(self) -> Option<Tone> {
         match self {
-            Cause::HungUpHere | Cause::MovedToPhone | Cause::NotAllowed | Cause::ShuttingDown => None,
+            Cause::HungUpHere
+            | Cause::AnsweredByAnother
+            | Cause::MovedToPhone
+            | Cause::NotAllowed
+            | Cause::ShuttingDown => None,
             Cause::HungUpThere => Some(Tone::Busy),
             Cause::RingTimeout
             | Cause::MediaTimeout
@@ -73,6 +80,7 @@ impl Cause {
         match self {
             Cause::HungUpHere
             | Cause::HungUpThere
+            | Cause::AnsweredByAnother
             | Cause::RingTimeout
             | Cause::MovedToPhone
             | Cause::NotAllowed
@@ -87,10 +95,30 @@ impl Cause {
         }
     }
 
+    /// Whether the next number of a hunt may do better.
+    pub fn is_of_that_number(self) -> bool {
+        match self {
+            Cause::HungUpThere | Cause::RingTimeout => true,
+            Cause::HungUpHere
+            | Cause::AnsweredByAnother
+            | Cause::MediaTimeout
+            | Cause::MediaLost
+            | Cause::MediaFailed(_)
+            | Cause::PeerNotReady
+            | Cause::SessionLost
+            | Cause::RateLimited
+            | Cause::UnknownToCore
+            | Cause::MovedToPhone
+            | Cause::NotAllowed
+            | Cause::ShuttingDown => false,
+        }
+    }
+
     pub fn text(self) -> &'static str {
         match self {
             Cause::HungUpHere => "hung up here",
             Cause::HungUpThere => "the far end hung up",
+            Cause::AnsweredByAnother => "somebody else answered first",
             Cause::RingTimeout => "nobody answered",
             Cause::MediaTimeout => "media did not come up in time",
             Cause::MediaLost => "media was interrupted for too long",

@@ -133,6 +133,9 @@ pub enum Refusal {
     /// Nothing to answer, hang up or transfer.
     #[error("there is no call")]
     NoCall,
+    /// Nothing to go to or to join.
+    #[error("there is no second call: none waits and none is held")]
+    NoSecondCall,
     /// A call is up already.
     #[error("a call is up already: hang up first")]
     Busy,
@@ -154,6 +157,9 @@ pub enum Refusal {
     /// The associated number is in no call that could be taken over.
     #[error("the number is in no call elsewhere that could be taken over")]
     NothingToTakeOver,
+    /// Calling all at once, which `Pipe` cannot.
+    #[error("several calls at once need mode = \"multi-pipe\" in [terminal]")]
+    OneAtATime,
     /// The appliance is shutting down.
     #[error("shutting down")]
     ShuttingDown,

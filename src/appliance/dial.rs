@@ -1,7 +1,5 @@
 //! Who is called, and who may call in.
 
-use std::collections::VecDeque;
-
 use super::id::PhoneNumber;
 use super::settings::Settings;
 
@@ -15,7 +13,7 @@ pub(super) fn resolve(who: &str, settings: &Settings) -> Option<PhoneNumber> {
 
 /// The numbers to try, in order. Names that mean nothing are left out: a
 /// visitor is better served by the second contact than by a refusal.
-pub(super) fn numbers(to: &[String], settings: &Settings) -> VecDeque<PhoneNumber> {
+pub(super) fn numbers(to: &[String], settings: &Settings) -> Vec<PhoneNumber> {
     to.iter().filter_map(|who| resolve(who, settings)).collect()
 }
 

@@ -79,6 +79,6 @@ impl Phone {
         self.may_offer(cx)?;
         let (id, number) = self.elsewhere.calls.back().ok_or(Refusal::NothingToTakeOver)?;
         let target = Target { id: id.clone(), number: number.clone(), origin: Origin::TakenOver };
-        self.dial(cx, target, VecDeque::new())
+        self.dial(cx, target)
     }
 }

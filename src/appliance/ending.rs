@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{Call, State};
+use super::call::{Call, Origin, Part, State};
 use super::cause::Cause;
 use super::command::Refusal;
 use super::context::Context;
@@ -25,25 +25,29 @@ const BYE_LIFE: Duration = Duration::from_secs(30);
 pub(super) struct UnsentByes(Vec<(CallId, Instant)>);
 
 impl Phone {
-    /// Action: hang up, cancel or reject.
+    /// Action: hang up, cancel or reject the call at the box. A hunt is one, and
+    /// so are those who talk together.
     pub fn hang_up(&mut self, cx: &mut Context) -> Result<(), Refusal> {
-        let call = self.calls.present().map(|call| call.reference).ok_or(Refusal::NoCall)?;
-        self.end(cx, call, Cause::HungUpHere);
+        let present = self.calls.present().ok_or(Refusal::NoCall)?;
+        let calls = match present.state {
+            State::Talking(Part::Present) => {
+                self.calls.which(|call| call.state == State::Talking(Part::Present))
+            }
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. }
+                if present.leg.origin == Origin::Dialled =>
+            {
+                self.hunted()
+            }
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(Part::Held)
+            | State::Releasing => vec![present.reference],
+        };
+        self.end_calls(cx, &calls, Cause::HungUpHere);
         Ok(())
-    }
-
-    /// Bye for our call.
-    pub fn far_end_hung_up(&mut self, cx: &mut Context, call: CallRef) {
-        if !self.next_number(cx, call, Cause::HungUpThere) {
-            self.end(cx, call, Cause::HungUpThere);
-        }
-    }
-
-    /// `Timer::RingTimeout`.
-    pub fn rang_too_long(&mut self, cx: &mut Context, call: CallRef) {
-        if !self.next_number(cx, call, Cause::RingTimeout) {
-            self.end(cx, call, Cause::RingTimeout);
-        }
     }
 
     /// Media gave up on the call's peer connection.
@@ -63,24 +67,37 @@ impl Phone {
             | State::Releasing => Cause::MediaFailed(error.kind),
         };
         cx.step("media-failed", &found.leg.id, error.detail);
-        self.end(cx, call, cause);
+        self.fail(cx, call, cause);
     }
 
     /// Ends every call for which something holds.
     pub fn end_all(&mut self, cx: &mut Context, cause: Cause, holds: impl Fn(&Call) -> bool) {
-        for call in self.calls.which(holds) {
-            self.end(cx, call, cause);
-        }
+        let calls = self.calls.which(holds);
+        self.end_calls(cx, &calls, cause);
     }
 
     /// Ends a call if it lives, and lets the person at the box hear why.
     pub fn end(&mut self, cx: &mut Context, call: CallRef, cause: Cause) {
-        let Some(found) = self.calls.get(call) else { return };
-        let only_rang = found.state.status() == CallStatus::Incoming;
-        self.let_go(cx, call, cause);
+        self.end_all(cx, cause, |one| one.reference == call);
+    }
+
+    fn end_calls(&mut self, cx: &mut Context, calls: &[CallRef], cause: Cause) {
+        if calls.is_empty() {
+            return;
+        }
+        let at_box = self.calls.present().filter(|call| calls.contains(&call.reference));
+        // What only rang here ends in silence.
+        let heard = at_box.is_some_and(|call| call.state.status() != CallStatus::Incoming);
+        for call in calls {
+            self.let_go(cx, *call, cause);
+        }
+        if self.hunted().is_empty() {
+            self.hunt = None;
+        }
+        self.next_in_line(cx);
         self.sound(cx);
         match cause.tone() {
-            Some(tone) if !only_rang => feedback::end_tone(cx, tone),
+            Some(tone) if heard && self.calls.present().is_none() => feedback::end_tone(cx, tone),
             Some(_) | None => {}
         }
         if cause.is_trouble() {

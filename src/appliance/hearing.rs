@@ -37,12 +37,25 @@ impl Phone {
         match &self.calls.at_box()?.state {
             State::Preparing | State::Outgoing { .. } => Some(Tone::Progress),
             State::Ringing { .. } => Some(Tone::Ringback),
-            State::Incoming(Stage::Ringing | Stage::Checking(Then::KeepRinging)) => Some(Tone::Ring),
-            State::Incoming(Stage::Checking(Then::Ring | Then::Answer) | Stage::Answering)
-            | State::Connecting
-            | State::Talking(_)
-            | State::Releasing => None,
+            State::Connecting | State::Talking(Part::Present) => {
+                self.calls.live().any(|call| rings_here(&call.state)).then_some(Tone::CallWaiting)
+            }
+            state @ State::Incoming(_) => rings_here(state).then_some(Tone::Ring),
+            State::Talking(Part::Held) | State::Releasing => None,
         }
+    }
+}
+
+fn rings_here(state: &State) -> bool {
+    match state {
+        State::Incoming(Stage::Ringing | Stage::Checking(Then::KeepRinging)) => true,
+        State::Incoming(Stage::Checking(Then::Ring | Then::Answer) | Stage::Answering)
+        | State::Preparing
+        | State::Outgoing { .. }
+        | State::Ringing { .. }
+        | State::Connecting
+        | State::Talking(_)
+        | State::Releasing => false,
     }
 }
 

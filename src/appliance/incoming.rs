@@ -13,7 +13,7 @@ use super::settings::AnswerPolicy;
 use super::timer::Timer;
 
 impl Phone {
-    /// An Offer while no call lives.
+    /// An Offer of a new call.
     ///
     /// One that comes while the last call is releasing is taken as a new call
     /// at once. With `Pipe` it may be a renegotiation that crossed our Bye, so
@@ -26,7 +26,8 @@ impl Phone {
         }
         let then = match cx.settings.incoming.answer {
             AnswerPolicy::Ring => Then::Ring,
-            AnswerPolicy::Auto => Then::Answer,
+            AnswerPolicy::Auto if !self.is_engaged() => Then::Answer,
+            AnswerPolicy::Auto => Then::Ring,
             AnswerPolicy::Reject => {
                 self.turn_away(cx, id, "incoming-rejected", "a call was rejected: this box takes none");
                 return;
@@ -79,27 +80,15 @@ impl Phone {
         cx.send(id, Body::Bye);
     }
 
-    /// Action: answer the call that rings here.
-    pub fn answer(&mut self, cx: &mut Context) -> Result<(), Refusal> {
-        let waiting = self.calls.live().find(|call| match call.state {
-            State::Incoming(_) => true,
-            State::Preparing
-            | State::Outgoing { .. }
-            | State::Ringing { .. }
-            | State::Connecting
-            | State::Talking(_)
-            | State::Releasing => false,
-        });
-        let call = waiting.map(|call| call.reference).ok_or(Refusal::NoCall)?;
-        self.answer_call(cx, call)
-    }
-
     /// A person, or the box itself, answers a call that rings here.
-    fn answer_call(&mut self, cx: &mut Context, call: CallRef) -> Result<(), Refusal> {
+    pub fn answer_call(&mut self, cx: &mut Context, call: CallRef) -> Result<(), Refusal> {
         let Some(found) = self.calls.get_mut(call) else { return Err(Refusal::NoCall) };
         let State::Incoming(stage) = &mut found.state else { return Err(Refusal::NoCall) };
         match *stage {
-            Stage::Checking(_) => *stage = Stage::Checking(Then::Answer),
+            Stage::Checking(_) => {
+                *stage = Stage::Checking(Then::Answer);
+                self.sound(cx);
+            }
             Stage::Ringing => {
                 *stage = Stage::Answering;
                 let peer = found.leg.peer;

@@ -22,6 +22,7 @@ impl Phone {
                 let call = self.about(cx, &call_id);
                 if !call.is_some_and(|call| self.far_end_answers(cx, call, sdp)) {
                     cx.ignored("answer-unexpected", "an Answer came that no Offer waits for");
+                    self.refuse_late_answer(cx, call, call_id);
                 }
             }
             Body::Ringing => {
@@ -57,7 +58,7 @@ impl Phone {
         let Some(call) = call else {
             match self.calls.present() {
                 None => self.offered(cx, id, sdp, number),
-                Some(_) => self.turn_away(cx, id, "offer-busy", "a second call was rejected: one is up"),
+                Some(_) => self.offered_meanwhile(cx, id, sdp, number),
             }
             return;
         };
@@ -75,9 +76,18 @@ impl Phone {
         }
     }
 
+    /// Somebody answered what this box has let go of and holds a telephone in
+    /// which nobody speaks. `Pipe` cannot say which call a Bye is for.
+    fn refuse_late_answer(&mut self, cx: &mut Context, call: Option<CallRef>, id: CallId) {
+        match (cx.settings.mode, call) {
+            (Mode::MultiPipe, None) if self.was_let_go(&id) => cx.send(id, Body::Bye),
+            (Mode::Pipe | Mode::MultiPipe, Some(_) | None) => {}
+        }
+    }
+
     fn bye_received(&mut self, cx: &mut Context, id: &CallId) {
         match self.known_to_core(cx, id) {
-            Some(call) => self.far_end_hung_up(cx, call),
+            Some(call) => self.fail(cx, call, Cause::HungUpThere),
             None => cx.ignored("bye-unexpected", "a Bye came for no call of this box"),
         }
     }
@@ -142,7 +152,7 @@ impl Phone {
                 cx.ignored("error-invalid-call-id", "the core does not know the call id");
                 self.elsewhere.forget(id);
                 if let Some(call) = self.known_to_core(cx, id) {
-                    self.end(cx, call, Cause::UnknownToCore);
+                    self.fail(cx, call, Cause::UnknownToCore);
                 }
             }
             ErrorCode::RateLimitHit => {

@@ -24,6 +24,7 @@ pub mod event;
 pub mod fault;
 mod feedback;
 mod hearing;
+mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
@@ -39,6 +40,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,13 +1,11 @@
 //! A call that this box makes: from the press to the answer.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::call::{EarlyMedia, Leg, Origin, State};
 use super::cause::Cause;
 use super::command::{MediaCommand, Refusal};
 use super::context::Context;
-use super::dial;
 use super::event::Body;
 use super::fault::Fault;
 use super::feedback;
@@ -32,15 +30,6 @@ pub(super) struct Target {
 }
 
 impl Phone {
-    /// Calls the first of `to`; the others follow if it rejects or does not answer.
-    pub fn start_call(&mut self, cx: &mut Context, to: &[String]) -> Result<(), Refusal> {
-        self.may_offer(cx)?;
-        let mut rest = dial::numbers(to, &cx.settings);
-        let number = rest.pop_front().ok_or(Refusal::UnknownContact)?;
-        let target = Target { id: cx.new_call_id(), number: Some(number), origin: Origin::Dialled };
-        self.dial(cx, target, rest)
-    }
-
     /// Whether an Offer may be sent now.
     pub fn may_offer(&self, cx: &Context) -> Result<(), Refusal> {
         if self.calls.present().is_some() {
@@ -56,7 +45,7 @@ impl Phone {
     }
 
     /// Sends the Offer, or waits for the peer connection that will make it.
-    pub fn dial(&mut self, cx: &mut Context, to: Target, rest: VecDeque<PhoneNumber>) -> Result<(), Refusal> {
+    pub fn dial(&mut self, cx: &mut Context, to: Target) -> Result<(), Refusal> {
         let (peer, sdp) = match self.peers.take() {
             Taken::Prepared { peer, sdp } => (peer, Some(sdp)),
             Taken::Preparing(peer) => (peer, None),
@@ -64,7 +53,6 @@ impl Phone {
         };
         // The tone comes first: the person at the box hears before the core does.
         feedback::tone_of_call(cx, Some(Tone::Progress));
-        self.rest = rest;
         let call = self.begin(cx, Leg::new(to.id, peer, to.number, to.origin), State::Preparing);
         match sdp {
             Some(sdp) => self.offer(cx, call, sdp),
@@ -83,8 +71,8 @@ impl Phone {
         let to = leg.number.as_ref().map_or("a call elsewhere", PhoneNumber::as_str).to_owned();
         let id = leg.id.clone();
         cx.send(id.clone(), Body::Offer { sdp: sdp.clone(), msisdn: leg.callee() });
-        let ring_timeout = cx.settings.call.ring_timeout;
-        cx.after(Timer::RingTimeout(call), ring_timeout);
+        let ring_time = cx.settings.call.ring_time(leg.number.as_ref());
+        cx.after(Timer::RingTimeout(call), ring_time);
         let state = State::Outgoing { sdp, media: EarlyMedia::Down };
         self.enter(cx, call, state, format!("calling {to}"));
         cx.step("offer-sent", &id, "Offer sent");
@@ -113,7 +101,7 @@ impl Phone {
     /// `Timer::PeerWait`.
     pub fn waited_for_peer(&mut self, cx: &mut Context, call: CallRef) {
         cx.counters.count("media-prepare-slow");
-        self.end(cx, call, Cause::PeerNotReady);
+        self.fail(cx, call, Cause::PeerNotReady);
     }
 
     /// Message Ringing for our call. False: it does not fit the state.
@@ -145,6 +133,7 @@ impl Phone {
                 cx.timers.stop(&Timer::OfferRetry(call));
                 cx.step("answer", &found.leg.id, "Answer received");
                 self.answered(cx, call, media);
+                self.won(cx);
                 true
             }
             State::Preparing
@@ -194,8 +183,9 @@ impl Phone {
         }
     }
 
-    /// RATE_LIMIT_HIT: no new Offer for a while; one that is not answered is
-    /// given up, unless the core speaks of a call before it.
+    /// RATE_LIMIT_HIT: no new Offer for a while. What is not answered is given
+    /// up, of several the one that the core names, unless it speaks of a call
+    /// before; what could not be offered yet is given up too.
     pub fn rate_limit_hit(&mut self, cx: &mut Context, id: &CallId) {
         let pause = cx.settings.backoff.rate_limit;
         cx.after(Timer::OfferPause, pause);
@@ -203,8 +193,10 @@ impl Phone {
         if self.is_former(cx, id) {
             return;
         }
+        let named = self.about(cx, id);
         let refused = self.calls.which(|call| match call.state {
-            State::Preparing | State::Outgoing { .. } => true,
+            State::Preparing => true,
+            State::Outgoing { .. } => named.is_none_or(|named| named == call.reference),
             State::Ringing { .. }
             | State::Incoming(_)
             | State::Connecting
@@ -212,7 +204,7 @@ impl Phone {
             | State::Releasing => false,
         });
         for call in refused {
-            self.end(cx, call, Cause::RateLimited);
+            self.fail(cx, call, Cause::RateLimited);
         }
     }
 
@@ -221,29 +213,5 @@ impl Phone {
         if cx.registered() {
             cx.clear(Fault::RateLimited);
         }
-    }
-
-    /// The number tried last did not answer or rejected: the next one. False: there is none.
-    pub fn next_number(&mut self, cx: &mut Context, call: CallRef, why: Cause) -> bool {
-        match self.calls.get(call).map(|call| &call.state) {
-            Some(State::Outgoing { .. } | State::Ringing { .. }) => {}
-            Some(
-                State::Preparing
-                | State::Incoming(_)
-                | State::Connecting
-                | State::Talking(_)
-                | State::Releasing,
-            )
-            | None => return false,
-        }
-        let mut rest = std::mem::take(&mut self.rest);
-        let Some(number) = rest.pop_front() else { return false };
-        if cx.timers.is_set(&Timer::OfferPause) || !self.peers.available() {
-            return false;
-        }
-        self.let_go(cx, call, why);
-        let target = Target { id: cx.new_call_id(), number: Some(number), origin: Origin::Dialled };
-        // `available` was asked above, so this cannot be refused.
-        self.dial(cx, target, rest).is_ok()
     }
 }

@@ -73,6 +73,8 @@ impl Appliance {
                 | Action::TakeOver
                 | Action::Answer
                 | Action::HangUp
+                | Action::Swap
+                | Action::Merge
                 | Action::ToPhone
                 | Action::Dtmf { .. }
                 | Action::Mute { .. } => feedback::press(cx),

@@ -13,20 +13,22 @@ use std::time::{Duration, Instant};
 use super::action::Action;
 use super::call::{Leg, Stage, State};
 use super::calls::Calls;
+use super::cause::Cause;
 use super::command::{AudioCommand, Refusal};
 use super::context::Context;
 use super::elsewhere::Elsewhere;
 use super::ending::UnsentByes;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::hearing::Hearing;
-use super::id::{CallId, CallRef, PeerId, PhoneNumber};
+use super::hunt::{AT_ONCE, Hunt};
+use super::id::{CallId, CallRef, PeerId};
 use super::peers::Peers;
 use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
 
-/// More than one: a hunt may let go of two calls before the core hears of either.
-const FORMER: usize = 2;
+/// A hunt may let go of as many calls as it makes before the core hears of any.
+const FORMER: usize = AT_ONCE;
 
 /// A message that crosses our Bye is here within this time. No longer, since
 /// on `Pipe` a core may use one id for all calls.
@@ -37,8 +39,8 @@ pub(super) struct Phone {
     pub calls: Calls,
     pub peers: Peers,
     pub elsewhere: Elsewhere,
-    /// Whom to try next.
-    pub rest: VecDeque<PhoneNumber>,
+    /// The hunt that is under way, while calls of it are.
+    pub hunt: Option<Hunt>,
     /// The last calls that were let go of and when, the newest last.
     former: VecDeque<(CallId, Instant)>,
     pub unsent_byes: UnsentByes,
@@ -61,7 +63,7 @@ impl Phone {
             calls: Calls::default(),
             peers: Peers::new(),
             elsewhere: Elsewhere::default(),
-            rest: VecDeque::new(),
+            hunt: None,
             former: VecDeque::with_capacity(FORMER),
             unsent_byes: UnsentByes::default(),
             hearing: Hearing::default(),
@@ -105,6 +107,11 @@ impl Phone {
             && self.former.iter().any(|(former, at)| former == id && crossing(at))
     }
 
+    /// Whether this box has let go of a call of this id not many calls ago.
+    pub fn was_let_go(&self, id: &CallId) -> bool {
+        self.former.iter().any(|(former, _)| former == id)
+    }
+
     /// Remembers a call that was let go of; `id` is not empty.
     pub fn remember(&mut self, cx: &Context, id: &CallId) {
         self.former.retain(|(former, _)| former != id);
@@ -117,8 +124,8 @@ impl Phone {
     /// Does what a person asks for.
     pub fn act(&mut self, cx: &mut Context, action: &Action, by: By) -> Result<(), Refusal> {
         match action {
-            Action::Call { to } => match (self.calls.present().map(|call| &call.state), by) {
-                (None, By::Button | By::Control) => self.start_call(cx, to),
+            Action::Call { to, ring } => match (self.calls.present().map(|call| &call.state), by) {
+                (None, By::Button | By::Control) => self.start_call(cx, to, *ring),
                 (Some(State::Incoming(Stage::Checking(_) | Stage::Ringing)), By::Button) => self.answer(cx),
                 (
                     Some(
@@ -135,6 +142,8 @@ impl Phone {
             },
             Action::Answer => self.answer(cx),
             Action::HangUp => self.hang_up(cx),
+            Action::Swap => self.swap(cx),
+            Action::Merge => self.merge(cx),
             Action::ToPhone => self.move_to_phone(cx),
             Action::TakeOver => self.take_over(cx),
             Action::Dtmf { digits } => self.dtmf(cx, digits),
@@ -202,7 +211,7 @@ impl Phone {
             Timer::PeerWait(call) => self.waited_for_peer(cx, *call),
             Timer::OfferRetry(call) => self.offer_again(cx, *call),
             Timer::OfferPause => self.offers_allowed(cx),
-            Timer::RingTimeout(call) => self.rang_too_long(cx, *call),
+            Timer::RingTimeout(call) => self.fail(cx, *call, Cause::RingTimeout),
             Timer::MediaTimeout(call) => self.media_too_slow(cx, *call),
             Timer::MediaLost(call) => self.media_lost(cx, *call),
             Timer::Releasing(call) => {

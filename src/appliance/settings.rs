@@ -82,6 +82,21 @@ pub struct IncomingSettings {
     pub allow: Option<Vec<PhoneNumber>>,
     /// What to do with a call that may come in.
     pub answer: AnswerPolicy,
+    /// What to do with one that comes while another is up. With `Pipe` there is none.
+    pub while_busy: WhileBusy,
+}
+
+/// What to do with a call that comes while another is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhileBusy {
+    /// Reject it.
+    #[default]
+    Busy,
+    /// It waits until the call that is up is over.
+    Queue,
+    /// It waits, and the person at the box may go to and fro.
+    Swap,
 }
 
 /// What to do with a call that may come in.
@@ -102,6 +117,10 @@ pub enum AnswerPolicy {
 pub struct CallSettings {
     /// How long to let the far end ring, and how long to ring here. Default 45 s.
     pub ring_timeout: Duration,
+    /// The same for numbers that differ.
+    pub ring_times: BTreeMap<PhoneNumber, Duration>,
+    /// How many times a hunt goes through its list. Default 1.
+    pub hunt_cycles: u32,
     /// From the answer to working media. Default 10 s.
     pub media_timeout: Duration,
     /// An interrupted call ends after this. Default 30 s.
@@ -116,11 +135,20 @@ impl Default for CallSettings {
     fn default() -> Self {
         Self {
             ring_timeout: Duration::from_secs(45),
+            ring_times: BTreeMap::new(),
+            hunt_cycles: 1,
             media_timeout: Duration::from_secs(10),
             media_lost_after: Duration::from_secs(30),
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
         }
+    }
+}
+
+impl CallSettings {
+    /// How long to let this number ring.
+    pub(super) fn ring_time(&self, number: Option<&PhoneNumber>) -> Duration {
+        number.and_then(|number| self.ring_times.get(number)).copied().unwrap_or(self.ring_timeout)
     }
 }
 

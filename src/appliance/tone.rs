@@ -14,6 +14,8 @@ pub enum Tone {
     Ringback,
     /// A call rings here.
     Ring,
+    /// Over the call: another one waits (ITU-T E.180 call waiting tone).
+    CallWaiting,
     /// Rejected, or the far end hung up (ITU-T E.180 busy tone).
     Busy,
     /// The call could not be made (ITU-T E.180 congestion tone).

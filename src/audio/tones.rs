@@ -49,6 +49,11 @@ fn cadence(region: Region, tone: Tone) -> &'static [Segment] {
         (Tone::Congestion, Region::Uk) => {
             const { &[on(400.0, 0.0, 400), off(350), on(400.0, 0.0, 225), off(525)] }
         }
+        (Tone::CallWaiting, Region::Eu) => {
+            const { &[on(425.0, 0.0, 200), off(200), on(425.0, 0.0, 200), off(5000)] }
+        }
+        (Tone::CallWaiting, Region::Us) => const { &[on(440.0, 0.0, 300), off(9700)] },
+        (Tone::CallWaiting, Region::Uk) => const { &[on(400.0, 0.0, 100), off(3000)] },
         (Tone::Ring, Region::Eu | Region::Us | Region::Uk) => {
             const {
                 &[
@@ -200,8 +205,16 @@ mod tests {
     use super::*;
     use crate::audio::leg::FRAME_SAMPLES;
 
-    const TONES: [Tone; 7] =
-        [Tone::Press, Tone::Progress, Tone::Ringback, Tone::Ring, Tone::Busy, Tone::Congestion, Tone::Error];
+    const TONES: [Tone; 8] = [
+        Tone::Press,
+        Tone::Progress,
+        Tone::Ringback,
+        Tone::Ring,
+        Tone::CallWaiting,
+        Tone::Busy,
+        Tone::Congestion,
+        Tone::Error,
+    ];
 
     fn tones(region: Region) -> Tones {
         Tones::new(&AudioSettings { region, ..AudioSettings::default() })
@@ -230,7 +243,9 @@ mod tests {
     #[test]
     fn cadences_and_frequencies_are_those_of_the_tone_plans() {
         // Region, tone, frequencies, on and off in ms (ITU-T E.180 Supplement 2).
-        let plan: [(Region, Tone, &[f64], usize, usize); 9] = [
+        let plan: [(Region, Tone, &[f64], usize, usize); 11] = [
+            (Region::Eu, Tone::CallWaiting, &[425.0], 200, 200),
+            (Region::Us, Tone::CallWaiting, &[440.0], 300, 9700),
             (Region::Eu, Tone::Ringback, &[425.0], 1000, 4000),
             (Region::Eu, Tone::Busy, &[425.0], 500, 500),
             (Region::Eu, Tone::Congestion, &[425.0], 250, 250),

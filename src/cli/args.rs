@@ -55,15 +55,23 @@ pub enum Command {
         /// The button's name from the board file.
         button: String,
     },
-    /// Call a contact or a number.
+    /// Call a contact or a number; of several one after the other.
     Call {
-        /// A name from [contacts], or a number such as +4722222222.
-        who: String,
+        /// Names from [contacts], or numbers such as +4722222222.
+        #[arg(required = true)]
+        who: Vec<String>,
+        /// All at once; the first to answer has the call.
+        #[arg(long)]
+        all: bool,
     },
     /// Answer the call that rings.
     Answer,
     /// Hang up, cancel or reject.
     Hangup,
+    /// Hold the call and go to the one that waits, or back to the one that is held.
+    Swap,
+    /// Join the calls that are held with the one that talks.
+    Merge,
     /// Mute the microphone.
     Mute {
         /// Open it again.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{DONE, FAILED, out};
-use crate::appliance::action::Action;
+use crate::appliance::action::{Action, Ring};
 use crate::control::client::{Client, ClientError};
 use crate::control::path::candidates;
 use crate::control::protocol::{Answer, Request};
@@ -46,14 +46,25 @@ pub async fn release(socket: Option<PathBuf>, button: String) -> u8 {
     perform(socket, Request::Release { button }).await
 }
 
-/// `callbox call WHO`.
-pub async fn call(socket: Option<PathBuf>, who: String) -> u8 {
-    act(socket, Action::Call { to: vec![who] }).await
+/// `callbox call WHO...`.
+pub async fn call(socket: Option<PathBuf>, who: Vec<String>, all: bool) -> u8 {
+    let ring = if all { Ring::All } else { Ring::InOrder };
+    act(socket, Action::Call { to: who, ring }).await
 }
 
 /// `callbox answer`.
 pub async fn answer(socket: Option<PathBuf>) -> u8 {
     act(socket, Action::Answer).await
+}
+
+/// `callbox swap`.
+pub async fn swap(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::Swap).await
+}
+
+/// `callbox merge`.
+pub async fn merge(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::Merge).await
 }
 
 /// `callbox hangup`.

@@ -1,73 +1,30 @@
-//! What the box does: `[contacts]`, `[[button]]`, `[incoming]`, `[call]` and
-//! `[backoff]`, as the appliance's settings.
+//! What the box does: `[[button]]`, `[incoming]`, `[call]` and `[backoff]`, as
+//! the appliance's settings.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::appliance::action::Action;
-use crate::appliance::id::{ButtonName, PhoneNumber};
+use crate::appliance::id::ButtonName;
 use crate::appliance::settings::{
-    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings,
+    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, WhileBusy,
 };
 
+use super::action::read_action;
 use super::board::Board;
+use super::contacts::{Contacts, known_party};
 use super::diagnostic::{Place, Problem, quoted};
 use super::section::{Located, Section};
 use super::value;
 
-pub(super) type Contacts = BTreeMap<String, PhoneNumber>;
-
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECS: fn(u64) -> Duration = Duration::from_secs;
-
-pub(super) fn read_contacts(section: Option<Section<'_>>) -> Contacts {
-    let mut contacts = Contacts::new();
-    let Some(section) = section else { return contacts };
-    for name in section.keys() {
-        if name.value.trim().is_empty() || name.value.starts_with('+') {
-            let what = format!("{} cannot be a contact's name", quoted(name.value));
-            section.note(name.at, Problem::new(what, "write NAME = \"+4722222222\""));
-            continue;
-        }
-        let Some(text) = section.free_text(name.value) else { continue };
-        match number(text.value) {
-            Ok(number) => {
-                contacts.insert(name.value.to_owned(), number);
-            }
-            Err(problem) => section.note(text.at, problem),
-        }
-    }
-    contacts
-}
-
-fn number(text: &str) -> Result<PhoneNumber, Problem> {
-    PhoneNumber::parse(text).map_err(|_| {
-        Problem::new(
-            format!("{} is not a phone number", quoted(text)),
-            "write + and 2 to 15 digits, such as \"+4722222222\"",
-        )
-    })
-}
-
-/// A contact's name or a number.
-fn known_party(text: &str, contacts: &Contacts) -> Result<PhoneNumber, Problem> {
-    if text.starts_with('+') {
-        return number(text);
-    }
-    contacts.get(text).cloned().ok_or_else(|| {
-        let cure = match value::nearest(text, contacts.keys().map(String::as_str)) {
-            Some(nearest) => format!("did you mean {}?", quoted(nearest)),
-            None => format!("add {} = \"+4722222222\" to [contacts], with the right number", quoted(text)),
-        };
-        Problem::new(format!("{} is not in [contacts]", quoted(text)), cure)
-    })
-}
 
 /// Every button of the board, with what it does if that is set.
 pub(super) fn read_buttons(
     sections: Vec<Section<'_>>,
     contacts: &Contacts,
+    mode: Mode,
     board: Option<&Board>,
 ) -> BTreeMap<ButtonName, ButtonSettings> {
     let mut buttons: BTreeMap<ButtonName, ButtonSettings> = BTreeMap::new();
@@ -79,7 +36,7 @@ pub(super) fn read_buttons(
             .zip(name.as_ref())
             .and_then(|(board, name)| board.buttons.get(&name.value))
             .map(|button| button.debounce);
-        let button = read_button(&mut section, contacts, debounce);
+        let button = read_button(&mut section, contacts, mode, debounce);
         if let Some(name) = name {
             check_name(&section, &name, board);
             match places.get(&name.value) {
@@ -117,8 +74,13 @@ fn check_name(section: &Section<'_>, name: &Located<ButtonName>, board: Option<&
     section.note(name.at, Problem::new(what, cure));
 }
 
-fn read_button(section: &mut Section<'_>, contacts: &Contacts, debounce: Option<Duration>) -> ButtonSettings {
-    let mut action = |key| section.section(key).and_then(|section| read_action(section, contacts));
+fn read_button(
+    section: &mut Section<'_>,
+    contacts: &Contacts,
+    mode: Mode,
+    debounce: Option<Duration>,
+) -> ButtonSettings {
+    let mut action = |key| section.section(key).and_then(|section| read_action(section, contacts, mode));
     let (press, hold, double_press) = (action("press"), action("hold"), action("double-press"));
     let usual = ButtonSettings::default();
     let mut button =
@@ -135,82 +97,11 @@ fn read_button(section: &mut Section<'_>, contacts: &Contacts, debounce: Option<
     button
 }
 
-#[derive(Clone, Copy)]
-enum Verb {
-    Call,
-    Answer,
-    HangUp,
-    ToPhone,
-    TakeOver,
-    Dtmf,
-    Mute,
-}
-
-const VERBS: [(&str, Verb); 7] = [
-    ("call", Verb::Call),
-    ("answer", Verb::Answer),
-    ("hang-up", Verb::HangUp),
-    ("to-phone", Verb::ToPhone),
-    ("take-over", Verb::TakeOver),
-    ("dtmf", Verb::Dtmf),
-    ("mute", Verb::Mute),
-];
-
-fn read_action(mut section: Section<'_>, contacts: &Contacts) -> Option<Action> {
-    if !section.has("action") {
-        section.missing("action", "\"call\", and to = [\"NAME\"]");
-        return None;
-    }
-    // Without a known verb it is not known which other keys may stand here.
-    let action = match section.choice("action", &VERBS)? {
-        Verb::Call => read_parties(&mut section, contacts).map(|to| Action::Call { to }),
-        Verb::Answer => Some(Action::Answer),
-        Verb::HangUp => Some(Action::HangUp),
-        Verb::ToPhone => Some(Action::ToPhone),
-        Verb::TakeOver => Some(Action::TakeOver),
-        Verb::Dtmf => {
-            if !section.has("digits") {
-                section.missing("digits", "\"1234\"");
-            }
-            section.parsed("digits", digits).map(|digits| Action::Dtmf { digits: digits.value })
-        }
-        Verb::Mute => Some(Action::Mute { on: section.boolean("on") }),
-    };
-    section.finish();
-    action
-}
-
-fn read_parties(section: &mut Section<'_>, contacts: &Contacts) -> Option<Vec<String>> {
-    if !section.has("to") {
-        section.missing("to", "[\"NAME\"], with a name from [contacts] or a number");
-        return None;
-    }
-    let to = section.texts("to")?;
-    if to.is_empty() {
-        let at = section.key_at("to").unwrap_or(section.at);
-        section
-            .note(at, Problem::new("to names nobody", "write to = [\"NAME\"] with a name from [contacts]"));
-    }
-    for party in &to {
-        if let Err(problem) = known_party(party.value, contacts) {
-            section.note(party.at, problem);
-        }
-    }
-    Some(to.into_iter().map(|party| party.value.to_owned()).collect())
-}
-
-/// DTMF digits (ITU-T Q.23). Not quoted when wrong: they may open a door.
-pub(super) fn digits(text: &str) -> Result<String, Problem> {
-    let valid = (1..=32).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'A'..=b'D'));
-    if valid {
-        Ok(text.to_owned())
-    } else {
-        Err(Problem::new("these are no DTMF digits", "write 1 to 32 of 0 to 9, *, #, A to D"))
-    }
-}
-
-pub(super) fn read_incoming(section: Option<Section<'_>>, contacts: &Contacts) -> IncomingSettings {
+pub(super) fn read_incoming(
+    section: Option<Section<'_>>,
+    contacts: &Contacts,
+    mode: Mode,
+) -> IncomingSettings {
     let mut incoming = IncomingSettings::default();
     let Some(mut section) = section else { return incoming };
     if let Some(parties) = section.texts("allow") {
@@ -226,14 +117,35 @@ pub(super) fn read_incoming(section: Option<Section<'_>>, contacts: &Contacts) -
     let policies =
         [("ring", AnswerPolicy::Ring), ("auto", AnswerPolicy::Auto), ("reject", AnswerPolicy::Reject)];
     incoming.answer = section.choice("answer", &policies).unwrap_or_default();
+    incoming.while_busy = read_while_busy(&mut section, mode);
     section.finish();
     incoming
+}
+
+/// With `Pipe` every Offer is for the one call, so none can wait.
+fn read_while_busy(section: &mut Section<'_>, mode: Mode) -> WhileBusy {
+    let words = [("busy", WhileBusy::Busy), ("queue", WhileBusy::Queue), ("swap", WhileBusy::Swap)];
+    let while_busy = section.choice("while-busy", &words).unwrap_or_default();
+    match (while_busy, mode) {
+        (WhileBusy::Queue | WhileBusy::Swap, Mode::Pipe) => {
+            let at = section.key_at("while-busy").unwrap_or(section.at);
+            let what = "a second call cannot wait where mode = \"pipe\" carries one";
+            let cure = "set mode = \"multi-pipe\" in [terminal], or write while-busy = \"busy\"";
+            section.note(at, Problem::new(what, cure));
+        }
+        (WhileBusy::Queue | WhileBusy::Swap, Mode::MultiPipe)
+        | (WhileBusy::Busy, Mode::Pipe | Mode::MultiPipe) => {}
+    }
+    while_busy
 }
 
 pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
     let mut call = CallSettings::default();
     let Some(mut section) = section else { return call };
     set(&mut section, "ring-timeout", SECS(1)..=SECS(600), &mut call.ring_timeout);
+    if let Some(cycles) = section.integer("hunt-cycles", 1..=100) {
+        call.hunt_cycles = cycles;
+    }
     set(&mut section, "media-timeout", SECS(1)..=SECS(120), &mut call.media_timeout);
     set(&mut section, "media-lost-after", SECS(1)..=SECS(600), &mut call.media_lost_after);
     set(&mut section, "end-tone", Duration::ZERO..=SECS(30), &mut call.end_tone);
@@ -260,58 +172,5 @@ pub(super) fn read_backoff(section: Option<Section<'_>>) -> BackoffSettings {
 fn set(section: &mut Section<'_>, key: &'static str, range: RangeInclusive<Duration>, into: &mut Duration) {
     if let Some(duration) = section.duration(key, range) {
         *into = duration;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use toml::de::DeTable;
-
-    use super::super::diagnostic::Report;
-    use super::*;
-
-    /// The word of an action; a new action does not compile until it has one here.
-    fn word(action: &Action) -> &'static str {
-        match action {
-            Action::Call { .. } => "call",
-            Action::Answer => "answer",
-            Action::HangUp => "hang-up",
-            Action::ToPhone => "to-phone",
-            Action::TakeOver => "take-over",
-            Action::Dtmf { .. } => "dtmf",
-            Action::Mute { .. } => "mute",
-        }
-    }
-
-    #[test]
-    fn actions_read_here_as_everywhere_else() {
-        let mut words = std::collections::BTreeSet::new();
-        for text in [
-            "action = \"call\"\nto = [\"+47\", \"+4722222222\"]",
-            "action = \"answer\"",
-            "action = \"hang-up\"",
-            "action = \"to-phone\"",
-            "action = \"take-over\"",
-            "action = \"dtmf\"\ndigits = \"12*#AD\"",
-            "action = \"mute\"",
-            "action = \"mute\"\non = true",
-        ] {
-            let elsewhere: Action = toml::from_str(text).unwrap();
-            words.insert(word(&elsewhere));
-            let report = Report::new("f", text);
-            let table = DeTable::parse(text).unwrap();
-            let section = Section::new(&report, table.get_ref(), 0, "press".to_owned());
-            assert_eq!(read_action(section, &Contacts::new()), Some(elsewhere), "{text}");
-            assert_eq!(report.into_found(), []);
-        }
-        assert_eq!(words.len(), VERBS.len());
-        assert!(VERBS.iter().all(|(verb, _)| words.contains(verb)));
-    }
-
-    #[test]
-    fn digits_that_no_telephone_has_are_refused() {
-        for wrong in ["", "1 2", "E", "a", "+47", &"1".repeat(33)] {
-            assert!(digits(wrong).is_err(), "{wrong:?} was accepted");
-        }
     }
 }

@@ -3,11 +3,13 @@
 //! Everything here is plain data that the driver hands to the other modules.
 //! An unknown key is an error, and all errors are reported, not the first.
 
+mod action;
 pub mod audio;
 mod behaviour;
 pub mod board;
 mod board_draft;
 mod board_file;
+mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
@@ -183,10 +185,12 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let auth = core::read_auth(auth, root, base);
     let (board, backend) = read_board(root, base, boards);
     let board = board.as_ref();
-    let contacts = behaviour::read_contacts(root.section("contacts"));
-    let buttons = behaviour::read_buttons(root.sections("button"), &contacts, board);
-    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts);
-    let call = behaviour::read_call(root.section("call"));
+    let contacts = contacts::read_contacts(root.section("contacts"));
+    let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
+    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts, mode);
+    let mut call = behaviour::read_call(root.section("call"));
+    call.ring_times = contacts.ring_times;
+    let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
@@ -249,7 +253,7 @@ fn read_door(section: Option<Section<'_>>) -> DoorConfig {
     let mut door = DoorConfig { codes: Vec::new(), pulse: Duration::from_secs(3) };
     let Some(mut section) = section else { return door };
     for code in section.texts("codes").unwrap_or_default() {
-        match behaviour::digits(code.value) {
+        match action::digits(code.value) {
             Ok(digits) => door.codes.push(SecretString::from(digits)),
             Err(problem) => section.note(code.at, problem),
         }

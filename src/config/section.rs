@@ -47,6 +47,22 @@ impl<'a> Section<'a> {
         self.as_text(name, at, value)
     }
 
+    /// A table under a free name; `None`, and no word, for anything else.
+    pub(super) fn free_section(&self, name: &str) -> Option<Section<'a>> {
+        let (at, value) = self.find(name)?;
+        match value {
+            DeValue::Table(table) => {
+                Some(Section::new(self.report, table, at, format!("{name} in {}", self.title)))
+            }
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => None,
+        }
+    }
+
     /// Where a key stands, if it is there.
     pub(super) fn key_at(&self, key: &str) -> Option<usize> {
         self.keys().find(|found| found.value == key).map(|found| found.at)

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
@@ -67,7 +67,7 @@ pub fn number(text: &str) -> PhoneNumber {
 }
 
 pub fn call_to(names: &[&str]) -> Action {
-    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect(), ring: Ring::InOrder }
 }
 
 fn button(press: Action) -> ButtonSettings {
@@ -453,8 +453,12 @@ impl Bench {
             self.up(button);
         }
         self.pass(ms(500));
-        if !matches!(self.call(), CallStatus::Idle | CallStatus::Releasing) {
-            self.press("hangup");
+        // More than one call may have to be hung up.
+        for _ in 0..8 {
+            if !matches!(self.call(), CallStatus::Idle | CallStatus::Releasing) {
+                self.press("hangup");
+                self.pass(ms(200));
+            }
         }
         self.close_all_open_releases();
         // Longer than any back-off, any rate limit and any end tone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::id::PhoneNumber;
 use callbox::appliance::indicator::LedFunction;
 use callbox::appliance::settings::{
@@ -23,7 +23,7 @@ pub fn number(text: &str) -> PhoneNumber {
 }
 
 pub fn call_to(names: &[&str]) -> Action {
-    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect() }
+    Action::Call { to: names.iter().map(|name| (*name).to_owned()).collect(), ring: Ring::InOrder }
 }
 
 pub fn settings(seed: u64) -> Settings {
@@ -69,6 +69,7 @@ pub fn settings(seed: u64) -> Settings {
                 AnswerPolicy::Auto,
                 AnswerPolicy::Reject,
             ]),
+            ..IncomingSettings::default()
         },
         call: CallSettings {
             peer_lifetime: Duration::from_secs(chance.pick(&[600, 1800, 3600])),
