@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
-use callbox::appliance::action::Action;
+use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{Command, MediaCommand, SessionCommand};
 use callbox::appliance::event::{
     Body, CloseReason, Closed, ErrorCode, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
@@ -70,7 +70,10 @@ pub struct Pair {
 }
 
 pub fn settings(pipes: Pipes) -> Settings {
-    let call_to = |to: &[&str]| Action::Call { to: to.iter().map(|to| (*to).to_owned()).collect() };
+    let call_to = |to: &[&str]| Action::Call {
+        to: to.iter().map(|to| (*to).to_owned()).collect(),
+        ring: Ring::InOrder,
+    };
     let press = |action| ButtonSettings { press: Some(action), ..ButtonSettings::default() };
     Settings {
         mode: match pipes {

@@ -47,8 +47,8 @@ impl World<'_> {
                     );
                 }
                 self.hands_off();
-                self.core.call = None;
-                self.ask(Action::HangUp);
+                self.core.calls.clear();
+                self.hang_up_all();
                 self.schedule_exam(Exam::Press);
             }
             Exam::Press => {
@@ -68,7 +68,14 @@ impl World<'_> {
                 }
                 self.schedule_exam(Exam::HangUpAgain);
             }
-            Exam::HangUpAgain => self.ask(Action::HangUp),
+            Exam::HangUpAgain => self.hang_up_all(),
+        }
+    }
+
+    /// Of several calls, the next comes to the box when one is over.
+    fn hang_up_all(&mut self) {
+        for _ in 0..self.device.status().calls.len().max(1) {
+            self.ask(Action::HangUp);
         }
     }
 

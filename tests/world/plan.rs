@@ -240,10 +240,12 @@ fn trouble(chance: &mut Chance) -> Trouble {
 }
 
 fn action(chance: &mut Chance) -> Action {
-    match chance.below(9) {
+    match chance.below(12) {
         0 | 1 => call_to(&["family"]),
         2 => call_to(&["nobody"]),
         3 | 4 => Action::Answer,
+        9 | 10 => Action::Swap,
+        11 => Action::Merge,
         5 => Action::HangUp,
         6 => Action::ToPhone,
         7 => Action::Dtmf { digits: "12#".to_owned() },

@@ -147,6 +147,10 @@ impl World<'_> {
             Some((Tone::Progress, _)) => status.call == CallStatus::Outgoing,
             Some((Tone::Ringback, _)) => status.call == CallStatus::Ringing,
             Some((Tone::Ring, _)) => status.call == CallStatus::Incoming,
+            Some((Tone::CallWaiting, _)) => {
+                let waits = status.calls.iter().any(|call| call.state == CallStatus::Incoming);
+                waits && matches!(status.call, CallStatus::Connecting | CallStatus::InCall)
+            }
         };
         if !fits {
             self.break_rule(Rule::ToneFits, format!("{tone:?} in {:?}", status.call));
