@@ -43,6 +43,7 @@ fn word() -> impl Strategy<Value = Word> {
 fn who() -> impl Strategy<Value = Who> {
     prop_oneof![
         6 => Just(Who::Ours),
+        3 => Just(Who::Last),
         2 => Just(Who::Former),
         3 => (0..3u8).prop_map(Who::Foreign),
         1 => Just(Who::Nobody),
@@ -53,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => Just(Step::Press),
         3 => Just(Step::Hunt),
+        3 => Just(Step::All),
         2 => Just(Step::Answer),
         2 => Just(Step::HangUp),
         2 => Just(Step::ToPhone),

@@ -9,6 +9,8 @@ pub const PAUSE: u64 = 30_000;
 const BYE_LIFE: u64 = 30_000;
 /// A message that crossed our Bye is here within this time.
 const CROSSING: u64 = 3_000;
+/// How many of those that ended are remembered.
+const FORMER: usize = 8;
 /// TRY_AGAIN: the Offer goes out again within this time.
 const RETRY: (u64, u64) = (1_000, 3_000);
 
@@ -88,7 +90,7 @@ pub struct Model {
     pub calls: Vec<Call>,
     /// Calls of the number elsewhere, the newest last.
     pub busy: Vec<String>,
-    /// The last two calls that ended, and when.
+    /// The last calls that ended, and when.
     let_go: Vec<(String, u64)>,
     unsent: Vec<(String, u64)>,
     paused_until: u64,
@@ -118,8 +120,19 @@ impl Model {
         std::mem::take(&mut self.says)
     }
 
+    /// Of several calls that are being made, one that rings shows.
+    pub fn at_box(&self) -> Option<&Call> {
+        let rings = |call: &&Call| matches!(call.state, State::Out { rung: true, .. });
+        self.calls.iter().find(rings).or(self.calls.first())
+    }
+
+    fn at_box_mut(&mut self) -> Option<&mut Call> {
+        let id = self.at_box()?.id.clone();
+        self.calls.iter_mut().find(|call| call.id == id)
+    }
+
     pub fn shown(&self) -> Shown {
-        match self.calls.first().map(|call| &call.state) {
+        match self.at_box().map(|call| &call.state) {
             None => Shown::NoCall,
             Some(State::Out { rung: false, .. }) => Shown::Outgoing,
             Some(State::Out { rung: true, .. }) => Shown::Ringing,
@@ -135,7 +148,8 @@ impl Model {
 
     /// The id that the box made up.
     pub fn learn(&mut self, id: &str) {
-        self.calls.iter_mut().filter(|call| call.id == "?").for_each(|call| id.clone_into(&mut call.id));
+        let new = self.calls.iter_mut().find(|call| call.id == "?");
+        new.into_iter().for_each(|call| id.clone_into(&mut call.id));
     }
 
     /// The Offer came again, as the core asked.
@@ -165,6 +179,22 @@ impl Model {
         }
     }
 
+    /// All at once.
+    pub fn press_all(&mut self, to: &[&str]) -> bool {
+        if self.pipes == Pipes::One && !matches!(self.shown(), Shown::Incoming) {
+            return false;
+        }
+        match self.shown() {
+            Shown::Incoming => self.answer(),
+            Shown::NoCall if self.may_offer() => {
+                self.rest.clear();
+                to.iter().for_each(|number| self.dial("?", Some((*number).to_owned())));
+                true
+            }
+            Shown::NoCall | Shown::Outgoing | Shown::Ringing | Shown::Connecting | Shown::InCall => false,
+        }
+    }
+
     fn may_offer(&self) -> bool {
         self.calls.is_empty() && self.registered && self.now >= self.paused_until
     }
@@ -186,9 +216,10 @@ impl Model {
 
     pub fn hang_up(&mut self) -> bool {
         let up = !self.calls.is_empty();
-        if up {
+        while !self.calls.is_empty() {
             self.end(0, true);
         }
+        self.rest.clear();
         up
     }
 
@@ -216,7 +247,7 @@ impl Model {
         let call = self.about(id);
         match word {
             Word::Offer { bad } => self.hear_offer(id, *bad),
-            Word::Answer { bad } => self.hear_answer(call, *bad),
+            Word::Answer { bad } => self.hear_answer(id, call, *bad),
             Word::Ringing => {
                 if let Some((State::Out { rung, .. }, call)) = self.state(call) {
                     *rung = true;
@@ -262,8 +293,12 @@ impl Model {
             }
             Word::RateLimitHit => {
                 self.paused_until = self.now + PAUSE;
-                let waits = self.find(|call| matches!(call.state, State::Out { rung: false, .. }));
-                if let Some(at) = waits.filter(|_| !self.is_former(id)) {
+                let named = call.map(|at| self.calls[at].id.clone());
+                let waits = |call: &Call| {
+                    matches!(call.state, State::Out { rung: false, .. })
+                        && named.as_ref().is_none_or(|named| call.id == *named)
+                };
+                while let Some(at) = self.find(waits).filter(|_| !self.is_former(id)) {
                     self.end(at, true);
                 }
             }
@@ -301,14 +336,23 @@ impl Model {
         }
     }
 
-    fn hear_answer(&mut self, call: Option<usize>, bad: bool) {
+    fn hear_answer(&mut self, id: &str, call: Option<usize>, bad: bool) {
         let until = self.now + MEDIA;
+        if call.is_none() && self.pipes == Pipes::Many && self.let_go.iter().any(|(former, _)| former == id) {
+            // Somebody holds a telephone in which nobody speaks.
+            self.say(id, What::Bye);
+        }
         let Some((state, at)) = self.state(call) else { return };
         let State::Out { early, .. } = *state else { return };
         *state = if early { State::Talk { lost: None } } else { State::Wait { until } };
         self.calls[at].retry = None;
+        self.rest.clear();
+        let winner = self.calls[at].id.clone();
+        while let Some(loser) = self.find(|call| call.id != winner) {
+            self.end(loser, true);
+        }
         if bad {
-            self.end(at, true);
+            self.end(0, true);
         }
     }
 
@@ -351,7 +395,7 @@ impl Model {
     }
 
     pub fn media_up(&mut self) {
-        let Some(call) = self.calls.first_mut() else { return };
+        let Some(call) = self.at_box_mut() else { return };
         match &mut call.state {
             State::Out { early, .. } => *early = true,
             State::In { .. } => {}
@@ -361,7 +405,7 @@ impl Model {
 
     pub fn media_gone(&mut self) {
         let until = self.now + MEDIA_LOST;
-        let Some(call) = self.calls.first_mut() else { return };
+        let Some(call) = self.at_box_mut() else { return };
         match &mut call.state {
             State::Out { early, .. } => *early = false,
             State::Talk { lost } => _ = lost.get_or_insert(until),
@@ -370,7 +414,10 @@ impl Model {
     }
 
     pub fn media_fails(&mut self) {
-        self.end(0, true);
+        let id = self.at_box().map(|call| call.id.clone());
+        if let Some(at) = self.find(|call| Some(&call.id) == id.as_ref()) {
+            self.end(at, true);
+        }
     }
 
     // Time.
@@ -420,7 +467,9 @@ impl Model {
     fn no_luck(&mut self, at: usize, bye: bool) {
         let waits = matches!(self.calls[at].state, State::Out { .. });
         self.end(at, bye);
-        if let Some(next) = self.rest.pop().filter(|_| waits && self.now >= self.paused_until) {
+        if !self.calls.is_empty() {
+            // Others still ring.
+        } else if let Some(next) = self.rest.pop().filter(|_| waits && self.now >= self.paused_until) {
             self.dial("?", Some(next));
         } else {
             self.rest.clear();
@@ -433,7 +482,7 @@ impl Model {
             self.busy.retain(|known| *known != call.id);
             self.let_go.retain(|(known, _)| *known != call.id);
             self.let_go.push((call.id.clone(), self.now));
-            if self.let_go.len() > 2 {
+            if self.let_go.len() > FORMER {
                 self.let_go.remove(0);
             }
         }

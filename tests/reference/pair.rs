@@ -23,6 +23,7 @@ use super::model::{Model, Pipes, Say, Shown, What, Word};
 
 const FIRST: &str = "+4722222222";
 const SECOND: &str = "+4733333333";
+const THIRD: &str = "+4744444444";
 
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -30,6 +31,8 @@ pub enum Step {
     Press,
     /// The button that calls two numbers in turn.
     Hunt,
+    /// The button that calls three numbers at once.
+    All,
     Answer,
     HangUp,
     ToPhone,
@@ -48,6 +51,8 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub enum Who {
     Ours,
+    /// Of several calls the last.
+    Last,
     Former,
     Foreign(u8),
     Nobody,
@@ -55,6 +60,7 @@ pub enum Who {
 
 pub struct Pair {
     pub model: Model,
+    pipes: Pipes,
     appliance: Appliance,
     start: Instant,
     /// What the box said since the last comparison.
@@ -63,17 +69,18 @@ pub struct Pair {
     granted: bool,
     /// The box waits for its stream to open.
     connecting: bool,
-    peer: Option<PeerId>,
+    /// Of each call by its id, and of the Offers that media made.
+    peers: BTreeMap<String, PeerId>,
     offers: BTreeMap<String, PeerId>,
+    /// The call that the core's last Offer was for.
+    offered: String,
     used: BTreeSet<String>,
     story: String,
 }
 
 pub fn settings(pipes: Pipes) -> Settings {
-    let call_to = |to: &[&str]| Action::Call {
-        to: to.iter().map(|to| (*to).to_owned()).collect(),
-        ring: Ring::InOrder,
-    };
+    let call_to =
+        |to: &[&str], ring| Action::Call { to: to.iter().map(|to| (*to).to_owned()).collect(), ring };
     let press = |action| ButtonSettings { press: Some(action), ..ButtonSettings::default() };
     Settings {
         mode: match pipes {
@@ -82,8 +89,9 @@ pub fn settings(pipes: Pipes) -> Settings {
         },
         contacts: BTreeMap::new(),
         buttons: BTreeMap::from([
-            ("call".into(), press(call_to(&[FIRST]))),
-            ("hunt".into(), press(call_to(&[FIRST, SECOND]))),
+            ("call".into(), press(call_to(&[FIRST], Ring::InOrder))),
+            ("hunt".into(), press(call_to(&[FIRST, SECOND], Ring::InOrder))),
+            ("all".into(), press(call_to(&[FIRST, SECOND, THIRD], Ring::All))),
         ]),
         leds: BTreeMap::new(),
         outputs: Vec::new(),
@@ -104,13 +112,15 @@ impl Pair {
         };
         let mut pair = Self {
             model: Model::new(pipes),
+            pipes,
             appliance: Appliance::new(settings, Box::new(entropy), start),
             start,
             said: Vec::new(),
             granted: false,
             connecting: false,
-            peer: None,
+            peers: BTreeMap::new(),
             offers: BTreeMap::new(),
+            offered: String::new(),
             used: BTreeSet::new(),
             story: String::new(),
         };
@@ -125,8 +135,9 @@ impl Pair {
     pub fn step(&mut self, step: &Step) -> Result<(), String> {
         _ = writeln!(self.story, "{:>9.3} s  {step:?}", self.model.now as f64 / 1000.0);
         match step {
-            Step::Press => self.press("call", &[FIRST]),
-            Step::Hunt => self.press("hunt", &[FIRST, SECOND]),
+            Step::Press => self.press("call", |model| model.press(&[FIRST])),
+            Step::Hunt => self.press("hunt", |model| model.press(&[FIRST, SECOND])),
+            Step::All => self.press("all", |model| model.press_all(&[FIRST, SECOND, THIRD])),
             Step::Answer => self.ask(Action::Answer, Model::answer),
             Step::HangUp => self.ask(Action::HangUp, Model::hang_up),
             Step::ToPhone => self.ask(Action::ToPhone, Model::to_phone),
@@ -141,9 +152,9 @@ impl Pair {
         }
     }
 
-    fn press(&mut self, button: &str, to: &[&str]) -> Result<(), String> {
+    fn press(&mut self, button: &str, model: fn(&mut Model) -> bool) -> Result<(), String> {
         self.event(Event::Line(LineEvent::Pressed(button.into())));
-        self.model.press(to);
+        model(&mut self.model);
         self.compare()?;
         self.pass(40)?;
         self.event(Event::Line(LineEvent::Released(button.into())));
@@ -161,9 +172,10 @@ impl Pair {
         if !self.model.registered {
             return Ok(());
         }
-        let ours = self.model.calls.first().map(|call| call.id.clone());
+        let ours = self.model.at_box().map(|call| call.id.clone());
         let id = match who {
             Who::Ours => ours.unwrap_or_else(|| "ours-0".to_owned()),
+            Who::Last => self.model.calls.last().map_or("last-0", |call| &call.id).to_owned(),
             Who::Former => self.model.former().unwrap_or("former-0").to_owned(),
             Who::Foreign(n) => format!("foreign-{n}"),
             Who::Nobody => String::new(),
@@ -184,6 +196,9 @@ impl Pair {
             Word::Unknown => Body::Error(ErrorCode::Unknown(7)),
         };
         self.used.insert(id.clone());
+        // With `Pipe` an Offer is for the one call, whatever its id.
+        let one = self.model.calls.first().filter(|_| self.pipes == Pipes::One);
+        self.offered = one.map_or_else(|| id.clone(), |call| call.id.clone());
         let message = Message { call_id: id.as_str().into(), body };
         self.event(Event::Session(SessionEvent::Message(message)));
         self.model.hear(&id, word);
@@ -191,7 +206,7 @@ impl Pair {
     }
 
     fn media(&mut self, event: MediaEvent, model: fn(&mut Model)) -> Result<(), String> {
-        let Some(peer) = self.peer.filter(|_| !self.model.calls.is_empty()) else { return Ok(()) };
+        let Some(peer) = self.model.at_box().map(|call| self.peers[&call.id]) else { return Ok(()) };
         self.event(Event::Media { peer, event });
         model(&mut self.model);
         self.compare()
@@ -287,7 +302,7 @@ impl Pair {
                 Some(failed(MediaErrorKind::BadSdp))
             }
             MediaCommand::Check { .. } => {
-                self.peer = Some(peer);
+                self.peers.insert(self.offered.clone(), peer);
                 Some(MediaEvent::Acceptable)
             }
             MediaCommand::Answer | MediaCommand::Renegotiate { .. } => {
@@ -301,7 +316,7 @@ impl Pair {
     fn hear(&mut self, message: Message) {
         let what = match message.body {
             Body::Offer { sdp, msisdn } => {
-                self.peer = self.offers.get(&sdp).copied();
+                self.peers.insert(message.call_id.0.clone(), self.offers[&sdp]);
                 What::Offer(msisdn.map(|number| number.as_str().to_owned()))
             }
             Body::Answer { .. } => What::Answer,
@@ -351,7 +366,7 @@ impl Pair {
         let registered = status.session == SessionStatus::Registered;
         let id = status.call_id.map(|id| id.0);
         let ours = (shown, id, status.busy_elsewhere, registered);
-        let id = self.model.calls.first().map(|call| call.id.clone());
+        let id = self.model.at_box().map(|call| call.id.clone());
         let theirs = (self.model.shown(), id, !self.model.busy.is_empty(), self.model.registered);
         if ours == theirs { Ok(()) } else { Err(self.disagree("shows", ours, theirs)) }
     }
