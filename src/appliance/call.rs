@@ -28,6 +28,8 @@ pub(super) struct Leg {
     pub answers_owed: u32,
     /// Whether it is being moved to the mobile phone.
     pub moving: Moving,
+    /// The far end's first packet of audio has come.
+    pub heard: bool,
 }
 
 /// Where a call comes from.
@@ -124,7 +126,7 @@ impl Call {
 
 impl Leg {
     pub fn new(id: CallId, peer: PeerId, number: Option<PhoneNumber>, origin: Origin) -> Self {
-        Self { id, peer, number, origin, answers_owed: 0, moving: Moving::No }
+        Self { id, peer, number, origin, answers_owed: 0, moving: Moving::No, heard: false }
     }
 
     /// What our Offer says of whom it is for.

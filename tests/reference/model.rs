@@ -322,6 +322,8 @@ impl Model {
                     self.say(&id, What::Answer);
                 }
             }
+            // It crossed our Bye.
+            None if self.pipes == Pipes::Many && self.is_former(id) => self.say(id, What::Bye),
             None if !self.calls.is_empty() => self.say(id, What::Bye),
             None => {
                 let state = State::In { until: self.now + RING };
