@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Entropy;
+use super::clock::WallClock;
 use super::command::{AudioCommand, Command, MediaCommand, SessionCommand};
 use super::counters::Counters;
 use super::event::{Body, Message};
 use super::fault::{Fault, Faults};
 use super::feedback::Feedback;
 use super::id::{CallId, PeerId};
+use super::keep_alive::Pace;
 use super::log::{Kind, Record};
 use super::session::Session;
 use super::settings::Settings;
@@ -20,9 +22,11 @@ use super::timer::{Timer, Timers};
 pub(super) struct Context {
     /// The time of the event at hand.
     pub now: Instant,
+    pub clock: WallClock,
     pub settings: Arc<Settings>,
     pub timers: Timers,
     pub session: Session,
+    pub pace: Pace,
     pub faults: Faults,
     pub counters: Counters,
     pub feedback: Feedback,
@@ -34,9 +38,11 @@ impl Context {
     pub fn new(settings: Settings, entropy: Entropy, now: Instant) -> Self {
         Self {
             now,
+            clock: WallClock::default(),
             settings: Arc::new(settings),
             timers: Timers::default(),
             session: Session::default(),
+            pace: Pace::default(),
             faults: Faults::default(),
             counters: Counters::default(),
             feedback: Feedback::default(),

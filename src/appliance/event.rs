@@ -1,6 +1,8 @@
 //! What the outside tells the appliance. Inputs by source: lines, session,
 //! media, audio, control, system.
 
+use std::time::Duration;
+
 use super::action::Action;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
@@ -87,8 +89,11 @@ pub enum CloseReason {
     TokenUnavailable,
     /// The secret could not be read.
     SecretUnreadable,
-    /// The core asked for less (RESOURCE_EXHAUSTED, too_many_pings).
+    /// The core asked for less (RESOURCE_EXHAUSTED).
     RateLimited,
+    /// The core finds keep-alive too often (GOAWAY with ENHANCE_YOUR_CALM,
+    /// gRPC proposal A8).
+    TooManyPings,
     /// The core ended the stream in good order.
     EndedByCore,
     /// The connection broke: reset, keep-alive without answer, bad frame.
@@ -227,6 +232,18 @@ pub enum SystemEvent {
     FaultCleared(Fault),
     /// Local network addresses changed: prepared offers are stale.
     AddressesChanged,
+    /// What the machine's clock says: at start, and whenever it was set.
+    Clock(Clock),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
+}
+
+/// The machine's clock at one instant. Time enters the appliance only so: a
+/// small board has no battery clock and starts in 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Since 1970-01-01 UTC.
+    pub unix: Duration,
+    /// False while the clock is before this program was built.
+    pub known: bool,
 }

@@ -34,6 +34,8 @@ pub enum Fault {
     StuckButton,
     /// An input or output line cannot be used.
     LineLost,
+    /// The clock is before this program was built.
+    ClockNotSet,
 }
 
 /// The faults of this moment, each with what a person should know.

@@ -14,6 +14,7 @@ mod button;
 mod call;
 mod calls;
 mod cause;
+mod clock;
 pub mod command;
 mod context;
 mod counters;
@@ -28,6 +29,7 @@ mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
+mod keep_alive;
 pub mod log;
 mod message;
 mod outgoing;
@@ -57,7 +59,7 @@ use indicator::{Pattern, View};
 use log::Kind;
 use phone::{By, Phone};
 use settings::Settings;
-use status::Status;
+use status::{CallStatus, Status};
 use timer::Timer;
 
 /// A source of random 64-bit numbers; injected, as the time is.
@@ -101,7 +103,7 @@ impl Appliance {
             commands: VecDeque::new(),
         };
         appliance.outputs_off();
-        session::connect(&mut appliance.cx);
+        session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
         appliance.flush();
         appliance
@@ -190,6 +192,7 @@ impl Appliance {
                 self.phone.peers.renew(cx);
                 session::addresses_changed(cx);
             }
+            Event::System(SystemEvent::Clock(clock)) => session::clock_set(cx, clock),
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -205,6 +208,7 @@ impl Appliance {
                 }
             }
             Timer::Healthy => session::healthy(cx),
+            Timer::KeepAliveFaster => keep_alive::faster(cx),
             Timer::PeerRefresh
             | Timer::PeerRetry
             | Timer::PeerWait(_)
@@ -311,6 +315,9 @@ impl Appliance {
                 self.shown.insert(led.clone(), pattern);
                 self.commands.push_back(Command::Line(LineCommand::Led { led: led.clone(), pattern }));
             }
+        }
+        if self.life == Life::Running {
+            keep_alive::follow(&mut self.cx, view.call != CallStatus::Idle);
         }
         self.commands.extend(self.cx.take_commands());
     }

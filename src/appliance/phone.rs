@@ -225,6 +225,7 @@ impl Phone {
             | Timer::ToneEnd
             | Timer::Notice
             | Timer::Exit
+            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)

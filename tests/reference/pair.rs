@@ -15,7 +15,7 @@ use callbox::appliance::event::{
 };
 use callbox::appliance::id::{PeerId, PhoneNumber, RequestId};
 use callbox::appliance::settings::{
-    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings,
+    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
 use callbox::appliance::status::{CallStatus, SessionStatus};
 
@@ -98,6 +98,7 @@ pub fn settings(pipes: Pipes) -> Settings {
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),
+        session: SessionSettings::default(),
     }
 }
 
@@ -284,7 +285,11 @@ impl Pair {
                     let closed = Closed { reason: CloseReason::Requested, detail: "given up".to_owned() };
                     self.appliance.handle_event(Event::Session(SessionEvent::Closed(closed)), self.instant());
                 }
-                Command::Audio(_) | Command::Line(_) | Command::Log(_) | Command::Exit => {}
+                Command::Session(SessionCommand::KeepAlive(_))
+                | Command::Audio(_)
+                | Command::Line(_)
+                | Command::Log(_)
+                | Command::Exit => {}
             }
         }
     }

@@ -70,6 +70,7 @@ impl World<'_> {
             | Timer::OfferPause
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::DoublePress(_) => true,
         }

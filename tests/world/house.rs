@@ -7,7 +7,8 @@ use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::id::PhoneNumber;
 use callbox::appliance::indicator::LedFunction;
 use callbox::appliance::settings::{
-    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings, WhileBusy,
+    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings,
+    Settings, WhileBusy,
 };
 
 use super::chance::Chance;
@@ -80,5 +81,6 @@ pub fn settings(seed: u64) -> Settings {
             ..CallSettings::default()
         },
         backoff: BackoffSettings::default(),
+        session: SessionSettings::default(),
     }
 }

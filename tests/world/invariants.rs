@@ -80,7 +80,7 @@ impl World<'_> {
                     }
                 }
             }
-            Command::Session(SessionCommand::Close) => {}
+            Command::Session(SessionCommand::Close | SessionCommand::KeepAlive(_)) => {}
             Command::Media { peer, command } => self.watch_media(*peer, command),
             Command::Audio(AudioCommand::Connect(peers)) => self.watch.connected.clone_from(peers),
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),

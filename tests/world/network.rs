@@ -62,6 +62,7 @@ impl World<'_> {
         match command {
             SessionCommand::Connect { renew_token } => self.connect(renew_token),
             SessionCommand::Send(message) => self.send_to_core(message),
+            SessionCommand::KeepAlive(_) => {}
             SessionCommand::Close => {
                 let wait = self.chance.ms(0, 50);
                 self.close(CloseReason::Requested, wait);
