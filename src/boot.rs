@@ -21,8 +21,8 @@ use crate::handle::{AudioStatus, Handle};
 use crate::media::{self, LegStats};
 use crate::pipe;
 use crate::settings;
-use crate::system::addresses;
 use crate::system::event_log::EventLog;
+use crate::system::{addresses, clock};
 
 /// Room for commands and events between the driver and each shell. A call
 /// makes a handful; a queue this full means that a shell is stuck.
@@ -111,6 +111,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let mut lamps = tokio::spawn(lamps::run(board.lines, commands, health));
     tokio::spawn(report_lines(line_health, system.clone()));
     tokio::spawn(report_addresses(system.clone()));
+    tokio::spawn(clock::watch(system.clone()));
 
     let mut random = StdRng::from_os_rng();
     let entropy = Box::new(move || random.random());

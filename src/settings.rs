@@ -31,8 +31,7 @@ pub fn pipe(config: &Config) -> PipeSettings {
         ca_file: config.core.ca_file.as_ref().map(|file| file.path.clone()),
         mode: config.appliance.mode,
         auth: auth(&config.auth),
-        keep_alive_interval: config.core.keep_alive_interval,
-        keep_alive_timeout: config.core.keep_alive_timeout,
+        keep_alive: config.appliance.session.idle,
         connect_timeout: config.core.connect_timeout,
     }
 }

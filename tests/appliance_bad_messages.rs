@@ -245,6 +245,7 @@ fn every_end_of_the_session_in_every_state() {
         CloseReason::TokenUnavailable,
         CloseReason::SecretUnreadable,
         CloseReason::RateLimited,
+        CloseReason::TooManyPings,
         CloseReason::EndedByCore,
         CloseReason::Lost,
         CloseReason::Requested,

@@ -288,6 +288,9 @@ fn check(bench: &Bench) {
     let roles = |role: Role| bench.connected.iter().filter(|(_, is)| *is == role).count();
     assert_eq!(roles(Role::Talk), talking.len(), "audio in {:?}", status.calls);
     assert_eq!(roles(Role::Hold), held.len(), "audio in {:?}", status.calls);
+    let dials = |call: &CallStatus| matches!(call, CallStatus::Outgoing | CallStatus::Ringing);
+    let early = status.calls.iter().filter(|call| dials(&call.state)).count().min(1);
+    assert!(roles(Role::Listen) <= early, "early media in {:?}", status.calls);
     let others = lives - held.len();
     assert!(held.is_empty() || others > 0, "all are held: nobody comes back");
     if live && status.call != CallStatus::InCall {

@@ -10,11 +10,13 @@ use callbox::appliance::action::Action;
 use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
 };
-use callbox::appliance::event::{Body, CloseReason, Event, LineEvent, MediaEvent, SessionEvent, SystemEvent};
+use callbox::appliance::event::{
+    Body, Clock, CloseReason, Event, LineEvent, MediaEvent, SessionEvent, SystemEvent,
+};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::RequestId;
 use callbox::appliance::indicator::Pattern;
-use callbox::appliance::settings::{BackoffSettings, Mode, Settings};
+use callbox::appliance::settings::{BackoffSettings, KeepAlive, Mode, SessionSettings, Settings};
 use callbox::appliance::status::{CallStatus, SessionStatus};
 use callbox::appliance::tone::Tone;
 
@@ -496,4 +498,204 @@ fn a_new_session_does_not_hide_that_offers_must_wait() {
     assert_eq!(faults(&bench), [Fault::RateLimited]);
     bench.pass(secs(30));
     assert_eq!(faults(&bench), []);
+}
+
+fn with_tls() -> Settings {
+    let session = SessionSettings { needs_time: true, ..SessionSettings::default() };
+    Settings { session, ..settings() }
+}
+
+fn clock(bench: &mut Bench, unix: u64, known: bool) {
+    bench.system(SystemEvent::Clock(Clock { unix: secs(unix), known }));
+}
+
+const TODAY: u64 = 1_800_000_000;
+
+#[test]
+fn a_clock_in_1970_is_waited_for_and_said_and_the_session_begins_when_it_is_set() {
+    let mut bench = Bench::new(with_tls());
+    assert!(bench.connects().is_empty(), "before the clock has spoken");
+    clock(&mut bench, 3, false);
+    bench.prepare_all();
+    assert_eq!((bench.session_status(), faults(&bench)), (SessionStatus::Offline, vec![Fault::ClockNotSet]));
+    let detail = bench.box_.status().session_detail;
+    assert!(detail.starts_with("waiting for the time"), "{detail}");
+    assert_eq!((bench.lamp("status"), bench.lamp("fault")), (Pattern::DoubleFlash, Pattern::DoubleFlash));
+    bench.pass(secs(300));
+    // Neither a link nor a clock that moves about in 1970 is the time.
+    bench.system(SystemEvent::AddressesChanged);
+    bench.prepare_all();
+    clock(&mut bench, 100, false);
+    bench.pass(secs(299));
+    assert!(bench.connects().is_empty());
+    clock(&mut bench, TODAY, true);
+    assert!(until_connect(&mut bench) <= 1.0);
+    bench.session(SessionEvent::Sent);
+    bench.session(SessionEvent::Opened);
+    assert_eq!((bench.session_status(), faults(&bench)), (SessionStatus::Registered, vec![]));
+    bench.still_works();
+}
+
+#[test]
+fn with_the_time_known_at_the_start_or_without_tls_nothing_is_waited_for() {
+    let mut bench = Bench::new(with_tls());
+    clock(&mut bench, TODAY, true);
+    assert_eq!(bench.connects(), [false]);
+    let mut bench = Bench::new(settings());
+    clock(&mut bench, 3, false);
+    assert_eq!(bench.connects(), [false]);
+    assert_eq!(faults(&bench), [Fault::ClockNotSet]);
+    bench.closed(CloseReason::Unreachable);
+    assert!(until_connect(&mut bench) <= 1.0);
+}
+
+#[test]
+fn a_time_that_never_comes_does_not_keep_a_box_away_for_good() {
+    let mut bench = Bench::new(with_tls());
+    clock(&mut bench, 3, false);
+    for _ in 0..4 {
+        let wait = until_connect(&mut bench);
+        assert!((600.0..=660.0).contains(&wait), "{wait} s");
+        bench.closed(CloseReason::CertificateRefused);
+        assert_eq!(faults(&bench), [Fault::CertificateRefused, Fault::ClockNotSet]);
+        assert_eq!(bench.box_.status().session_detail, "waiting for the time: CertificateRefused");
+    }
+    // Even where nothing ever tells what the clock says.
+    let mut bench = Bench::new(with_tls());
+    assert!(until_connect(&mut bench) <= 600.0);
+}
+
+#[test]
+fn a_clock_that_is_set_cuts_the_wait_for_a_good_certificate_short() {
+    for seed in 0..20 {
+        let mut bench = Bench::seeded(with_tls(), seed);
+        clock(&mut bench, TODAY, true);
+        for _ in 0..8 {
+            bench.closed(CloseReason::CertificateRefused);
+            until_connect(&mut bench);
+        }
+        bench.closed(CloseReason::CertificateRefused);
+        clock(&mut bench, TODAY + 86_400, true);
+        assert!(until_connect(&mut bench) <= 1.0);
+        // Who asked to be left in peace is.
+        bench.closed(CloseReason::TokenRefused);
+        clock(&mut bench, TODAY, true);
+        assert!(until_connect(&mut bench) >= 60.0);
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_moves_no_timer_and_touches_neither_session_nor_call() {
+    let mut bench = Bench::new(with_tls());
+    clock(&mut bench, TODAY, true);
+    bench.session(SessionEvent::Sent);
+    bench.session(SessionEvent::Opened);
+    bench.prepare_all();
+    let (peer, _) = bench.talk();
+    bench.closed(CloseReason::Lost);
+    until_connect(&mut bench);
+    bench.session(SessionEvent::Opened);
+    bench.media(peer, MediaEvent::Interrupted);
+    bench.take();
+    for unix in [0, u64::MAX, TODAY, TODAY * 2, TODAY - 3600] {
+        let before = (bench.box_.poll_timeout(), bench.session_status(), bench.call());
+        clock(&mut bench, unix, unix >= TODAY - 3600);
+        let after = (bench.box_.poll_timeout(), bench.session_status(), bench.call());
+        assert_eq!(before, after, "at {unix}");
+    }
+    let others: Vec<Command> =
+        bench.take().into_iter().filter(|command| !matches!(command, Command::Line(_))).collect();
+    assert_eq!((others, bench.session_status()), (vec![], SessionStatus::Registered));
+}
+
+/// The paces that the session shell was told, in order.
+fn paces(bench: &mut Bench) -> Vec<KeepAlive> {
+    let told = bench.take().into_iter().filter_map(|command| match command {
+        Command::Session(SessionCommand::KeepAlive(pace)) => Some(pace),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn keep_alive_finds_a_dead_connection_in_five_seconds_in_a_call_and_in_twenty_without() {
+    let idle = KeepAlive::default();
+    assert!(idle.every + idle.timeout <= secs(20));
+    let mut bench = Bench::ready(settings());
+    bench.pass(secs(300));
+    assert_eq!(paces(&mut bench), [], "the shell knows the idle pace");
+    bench.press("call");
+    let told = paces(&mut bench);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].every + told[0].timeout < secs(5), "{told:?}");
+    bench.press("hangup");
+    bench.close_all();
+    bench.pass(secs(10));
+    assert_eq!(paces(&mut bench), [idle]);
+    // A box set to be quick is not slowed down by a call.
+    let idle = KeepAlive { every: secs(1), timeout: ms(500) };
+    let mut bench = Bench::ready(Settings {
+        session: SessionSettings { idle, ..SessionSettings::default() },
+        ..settings()
+    });
+    bench.press("call");
+    assert_eq!(paces(&mut bench), []);
+}
+
+/// The core ends the connection for too many PINGs; the box comes back.
+fn too_many_pings(bench: &mut Bench) {
+    bench.closed(CloseReason::TooManyPings);
+    let wait = until_connect(bench);
+    assert!(wait <= 60.0, "{wait} s: only keep-alive is too often");
+    bench.session(SessionEvent::Opened);
+}
+
+#[test]
+fn keep_alive_that_is_too_often_is_doubled_each_time_and_eased_a_day_later() {
+    let mut bench = Bench::ready(settings());
+    let mut every = vec![];
+    for _ in 0..7 {
+        bench.closed(CloseReason::TooManyPings);
+        assert_eq!(faults(&bench), [Fault::RateLimited]);
+        every.extend(paces(&mut bench).iter().map(|pace| pace.every.as_secs()));
+        assert!(until_connect(&mut bench) <= 60.0, "only keep-alive is too often");
+        bench.session(SessionEvent::Opened);
+    }
+    assert_eq!(every, [20, 40, 80, 160, 320, 330]);
+    bench.take();
+    bench.press("call");
+    let told = paces(&mut bench);
+    assert!(
+        told.iter().all(|pace| pace.every == secs(330)),
+        "a call is no reason to be thrown out: {told:?}"
+    );
+    bench.press("hangup");
+    bench.close_all();
+    bench.pass(secs(3600));
+    assert!(paces(&mut bench).iter().all(|pace| pace.every == secs(330)), "eased too soon");
+    let mut every = vec![];
+    for _ in 0..9 {
+        bench.pass(secs(86_400));
+        every.extend(paces(&mut bench).iter().map(|pace| pace.every.as_millis()));
+    }
+    assert_eq!(every, [165_000, 82_500, 41_250, 20_625, 10_312, 10_000]);
+}
+
+#[test]
+fn the_pace_of_a_call_may_be_too_often_while_that_of_an_idle_box_is_not() {
+    let mut bench = Bench::ready(settings());
+    bench.press("call");
+    let first = paces(&mut bench)[0];
+    too_many_pings(&mut bench);
+    bench.press("hangup");
+    bench.close_all();
+    bench.pass(secs(10));
+    bench.take();
+    bench.pass(secs(1));
+    bench.press("call");
+    assert_eq!(paces(&mut bench), [KeepAlive { every: first.every * 2, ..first }]);
+    bench.press("hangup");
+    bench.close_all();
+    bench.pass(secs(10));
+    assert_eq!(paces(&mut bench), [KeepAlive::default()]);
 }

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use callbox::appliance::Appliance;
 use callbox::appliance::command::Command;
 use callbox::appliance::event::{CloseReason, Event};
-use callbox::appliance::settings::{BackoffSettings, CallSettings, IncomingSettings, Mode, Settings};
+use callbox::appliance::settings::{
+    BackoffSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
+};
 use callbox::appliance::status::SessionStatus;
 use callbox::pipe::{AuthSettings, PipeSettings, SecretSource};
 use callbox::sim::server::{Server, ServerSettings};
@@ -134,6 +136,7 @@ fn no_lines() -> Settings {
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),
+        session: SessionSettings::default(),
     }
 }
 

@@ -17,6 +17,7 @@ use callbox::sim::server::{Server, ServerSettings};
 use callbox::sim::token::{TokenAnswer, TokenPolicy};
 use secrecy::SecretString;
 use session_support::{PATIENCE, Roots, Session, for_core};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 async fn core(token: TokenPolicy) -> (Server, Roots) {
@@ -240,4 +241,41 @@ async fn a_core_that_ends_streams_with_their_tokens_is_met_with_fresh_ones() {
         let _terminal = timeout(PATIENCE, server.accept()).await.unwrap().unwrap();
         session.closed_for(CloseReason::Unauthenticated).await;
     }
+}
+
+#[tokio::test]
+async fn a_token_had_for_a_connection_that_did_not_come_about_is_as_good_as_new() {
+    let (server, roots) = core(TokenPolicy::default()).await;
+    // Takes the connection and never answers the TLS greeting.
+    let hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", hole.local_addr().unwrap());
+    let mut session = Session::start(PipeSettings { endpoint, ..for_core(&server, &roots) });
+    for _ in 0..3 {
+        session.renew().await;
+        // Ended as the appliance ends an attempt that hangs.
+        sleep(Duration::from_secs(1)).await;
+        session.tell(SessionCommand::Close).await;
+        session.closed_for(CloseReason::Requested).await;
+    }
+    assert_eq!(server.tokens().requests(), 1, "each attempt asked for a token of its own");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_revoked_in_the_midst_costs_one_request_a_minute() {
+    let life = Duration::from_secs(3);
+    let policy = TokenPolicy { life, close_expired: true, ..TokenPolicy::default() };
+    let (mut server, roots) = core(policy).await;
+    let mut session = Session::start(for_core(&server, &roots));
+    session.open().await;
+    let _terminal = timeout(PATIENCE, server.accept()).await.unwrap().unwrap();
+    server.tokens().set_answer(TokenAnswer::Refused);
+    // The renewal ahead of the token's end is refused, then the stream ends with its token.
+    session.closed_for(CloseReason::Unauthenticated).await;
+    assert_eq!(server.tokens().requests(), 2);
+    for _ in 0..5 {
+        session.renew().await;
+        let detail = session.closed_for(CloseReason::TokenRefused).await;
+        assert!(detail.contains("invalid_client"), "{detail}");
+    }
+    assert_eq!(server.tokens().requests(), 2, "refused, it asked again within the minute");
 }

@@ -220,6 +220,7 @@ impl Button {
 
     fn let_go(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
         cx.timers.stop(&Timer::Hold(name.clone()));
+        cx.timers.stop(&Timer::Stuck(name.clone()));
         match self.finger {
             Finger::FirstPush => {
                 self.finger = Finger::Between;

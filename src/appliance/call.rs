@@ -34,6 +34,8 @@ pub(super) struct Leg {
     pub audio: Audio,
     /// Whether it is being moved to the mobile phone.
     pub moving: Moving,
+    /// The far end's first packet of audio has come.
+    pub heard: bool,
 }
 
 /// Where a call comes from.
@@ -151,6 +153,7 @@ impl Leg {
             signalling: Signalling::Up,
             audio: Audio::Flows,
             moving: Moving::No,
+            heard: false,
         }
     }
 

@@ -7,6 +7,7 @@ use super::event::Message;
 use super::id::{LedName, OutputName, PeerId, RequestId};
 use super::indicator::Pattern;
 use super::log::Record;
+use super::settings::KeepAlive;
 use super::tone::Tone;
 
 /// Anything the appliance can ask of a shell. Shells obey in order.
@@ -50,6 +51,9 @@ pub enum SessionCommand {
     Send(Message),
     /// End the stream; answered by `Closed`.
     Close,
+    /// From now on, on the open connection and on later ones. Until the first
+    /// one the configured pace for an idle box holds.
+    KeepAlive(KeepAlive),
 }
 
 /// What the media shell obeys, for one peer connection.

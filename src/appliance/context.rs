@@ -13,6 +13,7 @@ use super::event::{Body, Message};
 use super::fault::{Fault, Faults};
 use super::feedback::Feedback;
 use super::id::{CallId, PeerId};
+use super::keep_alive::Pace;
 use super::log::{Kind, Record};
 use super::session::Session;
 use super::settings::Settings;
@@ -26,6 +27,7 @@ pub(super) struct Context {
     pub settings: Arc<Settings>,
     pub timers: Timers,
     pub session: Session,
+    pub pace: Pace,
     pub faults: Faults,
     pub counters: Counters,
     pub feedback: Feedback,
@@ -42,6 +44,7 @@ impl Context {
             settings: Arc::new(settings),
             timers: Timers::default(),
             session: Session::default(),
+            pace: Pace::default(),
             faults: Faults::default(),
             counters: Counters::default(),
             feedback: Feedback::default(),

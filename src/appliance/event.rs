@@ -89,8 +89,11 @@ pub enum CloseReason {
     TokenUnavailable,
     /// The secret could not be read.
     SecretUnreadable,
-    /// The core asked for less (RESOURCE_EXHAUSTED, too_many_pings).
+    /// The core asked for less (RESOURCE_EXHAUSTED).
     RateLimited,
+    /// The core finds keep-alive too often (GOAWAY with ENHANCE_YOUR_CALM,
+    /// gRPC proposal A8).
+    TooManyPings,
     /// The core ended the stream in good order.
     EndedByCore,
     /// The connection broke: reset, keep-alive without answer, bad frame.

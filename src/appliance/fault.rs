@@ -36,6 +36,8 @@ pub enum Fault {
     LineLost,
     /// No check call has been good for too long.
     CheckCallOverdue,
+    /// The clock is before this program was built.
+    ClockNotSet,
 }
 
 /// The faults of this moment, each with what a person should know.

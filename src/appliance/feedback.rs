@@ -1,4 +1,4 @@
-//! What a person at the box hears: one tone at a time.
+//! What a person at the box hears: one tone at a time. A press is also seen.
 //!
 //! A call has a tone of its own while its state lasts (progress, ringback,
 //! ring). A passing tone (the press, the call's end, a refusal) plays over it
@@ -26,6 +26,8 @@ const WARNING: Duration = Duration::from_secs(1);
 pub(super) struct Feedback {
     /// The tone of the call's state.
     of_call: Option<Tone>,
+    /// The tone that plays over it until `Timer::ToneEnd`.
+    passing: Option<Tone>,
 }
 
 /// The tone that belongs to the call's state from now on.
@@ -45,6 +47,11 @@ pub(super) fn tone_of_call(cx: &mut Context, tone: Option<Tone>) {
 /// The blip of a press that did something.
 pub(super) fn press(cx: &mut Context) {
     passing(cx, Tone::Press, PRESS);
+}
+
+/// Whether a press is being answered: lamps show it as long as the blip lasts.
+pub(super) fn is_felt(cx: &Context) -> bool {
+    cx.feedback.passing == Some(Tone::Press) && cx.timers.is_set(&Timer::ToneEnd)
 }
 
 /// A tone that tells how something ended.
@@ -78,6 +85,7 @@ pub(super) fn silence(cx: &mut Context) {
 }
 
 fn passing(cx: &mut Context, tone: Tone, wait: Duration) {
+    cx.feedback.passing = Some(tone);
     cx.audio(AudioCommand::Tone(Some(tone)));
     cx.after(Timer::ToneEnd, wait);
 }

@@ -1,7 +1,7 @@
 //! Who hears whom, and which tone belongs to the calls: both follow from the
 //! set of calls, here and nowhere else.
 
-use super::call::{Call, Origin, Part, Stage, State, Then};
+use super::call::{Call, EarlyMedia, Origin, Part, Stage, State, Then};
 use super::command::{AudioCommand, Role};
 use super::context::Context;
 use super::feedback;
@@ -24,18 +24,34 @@ impl Phone {
 
     /// Tells the audio shell whose audio to connect, if that has changed.
     pub fn connect(&mut self, cx: &mut Context) {
-        let wanted: Vec<_> =
-            self.calls.live().filter_map(|call| Some((call.leg.peer, role(call)?))).collect();
+        let early = self.early().map(|call| call.reference);
+        let wanted: Vec<_> = self
+            .calls
+            .live()
+            .filter_map(|call| Some((call.leg.peer, role(call, early == Some(call.reference))?)))
+            .collect();
         if wanted != self.hearing.connected {
             self.hearing.connected.clone_from(&wanted);
             cx.audio(AudioCommand::Connect(wanted));
         }
     }
 
+    /// The call whose announcement before the answer is heard: of several that
+    /// ring at once the first, since a choir tells nothing.
+    fn early(&self) -> Option<&Call> {
+        self.calls.live().find(|call| has_early_media(&call.state))
+    }
+
     /// The tone of the call at the box.
     fn tone(&self) -> Option<Tone> {
         let call = self.calls.at_box().filter(|call| call.leg.origin != Origin::Check)?;
         match &call.state {
+            // The far end's own ringback or announcement is heard instead.
+            State::Outgoing { .. } | State::Ringing { .. }
+                if self.early().is_some_and(|call| call.leg.heard) =>
+            {
+                None
+            }
             State::Preparing | State::Outgoing { .. } => Some(Tone::Progress),
             State::Ringing { .. } => Some(Tone::Ringback),
             State::Connecting | State::Talking(Part::Present) => {
@@ -60,7 +76,17 @@ fn rings_here(state: &State) -> bool {
     }
 }
 
-fn role(call: &Call) -> Option<Role> {
+fn has_early_media(state: &State) -> bool {
+    match state {
+        State::Outgoing { media, .. } | State::Ringing { media } => *media == EarlyMedia::Up,
+        State::Preparing | State::Incoming(_) | State::Connecting | State::Talking(_) | State::Releasing => {
+            false
+        }
+    }
+}
+
+/// The microphone is shut until there is an answer.
+fn role(call: &Call, early: bool) -> Option<Role> {
     match call.state {
         State::Connecting | State::Talking(Part::Present) => match call.leg.origin {
             Origin::Dialled | Origin::TakenOver | Origin::Offered => Some(Role::Talk),
@@ -68,10 +94,7 @@ fn role(call: &Call) -> Option<Role> {
             Origin::Check => Some(Role::Listen),
         },
         State::Talking(Part::Held) => Some(Role::Hold),
-        State::Preparing
-        | State::Outgoing { .. }
-        | State::Ringing { .. }
-        | State::Incoming(_)
-        | State::Releasing => None,
+        State::Outgoing { .. } | State::Ringing { .. } => early.then_some(Role::Listen),
+        State::Preparing | State::Incoming(_) | State::Releasing => None,
     }
 }

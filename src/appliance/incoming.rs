@@ -15,10 +15,10 @@ use super::timer::Timer;
 impl Phone {
     /// An Offer of a new call.
     ///
-    /// One that comes while the last call is releasing is taken as a new call
-    /// at once. With `Pipe` it may be a renegotiation that crossed our Bye, so
-    /// the box may ring in vain until the core's Bye; the other choice would
-    /// turn away a visitor who calls at that moment.
+    /// With `Pipe`, one that comes while the last call is releasing is taken as
+    /// a new call at once. It may be a renegotiation that crossed our Bye, so the
+    /// box may ring in vain until the core's Bye; the other choice would turn
+    /// away a visitor who calls at that moment.
     pub fn offered(&mut self, cx: &mut Context, id: CallId, sdp: String, number: Option<PhoneNumber>) {
         if let Err(why) = dial::may_call_in(cx, number.as_ref()) {
             self.turn_away(cx, id, why.counter(), why.text());

@@ -64,9 +64,13 @@ impl Phone {
             Mode::MultiPipe => self.calls.live().find(|call| call.leg.id == id),
         };
         let Some(call) = call else {
-            match self.calls.present() {
-                None => self.offered(cx, id, sdp, number),
-                Some(_) => self.offered_meanwhile(cx, id, sdp, number),
+            match (cx.settings.mode, self.calls.present()) {
+                // It crossed our Bye, and means what it says no more.
+                (Mode::MultiPipe, Some(_) | None) if self.is_former(cx, &id) => {
+                    self.turn_away(cx, id, "offer-late", "an Offer came for a call that is over");
+                }
+                (Mode::Pipe | Mode::MultiPipe, None) => self.offered(cx, id, sdp, number),
+                (Mode::Pipe | Mode::MultiPipe, Some(_)) => self.offered_meanwhile(cx, id, sdp, number),
             }
             return;
         };

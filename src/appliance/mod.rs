@@ -33,6 +33,7 @@ mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
+mod keep_alive;
 mod late_bye;
 pub mod log;
 mod message;
@@ -64,7 +65,7 @@ use indicator::{Pattern, View};
 use log::Kind;
 use phone::{By, Phone};
 use settings::Settings;
-use status::Status;
+use status::{CallStatus, Status};
 use timer::Timer;
 
 /// A source of random 64-bit numbers; injected, as the time is.
@@ -109,7 +110,7 @@ impl Appliance {
         };
         appliance.outputs_off();
         do_not_disturb::now(&mut appliance.cx);
-        session::connect(&mut appliance.cx);
+        session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
         appliance.phone.check.start(&mut appliance.cx);
         appliance.flush();
@@ -202,7 +203,7 @@ impl Appliance {
                 session::addresses_changed(cx);
             }
             Event::System(SystemEvent::Clock(clock)) => {
-                cx.clock.set(clock, cx.now);
+                session::clock_set(cx, clock);
                 do_not_disturb::now(cx);
                 self.phone.check.clock_set(cx);
             }
@@ -221,6 +222,7 @@ impl Appliance {
                 }
             }
             Timer::Healthy => session::healthy(cx),
+            Timer::KeepAliveFaster => keep_alive::faster(cx),
             Timer::PeerRefresh
             | Timer::PeerRetry
             | Timer::PeerWait(_)
@@ -327,6 +329,7 @@ impl Appliance {
             busy_elsewhere: self.phone.elsewhere.busy(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
+            felt: feedback::is_felt(&self.cx),
         };
         for (led, function) in &self.cx.settings.leds {
             let pattern = match self.life {
@@ -337,6 +340,9 @@ impl Appliance {
                 self.shown.insert(led.clone(), pattern);
                 self.commands.push_back(Command::Line(LineCommand::Led { led: led.clone(), pattern }));
             }
+        }
+        if self.life == Life::Running {
+            keep_alive::follow(&mut self.cx, view.call != CallStatus::Idle);
         }
         self.commands.extend(self.cx.take_commands());
     }

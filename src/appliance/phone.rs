@@ -251,6 +251,7 @@ impl Phone {
             | Timer::Notice
             | Timer::DoNotDisturb
             | Timer::Exit
+            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)

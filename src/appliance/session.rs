@@ -1,7 +1,7 @@
 //! The session to the voice core: connect, registered or not, when to try again.
 //!
 //! Inputs: session `Sent`, `Opened`, `Message`, `Unknown`, `Closed`; timers
-//! `Registration`, `Connecting`, `Reconnect`, `Healthy`; system `AddressesChanged`.
+//! `Registration`, `Connecting`, `Reconnect`, `Healthy`; system `AddressesChanged`, `Clock`.
 //! Outputs: session `Connect`, `Close`; faults of the session; log; the
 //! [`Change`] that the call must know of.
 
@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::command::SessionCommand;
 use super::context::Context;
-use super::event::{CloseReason, Closed, Message, SessionEvent};
+use super::event::{Clock, CloseReason, Closed, Message, SessionEvent};
 use super::fault::Fault;
+use super::keep_alive;
 use super::log::Kind;
 use super::status::SessionStatus;
 use super::timer::Timer;
@@ -26,6 +27,12 @@ const CONNECTING: Duration = Duration::from_secs(20);
 const TOKEN_PAUSE: Duration = Duration::from_secs(60);
 /// A token that carried a stream for so long was a good one.
 const TOKEN_PROVEN: Duration = Duration::from_secs(2);
+/// Without the time a connection is tried this seldom. Certificates are judged
+/// then as ever, so a clock in 1970 costs one refusal; but where it is this
+/// program's date of birth that is wrong, the box is not lost for good.
+const TIMELESS_PAUSE: Duration = Duration::from_secs(600);
+const NO_TIME: &str = "the clock is not set, and without the time no certificate can be judged; \
+                       let the machine reach a time server (NTP)";
 
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -97,8 +104,55 @@ impl Session {
     }
 }
 
+/// Switched on. Where certificates are to be judged, the first word of the
+/// clock is awaited, which comes at once.
+pub(super) fn start(cx: &mut Context) {
+    if lacks_time(cx) {
+        await_time(cx);
+    } else {
+        connect(cx);
+    }
+}
+
+/// The machine's clock as it starts, or was set.
+pub(super) fn clock_set(cx: &mut Context, clock: Clock) {
+    let lacked = lacks_time(cx);
+    let first = cx.clock.set(clock, cx.now);
+    if clock.known {
+        cx.clear(Fault::ClockNotSet);
+    } else {
+        cx.raise(Fault::ClockNotSet, NO_TIME);
+    }
+    match cx.session.state {
+        State::Waiting if lacks_time(cx) => {
+            if !lacked {
+                await_time(cx);
+            }
+        }
+        // Nothing has gone wrong yet: this is the start.
+        State::Waiting if first && lacked => connect(cx),
+        // The certificate may be good today.
+        State::Waiting => try_soon(cx),
+        State::Connecting
+        | State::Sent
+        | State::Registered
+        | State::Closing
+        | State::Ending
+        | State::Ended => {}
+    }
+}
+
+fn lacks_time(cx: &Context) -> bool {
+    cx.settings.session.needs_time && cx.clock.unix(cx.now).is_none()
+}
+
+fn await_time(cx: &mut Context) {
+    cx.session.detail = format!("waiting for the time: {NO_TIME}");
+    cx.after(Timer::Reconnect, TIMELESS_PAUSE);
+}
+
 /// Opens the stream.
-pub(super) fn connect(cx: &mut Context) {
+fn connect(cx: &mut Context) {
     let renew_token = cx.session.token == Token::Refused;
     if renew_token || std::mem::take(&mut cx.session.tokenless) {
         cx.session.renewed = Some(cx.now);
@@ -186,14 +240,8 @@ pub(super) fn healthy(cx: &mut Context) {
 /// The network changed, perhaps for the better: waiting for a core that could
 /// not be reached is cut short.
 pub(super) fn addresses_changed(cx: &mut Context) {
-    let asked_to_wait =
-        cx.faults.is_raised(Fault::CredentialsRefused) || cx.faults.is_raised(Fault::RateLimited);
     match cx.session.state {
-        State::Waiting if !asked_to_wait => {
-            let base = cx.settings.backoff.base;
-            let wait = cx.random_up_to(base);
-            cx.hasten(Timer::Reconnect, wait);
-        }
+        State::Waiting if !lacks_time(cx) => try_soon(cx),
         State::Waiting
         | State::Connecting
         | State::Sent
@@ -201,6 +249,17 @@ pub(super) fn addresses_changed(cx: &mut Context) {
         | State::Closing
         | State::Ending
         | State::Ended => {}
+    }
+}
+
+/// Cuts a wait short, unless it was asked for.
+fn try_soon(cx: &mut Context) {
+    let asked_to_wait =
+        cx.faults.is_raised(Fault::CredentialsRefused) || cx.faults.is_raised(Fault::RateLimited);
+    if !asked_to_wait {
+        let base = cx.settings.backoff.base;
+        let wait = cx.random_up_to(base);
+        cx.hasten(Timer::Reconnect, wait);
     }
 }
 
@@ -311,6 +370,9 @@ fn closed(cx: &mut Context, closed: Closed) -> Option<Change> {
 }
 
 fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
+    if reason == CloseReason::TooManyPings {
+        keep_alive::too_often(cx);
+    }
     // A token may have been revoked or outlived: one new one is tried at once.
     // Not twice a minute, though, unless the core itself has shown that the
     // last one was good: some end a stream whenever its token's life is over.
@@ -336,6 +398,7 @@ fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
         | CloseReason::CertificateRefused
         | CloseReason::PermissionDenied
         | CloseReason::RateLimited
+        | CloseReason::TooManyPings
         | CloseReason::EndedByCore
         | CloseReason::Lost => {
             cx.session.token = Token::Fine;
@@ -370,7 +433,10 @@ fn wait(cx: &mut Context, reason: CloseReason, detail: String) {
     let jitter = cx.random_up_to(doubled.min(backoff.ceiling));
     let least = if cx.faults.is_raised(Fault::CredentialsRefused) {
         TOKEN_PAUSE
-    } else if fault == Fault::RateLimited {
+    } else if lacks_time(cx) {
+        cx.session.detail = format!("waiting for the time: {}", cx.session.detail);
+        TIMELESS_PAUSE
+    } else if reason == CloseReason::RateLimited {
         backoff.rate_limit
     } else {
         Duration::ZERO
@@ -396,6 +462,6 @@ fn fault_of(reason: CloseReason) -> Fault {
         }
         CloseReason::TokenUnavailable => Fault::TokenUnavailable,
         CloseReason::SecretUnreadable => Fault::SecretUnreadable,
-        CloseReason::RateLimited => Fault::RateLimited,
+        CloseReason::RateLimited | CloseReason::TooManyPings => Fault::RateLimited,
     }
 }

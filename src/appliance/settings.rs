@@ -30,6 +30,8 @@ pub struct Settings {
     pub call: CallSettings,
     /// Reconnecting.
     pub backoff: BackoffSettings,
+    /// What the session needs and how it is kept alive.
+    pub session: SessionSettings,
 }
 
 /// Which rpc of the wire contract.
@@ -177,6 +179,32 @@ impl CallSettings {
     /// How long to let this number ring.
     pub(super) fn ring_time(&self, number: Option<&PhoneNumber>) -> Duration {
         number.and_then(|number| self.ring_times.get(number)).copied().unwrap_or(self.ring_timeout)
+    }
+}
+
+/// What the session needs and how it is kept alive.
+#[derive(Clone, Debug, Default)]
+pub struct SessionSettings {
+    /// The voice core or the token server is reached with TLS: while the clock
+    /// is not set no certificate can be judged. Default false.
+    pub needs_time: bool,
+    /// While no call is up.
+    pub idle: KeepAlive,
+}
+
+/// How a connection that is dead on the other side is found: an HTTP/2 PING
+/// (RFC 9113 section 6.7) that is not answered. It takes `every + timeout` at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// From an answer to the next PING. Default 10 s.
+    pub every: Duration,
+    /// How long an answer may take. Default 5 s.
+    pub timeout: Duration,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(10), timeout: Duration::from_secs(5) }
     }
 }
 

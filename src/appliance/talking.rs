@@ -43,6 +43,7 @@ impl Phone {
             State::Outgoing { media, .. } | State::Ringing { media } => {
                 *media = EarlyMedia::Up;
                 cx.step("ice", &found.leg.id, format!("early media is up, codec {codec}"));
+                self.sound(cx);
             }
             State::Preparing | State::Incoming(_) | State::Releasing => {
                 cx.ignored("media-unexpected", "media is up before anybody answered");
@@ -52,8 +53,10 @@ impl Phone {
 
     /// Media: the first packet of audio.
     pub fn first_audio(&mut self, cx: &mut Context, call: CallRef) {
-        if let Some(found) = self.calls.get(call) {
+        if let Some(found) = self.calls.get_mut(call) {
+            found.leg.heard = true;
             cx.step("first-audio", &found.leg.id, "first audio from the far end");
+            self.sound(cx);
         }
         self.check_progress(cx, call, true);
     }
@@ -70,7 +73,10 @@ impl Phone {
                 cx.counters.count("media-interrupted");
                 cx.step("interrupted", &found.leg.id, "media is interrupted");
             }
-            State::Outgoing { media, .. } | State::Ringing { media } => *media = EarlyMedia::Down,
+            State::Outgoing { media, .. } | State::Ringing { media } => {
+                *media = EarlyMedia::Down;
+                self.sound(cx);
+            }
             // Here `MediaTimeout` runs.
             State::Connecting => cx.counters.count("media-interrupted"),
             State::Preparing | State::Incoming(_) | State::Releasing => {

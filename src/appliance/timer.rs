@@ -16,6 +16,8 @@ pub enum Timer {
     Registration,
     /// Healthy for long enough that back-off starts afresh.
     Healthy,
+    /// The core has long taken keep-alive as it is: a faster one may be tried.
+    KeepAliveFaster,
     /// The prepared peer connection is old: make a fresh one.
     PeerRefresh,
     /// No peer connection could be made: try again.
@@ -97,6 +99,7 @@ impl Timer {
             | Timer::CheckOverdue
             | Timer::DoNotDisturb
             | Timer::Exit
+            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)

@@ -8,6 +8,7 @@ use super::document;
 use super::secret::{self, SecretSource};
 use super::section::Section;
 use super::server::{self, Shape};
+use crate::appliance::settings::{KeepAlive, SessionSettings};
 
 /// Where the voice core is.
 #[derive(Clone, Debug)]
@@ -16,9 +17,10 @@ pub struct CoreConfig {
     pub endpoint: String,
     /// Roots instead of the public ones, PEM.
     pub ca_file: Option<NamedFile>,
-    /// HTTP/2 PING interval, also while idle. 1 s to 1 h, default 10 s.
+    /// HTTP/2 PING interval while no call is up; in a call 1.5 s or this, what is less. 1 s to 1 h, default 10 s.
     pub keep_alive_interval: Duration,
-    /// A PING without an answer for this long ends the session. 100 ms to 5 min, default 5 s.
+    /// A PING without an answer for this long ends the session; in a call 3 s or this, what is less.
+    /// 100 ms to 5 min, default 5 s.
     pub keep_alive_timeout: Duration,
     /// For name, TCP, TLS and the stream's request. 100 ms to 5 min, default 10 s.
     pub connect_timeout: Duration,
@@ -83,6 +85,19 @@ pub(super) fn read_core(section: Option<Section<'_>>, base: &Path) -> CoreConfig
     set("connect-timeout", MS(100)..=SECS(300), &mut core.connect_timeout);
     section.finish();
     core
+}
+
+/// What the session must know of the way to the core.
+pub(super) fn session(core: &CoreConfig, auth: &AuthConfig) -> SessionSettings {
+    let token_url = match auth {
+        AuthConfig::None => None,
+        AuthConfig::ClientCredentials { token_url, .. } => Some(token_url),
+    };
+    let mut addresses = token_url.into_iter().chain([&core.endpoint]);
+    SessionSettings {
+        needs_time: addresses.any(|address| address.starts_with("https:")),
+        idle: KeepAlive { every: core.keep_alive_interval, timeout: core.keep_alive_timeout },
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -196,6 +196,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     call.ring_times = contacts.ring_times;
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
+    let session = core::session(&core, &auth);
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
     let door = read_door(root.section("door"));
@@ -206,7 +207,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let leds = board.leds.iter().map(|(name, led)| (name.clone(), led.function)).collect();
     let outputs = board.outputs.keys().cloned().collect();
     Some(Config {
-        appliance: Settings { mode, contacts, buttons, leds, outputs, incoming, call, backoff },
+        appliance: Settings { mode, contacts, buttons, leds, outputs, incoming, call, backoff, session },
         core,
         auth,
         backend: backend?,

@@ -3,57 +3,44 @@
 //! is pinged too often says so in its GOAWAY, and nowhere else.
 
 use std::error::Error;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic::codegen::http::{HeaderValue, Request, Response, Uri, header};
+use tonic::codegen::http::Uri;
 
 use super::error::{chain_text, closed, find, is_name_error, tls_text};
+use super::http2::{Ended, Http2, handshake};
 use super::{PipeSettings, tls};
 use crate::appliance::event::{CloseReason, Closed};
+use crate::appliance::settings::KeepAlive;
+
+/// TCP tries a silent connection itself (RFC 9293 section 3.8.4), so that one
+/// that is dead is found in 20 s also when the core bears no PINGs: no server
+/// can take offence at these.
+const TCP_IDLE: Duration = Duration::from_secs(10);
+const TCP_PROBE: Duration = Duration::from_secs(3);
+const TCP_PROBES: u32 = 3;
+/// What is sent and not acknowledged for so long ends the connection (RFC 5482).
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(19);
 
 /// A working connection: requests go in, and how it ended comes out.
 pub(super) struct Connection {
     pub(super) requests: Http2,
     pub(super) origin: Uri,
-    pub(super) ended: JoinHandle<hyper::Result<()>>,
+    pub(super) ended: JoinHandle<Result<(), Ended>>,
 }
 
-/// Requests on one connection.
-#[derive(Clone)]
-pub(super) struct Http2(SendRequest<Body>);
-
-impl Service<Request<Body>> for Http2 {
-    type Response = Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let name = HeaderValue::from_static(concat!("callbox/", env!("CARGO_PKG_VERSION")));
-        request.headers_mut().insert(header::USER_AGENT, name);
-        Box::pin(self.0.send_request(request))
-    }
-}
+type Pace = watch::Receiver<KeepAlive>;
 
 /// Connects: name, TCP, TLS and HTTP/2, all within the configured time.
-pub(super) async fn connect(settings: &PipeSettings, keep_alive: Duration) -> Result<Connection, Closed> {
-    let connecting = try_connect(settings, keep_alive);
+pub(super) async fn connect(settings: &PipeSettings, pace: Pace) -> Result<Connection, Closed> {
+    let connecting = try_connect(settings, pace);
     match tokio::time::timeout(settings.connect_timeout, connecting).await {
         Ok(connected) => connected,
         Err(_) => {
@@ -64,7 +51,7 @@ pub(super) async fn connect(settings: &PipeSettings, keep_alive: Duration) -> Re
     }
 }
 
-async fn try_connect(settings: &PipeSettings, keep_alive: Duration) -> Result<Connection, Closed> {
+async fn try_connect(settings: &PipeSettings, pace: Pace) -> Result<Connection, Closed> {
     let name = &settings.endpoint;
     let unusable = |why: &str| closed(CloseReason::Unreachable, format!("{name:?} is no address: {why}"));
     let origin: Uri = name.parse().map_err(|error| unusable(&format!("{error}")))?;
@@ -78,9 +65,13 @@ async fn try_connect(settings: &PipeSettings, keep_alive: Duration) -> Result<Co
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
+    connector.set_keepalive(Some(TCP_IDLE));
+    connector.set_keepalive_interval(Some(TCP_PROBE));
+    connector.set_keepalive_retries(Some(TCP_PROBES));
+    connector.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
     // Shared out among the addresses of the name, so that one that is dead leaves time for the next.
     connector.set_connect_timeout(Some(settings.connect_timeout));
-    let socket = connector.call(origin.clone()).await.map_err(|error| refusal(&error, name))?;
+    let socket = connector.call(origin.clone()).await.map_err(|error| refusal(&error, name))?.into_inner();
 
     let (requests, ended) = if with_tls {
         // A URI writes IPv6 addresses in brackets, a certificate does not.
@@ -89,33 +80,16 @@ async fn try_connect(settings: &PipeSettings, keep_alive: Duration) -> Result<Co
         let config = tls::to_core(settings.ca_file.as_deref())
             .map_err(|error| closed(CloseReason::CertificateRefused, error.to_string()))?;
         let connector = TlsConnector::from(Arc::new(config));
-        let stream =
-            connector.connect(host, socket.into_inner()).await.map_err(|error| refusal(&error, name))?;
+        let stream = connector.connect(host, socket).await.map_err(|error| refusal(&error, name))?;
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Err(closed(CloseReason::Unreachable, format!("{name} does not speak HTTP/2")));
         }
-        handshake(TokioIo::new(stream), settings, keep_alive).await
+        handshake(stream, pace).await
     } else {
-        handshake(socket, settings, keep_alive).await
+        handshake(socket, pace).await
     }
     .map_err(|error| refusal(&error, name))?;
-    Ok(Connection { requests: Http2(requests), origin, ended })
-}
-
-type Started = (SendRequest<Body>, JoinHandle<hyper::Result<()>>);
-
-async fn handshake<T>(io: TokioIo<T>, settings: &PipeSettings, keep_alive: Duration) -> hyper::Result<Started>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (requests, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(keep_alive)
-        .keep_alive_timeout(settings.keep_alive_timeout)
-        .keep_alive_while_idle(true)
-        .handshake(io)
-        .await?;
-    Ok((requests, tokio::spawn(connection)))
+    Ok(Connection { requests, origin, ended })
 }
 
 /// Why no connection to `endpoint` came about.

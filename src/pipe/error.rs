@@ -56,10 +56,8 @@ pub(super) fn from_status(status: &Status) -> Closed {
 
 /// Whether the peer closed the connection because it was pinged too often
 /// (gRPC proposal A8, client-side keep-alive).
-pub(super) fn is_too_many_pings(error: &(dyn Error + 'static)) -> bool {
-    find::<h2::Error>(error).is_some_and(|error| {
-        error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
-    })
+pub(super) fn is_too_many_pings(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
 }
 
 /// What a TLS error means, for people.

@@ -4,6 +4,7 @@
 mod connect;
 mod convert;
 mod error;
+mod http2;
 mod link;
 pub mod proto;
 mod session;
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::appliance::command::SessionCommand;
 use crate::appliance::event::SessionEvent;
-use crate::appliance::settings::Mode;
+use crate::appliance::settings::{KeepAlive, Mode};
 
 /// The largest message either way, in bytes. SDP with all its candidates is
 /// a few KiB; more than this is no call but an attempt to fill the memory.
@@ -53,10 +54,8 @@ pub struct PipeSettings {
     pub mode: Mode,
     /// How to get a token.
     pub auth: AuthSettings,
-    /// HTTP/2 PING interval, also while idle. Default 10 s.
-    pub keep_alive_interval: Duration,
-    /// A PING without an answer for this long ends the session. Default 5 s.
-    pub keep_alive_timeout: Duration,
+    /// The pace of the PINGs until a `KeepAlive` command changes it.
+    pub keep_alive: KeepAlive,
     /// For name, TCP, TLS and the stream's request. Default 10 s.
     pub connect_timeout: Duration,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use prost::Message as _;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -16,6 +16,7 @@ use tonic::{Code, Request, Status};
 use super::connect::{Connection, connect};
 use super::convert::{from_wire, to_wire};
 use super::error::{closed, from_status, is_too_many_pings};
+use super::http2::Ended;
 use super::link::{Gone, Link};
 use super::proto::WebTerminalMessage;
 use super::proto::web_terminal_service_client::WebTerminalServiceClient;
@@ -23,7 +24,7 @@ use super::token::TokenSource;
 use super::{MESSAGE_LIMIT, PipeSettings, tls};
 use crate::appliance::command::SessionCommand;
 use crate::appliance::event::{CloseReason, Closed, Message, SessionEvent};
-use crate::appliance::settings::Mode;
+use crate::appliance::settings::{KeepAlive, Mode};
 
 /// Messages that wait for a slow connection. A call takes a handful.
 const OUTBOUND: usize = 32;
@@ -31,8 +32,6 @@ const OUTBOUND: usize = 32;
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 /// How long a connection whose stream broke may take to say why.
 const END_GRACE: Duration = Duration::from_millis(100);
-/// Keep-alive is not slowed down beyond this: NAT bindings would be lost.
-const SLOWEST_KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// Obeys until the driver is gone.
 pub(super) async fn run(
@@ -42,8 +41,8 @@ pub(super) async fn run(
 ) {
     tls::install_provider();
     let tokens = TokenSource::new(settings.auth.clone());
-    let keep_alive = settings.keep_alive_interval;
-    let mut shell = Shell { settings, keep_alive, tokens: &tokens, link: Link::new(commands, events) };
+    let pace = watch::Sender::new(settings.keep_alive);
+    let mut shell = Shell { settings, pace, tokens: &tokens, link: Link::new(commands, events) };
     tokio::select! {
         Err(Gone) = shell.obey() => {}
         () = tokens.keep_fresh() => {}
@@ -52,8 +51,8 @@ pub(super) async fn run(
 
 struct Shell<'a> {
     settings: PipeSettings,
-    /// As configured at first, doubled each time a core finds it too often.
-    keep_alive: Duration,
+    /// The pace of keep-alive, for the connection that is open, too.
+    pace: watch::Sender<KeepAlive>,
     tokens: &'a TokenSource,
     link: Link,
 }
@@ -61,6 +60,7 @@ struct Shell<'a> {
 /// What a command means to a session that is open or about to be.
 enum Told {
     Send(Message),
+    Pace(KeepAlive),
     End(Closed),
 }
 
@@ -79,6 +79,7 @@ impl Shell<'_> {
                     self.link.report(SessionEvent::Closed(closed)).await?;
                 }
                 SessionCommand::Send(message) => note_dropped(&message),
+                SessionCommand::KeepAlive(pace) => self.set_pace(pace),
                 SessionCommand::Close => {}
             }
         }
@@ -86,32 +87,33 @@ impl Shell<'_> {
 
     async fn session(&mut self, renew_token: bool) -> Result<Closed, Gone> {
         let opened = {
-            let mut opening = pin!(open(&self.settings, self.keep_alive, self.tokens, renew_token));
+            let pace = self.pace.subscribe();
+            let mut opening = pin!(open(&self.settings, pace, self.tokens, renew_token));
             loop {
                 tokio::select! {
                     opened = &mut opening => break opened,
                     told = told(&mut self.link) => match told {
                         Told::Send(message) => note_dropped(&message),
+                        Told::Pace(pace) => {
+                            self.pace.send_replace(pace);
+                        }
                         Told::End(closed) => return Ok(closed),
                     },
                 }
             }
         };
         match opened {
-            Ok((connection, authorization)) => self.talk(connection, authorization).await,
+            Ok((connection, token)) => self.talk(connection, token).await,
             Err(closed) => Ok(closed),
         }
     }
 
-    async fn talk(
-        &mut self,
-        connection: Connection,
-        authorization: Option<MetadataValue<Ascii>>,
-    ) -> Result<Closed, Gone> {
+    async fn talk(&mut self, connection: Connection, token: Option<Bearer>) -> Result<Closed, Gone> {
         let (outbound, queued) = mpsc::channel(OUTBOUND);
         let mut request = Request::new(ReceiverStream::new(queued));
-        if let Some(authorization) = authorization {
-            request.metadata_mut().insert("authorization", authorization);
+        if let Some(Bearer { token, header }) = token {
+            request.metadata_mut().insert("authorization", header);
+            self.tokens.note_shown(&token);
         }
         self.link.report(SessionEvent::Sent).await?;
 
@@ -155,6 +157,7 @@ impl Shell<'_> {
                             return Ok(closed);
                         }
                     }
+                    Told::Pace(pace) => self.set_pace(pace),
                     Told::End(closed) => {
                         // The end of our side goes out behind the last message.
                         drop(outbound);
@@ -170,26 +173,28 @@ impl Shell<'_> {
 
     /// Why the stream broke: what the connection says tells more than what
     /// the stream says.
-    async fn broken(&mut self, status: &Status, ended: JoinHandle<hyper::Result<()>>) -> Closed {
+    async fn broken(&mut self, status: &Status, ended: JoinHandle<Result<(), Ended>>) -> Closed {
         // Some cores end their streams with UNAVAILABLE before the GOAWAY that
         // says why; any other status of theirs stands for itself.
         if status.source().is_none() && status.code() != Code::Unavailable {
             return from_status(status);
         }
-        let ended = self.link.meanwhile(tokio::time::timeout(END_GRACE, ended)).await;
-        if let Ok(Ok(Err(error))) = ended
-            && is_too_many_pings(&error)
-        {
-            self.slow_keep_alive();
-            return closed(CloseReason::RateLimited, "the core finds keep-alive too often");
+        match self.link.meanwhile(tokio::time::timeout(END_GRACE, ended)).await {
+            Ok(Ok(Err(Ended::Broken(error)))) if is_too_many_pings(&error) => {
+                let every = self.pace.borrow().every;
+                closed(
+                    CloseReason::TooManyPings,
+                    format!("the core finds keep-alive every {every:?} too often"),
+                )
+            }
+            Ok(Ok(Err(silent @ Ended::NoAnswer(_)))) => closed(CloseReason::Lost, silent.to_string()),
+            Ok(Ok(Err(Ended::Broken(_)) | Ok(())) | Err(_)) | Err(_) => from_status(status),
         }
-        from_status(status)
     }
 
-    fn slow_keep_alive(&mut self) {
-        let slowest = SLOWEST_KEEP_ALIVE.max(self.settings.keep_alive_interval);
-        self.keep_alive = self.keep_alive.saturating_mul(2).min(slowest);
-        tracing::warn!(interval = ?self.keep_alive, "the core finds keep-alive too often, slowing down");
+    fn set_pace(&self, pace: KeepAlive) {
+        tracing::debug!(?pace, "keep-alive");
+        self.pace.send_replace(pace);
     }
 }
 
@@ -197,6 +202,7 @@ impl Shell<'_> {
 async fn told(link: &mut Link) -> Told {
     match link.command().await {
         Ok(SessionCommand::Send(message)) => Told::Send(message),
+        Ok(SessionCommand::KeepAlive(pace)) => Told::Pace(pace),
         Ok(SessionCommand::Close) | Err(Gone) => {
             Told::End(closed(CloseReason::Requested, "closed as asked for"))
         }
@@ -231,21 +237,27 @@ fn note_dropped(message: &Message) {
     tracing::warn!(call_id = %message.call_id, "a message was dropped: no session is open");
 }
 
-async fn open(
-    settings: &PipeSettings,
-    keep_alive: Duration,
-    tokens: &TokenSource,
-    renew_token: bool,
-) -> Result<(Connection, Option<MetadataValue<Ascii>>), Closed> {
-    let token = tokens.token(renew_token).await.map_err(|error| error.to_closed())?;
-    let authorization = token.as_ref().map(bearer).transpose()?;
-    let connection = connect(settings, keep_alive).await?;
-    Ok((connection, authorization))
+/// A token and how it is shown.
+struct Bearer {
+    token: SecretString,
+    header: MetadataValue<Ascii>,
 }
 
-fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, Closed> {
-    let mut value = MetadataValue::try_from(format!("Bearer {}", token.expose_secret()))
+async fn open(
+    settings: &PipeSettings,
+    pace: watch::Receiver<KeepAlive>,
+    tokens: &TokenSource,
+    renew_token: bool,
+) -> Result<(Connection, Option<Bearer>), Closed> {
+    let token = tokens.token(renew_token).await.map_err(|error| error.to_closed())?;
+    let bearer = token.map(bearer).transpose()?;
+    let connection = connect(settings, pace).await?;
+    Ok((connection, bearer))
+}
+
+fn bearer(token: SecretString) -> Result<Bearer, Closed> {
+    let mut header = MetadataValue::try_from(format!("Bearer {}", token.expose_secret()))
         .map_err(|_| closed(CloseReason::TokenUnavailable, "the token endpoint's token is not printable"))?;
-    value.set_sensitive(true);
-    Ok(value)
+    header.set_sensitive(true);
+    Ok(Bearer { token, header })
 }

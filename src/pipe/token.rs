@@ -30,6 +30,8 @@ const ASSUMED_LIFE: Duration = Duration::from_secs(300);
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Tokens that live less are not renewed ahead: that would be a busy loop.
 const SHORTEST_RENEWED: Duration = Duration::from_secs(2);
+/// After a renewal that was refused nobody asks for this long.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// A renewal ahead of time that failed is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -62,7 +64,8 @@ impl TokenError {
 pub(super) struct TokenSource {
     auth: AuthSettings,
     cached: watch::Sender<Option<Cached>>,
-    fetching: Mutex<()>,
+    /// Held while asking; when a renewal was last refused, and with what words.
+    fetching: Mutex<Option<(Instant, String)>>,
 }
 
 #[derive(Clone)]
@@ -95,7 +98,7 @@ fn renewal(life: Duration) -> Duration {
 
 impl TokenSource {
     pub(super) fn new(auth: AuthSettings) -> Self {
-        Self { auth, cached: watch::Sender::new(None), fetching: Mutex::new(()) }
+        Self { auth, cached: watch::Sender::new(None), fetching: Mutex::new(None) }
     }
 
     /// The token to show, if one is needed. A good one from memory is taken
@@ -107,9 +110,15 @@ impl TokenSource {
         if let Some(token) = self.good(renew) {
             return Ok(Some(token));
         }
-        let _one_at_a_time = self.fetching.lock().await;
+        let renewal_refused = self.fetching.lock().await;
         if let Some(token) = self.good(renew) {
             return Ok(Some(token));
+        }
+        // The appliance waits for a minute when it hears of a refusal, but it did not hear of that one.
+        if let Some((at, detail)) = &*renewal_refused
+            && at.elapsed() < REFUSED_PAUSE
+        {
+            return Err(TokenError::Refused(detail.clone()));
         }
         self.fetch().await?;
         // Without this check a token that is born dead would open a stream without any.
@@ -141,30 +150,40 @@ impl TokenSource {
 
     /// Answers when to try again, if at all: a success speaks for itself.
     async fn renew_ahead(&self) -> Option<Instant> {
-        let _one_at_a_time = self.fetching.lock().await;
+        let mut refused = self.fetching.lock().await;
         let error = self.fetch().await.err()?;
         tracing::warn!(%error, "the access token was not renewed ahead of its end");
         match error {
             TokenError::Unavailable(_) => Some(Instant::now() + RETRY_AFTER),
             // Asking again with the same secret could lock the client out.
-            TokenError::Refused(_) | TokenError::Secret(_) => None,
+            TokenError::Refused(detail) => {
+                *refused = Some((Instant::now(), detail));
+                None
+            }
+            TokenError::Secret(_) => None,
         }
     }
 
-    /// Takes the token from memory if it is good, and marks it as shown.
+    /// The token from memory if it is good.
     fn good(&self, unseen: bool) -> Option<SecretString> {
-        let mut good = None;
+        let cached = self.cached.borrow();
+        let good =
+            cached.as_ref().filter(|cached| cached.is_good(Instant::now()) && !(unseen && cached.shown));
+        good.map(|cached| cached.token.clone())
+    }
+
+    /// The core gets to see this token. One that was had for a connection
+    /// that did not come about is as good as new.
+    pub(super) fn note_shown(&self, token: &SecretString) {
         self.cached.send_if_modified(|cached| {
-            if let Some(cached) = cached.as_mut().filter(|cached| cached.is_good(Instant::now()))
-                && !(unseen && cached.shown)
+            if let Some(cached) = cached
+                && cached.token.expose_secret() == token.expose_secret()
             {
                 cached.shown = true;
-                good = Some(cached.token.clone());
             }
             // Nobody waits for the mark.
             false
         });
-        good
     }
 
     async fn fetch(&self) -> Result<(), TokenError> {

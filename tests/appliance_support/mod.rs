@@ -22,7 +22,7 @@ use callbox::appliance::event::{
 use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
 use callbox::appliance::indicator::{LedFunction, Pattern};
 use callbox::appliance::settings::{
-    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, Settings,
+    BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
 use callbox::appliance::status::{CallStatus, SessionStatus};
 use callbox::appliance::tone::Tone;
@@ -104,6 +104,7 @@ pub fn settings() -> Settings {
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),
+        session: SessionSettings::default(),
     }
 }
 

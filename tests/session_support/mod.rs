@@ -10,7 +10,7 @@ use std::time::Duration;
 use callbox::appliance::command::SessionCommand;
 use callbox::appliance::event::{Body, CloseReason, Closed, Message, SessionEvent};
 use callbox::appliance::id::CallId;
-use callbox::appliance::settings::Mode;
+use callbox::appliance::settings::{KeepAlive, Mode};
 use callbox::pipe::{self, AuthSettings, PipeSettings, SecretSource};
 use callbox::sim::server::Server;
 use tempfile::TempDir;
@@ -113,8 +113,7 @@ pub fn plain(endpoint: String) -> PipeSettings {
         ca_file: None,
         mode: Mode::Pipe,
         auth: AuthSettings::None,
-        keep_alive_interval: Duration::from_secs(10),
-        keep_alive_timeout: Duration::from_secs(5),
+        keep_alive: KeepAlive::default(),
         connect_timeout: Duration::from_secs(10),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::cable::{Cable, MICROPHONE, SPEAKER};
-use super::core::{CLIENT_ID, CLIENT_SECRET, Core, restrict};
+use super::core::{CLIENT_ID, CLIENT_SECRET, Core, command_inside, restrict};
 use super::process::{Process, run};
 use super::{root, wait_for};
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub answer: &'static str,
     /// Names of the ALSA devices for capture and playback.
     pub audio: (String, String),
+    /// The least and the greatest limit of a wait before the next attempt.
+    pub backoff: (&'static str, &'static str),
     /// More sections.
     pub more: String,
 }
@@ -65,6 +67,7 @@ impl Config {
             codecs: vec!["opus", "pcmu", "pcma"],
             answer: "auto",
             audio: (MICROPHONE.to_owned(), SPEAKER.to_owned()),
+            backoff: ("200ms", "2s"),
             more: String::new(),
         }
     }
@@ -92,7 +95,7 @@ impl Config {
              [media]\ncodecs = {codecs:?}\nloopback = true\n\
              [contacts]\nfront = {CALLEE:?}\n\
              [incoming]\nanswer = {answer:?}\n\
-             [backoff]\nbase = \"200ms\"\nceiling = \"2s\"\n\
+             [backoff]\nbase = {base:?}\nceiling = {ceiling:?}\n\
              [[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
              {more}",
             mode = self.mode,
@@ -101,6 +104,8 @@ impl Config {
             playback = self.audio.1,
             codecs = self.codecs,
             answer = self.answer,
+            base = self.backoff.0,
+            ceiling = self.backoff.1,
             more = self.more,
         )
     }
@@ -128,13 +133,18 @@ impl Appliance {
 
     /// Starts a box without a cable.
     pub fn start_with_environment(config: &Config, environment: &[(&str, String)]) -> Self {
+        Self::start_inside(config, environment, &[])
+    }
+
+    /// Starts a box without a cable elsewhere, such as by `nsenter`.
+    pub fn start_inside(config: &Config, environment: &[(&str, String)], inside: &[String]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let dir = folder.path();
         let secret = dir.join("secret");
         fs::write(&secret, &config.secret).unwrap();
         restrict(&secret, config.secret_mode);
         fs::write(dir.join("callbox.toml"), config.text(dir)).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callbox"));
+        let mut command = command_inside(inside);
         command.arg("run").arg("--config").arg(dir.join("callbox.toml"));
         command.arg("--socket").arg(dir.join("control.sock"));
         command.envs(environment.iter().map(|(name, value)| (*name, value)));

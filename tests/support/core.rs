@@ -27,11 +27,22 @@ pub struct CoreOptions {
     pub browser: bool,
     /// More arguments.
     pub arguments: Vec<String>,
+    /// Where it listens, without the port.
+    pub address: &'static str,
+    /// What starts it elsewhere, such as `nsenter`; empty for here.
+    pub inside: Vec<String>,
 }
 
 impl Default for CoreOptions {
     fn default() -> Self {
-        Self { script: String::new(), secure: true, browser: false, arguments: Vec::new() }
+        Self {
+            script: String::new(),
+            secure: true,
+            browser: false,
+            arguments: Vec::new(),
+            address: "127.0.0.1",
+            inside: Vec::new(),
+        }
     }
 }
 
@@ -55,8 +66,9 @@ impl Core {
     pub fn start(options: &CoreOptions) -> Self {
         let folder = TempDir::new().expect("a folder");
         let dir = folder.path();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callbox"));
-        command.args(["sim-core", "--json", "--listen", "127.0.0.1:0", "--token-listen", "127.0.0.1:0"]);
+        let mut command = command_inside(&options.inside);
+        let any_port = format!("{}:0", options.address);
+        command.args(["sim-core", "--json", "--listen", &any_port, "--token-listen", &any_port]);
         if options.secure {
             let secret = dir.join("core-secret");
             fs::write(&secret, CLIENT_SECRET).unwrap();
@@ -135,6 +147,19 @@ impl Core {
 
     fn text(&self, key: &str) -> &str {
         self.first[key].as_str().unwrap_or_else(|| panic!("no {key} in {}", self.first))
+    }
+}
+
+/// callbox, to be started there (nowhere special if empty).
+pub fn command_inside(inside: &[String]) -> Command {
+    let callbox = env!("CARGO_BIN_EXE_callbox");
+    match inside {
+        [] => Command::new(callbox),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(callbox);
+            command
+        }
     }
 }
 

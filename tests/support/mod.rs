@@ -12,6 +12,7 @@ pub mod cable;
 pub mod chromium;
 pub mod core;
 pub mod future_core;
+pub mod netns;
 pub mod process;
 pub mod proxy;
 pub mod score;

@@ -52,6 +52,9 @@ packages_test() {
     want asterisk-core-sounds-en-g722 "recorded speech, English"
     want asterisk-core-sounds-it-g722 "recorded speech, Italian"
     want libnss-wrapper "a private hosts file for one test"
+    want libfaketime "a clock in 1970 for one test"
+    want iproute2 "network namespaces and a cable between them" ip
+    want util-linux "enters network namespaces" nsenter
     want nodejs "runs the foreign token server" node
     want npm "installs the foreign token server" npm
 }
