@@ -1,6 +1,7 @@
 //! A call that outlives its signalling. The mobile link of a box drops its
 //! stream several times a day; who talks at that moment must not notice, and a
 //! hang-up in the gap must end that call and never another.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod appliance_support;
 

@@ -1,6 +1,7 @@
 //! How long a call may last. A telephone laid aside must not block the door
 //! for the day, nor a far end that died in silence; and nobody may be cut off
 //! without a warning, or because they are on hold.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod appliance_support;
 

@@ -14,14 +14,14 @@ pub enum Tone {
     Ringback,
     /// A call rings here.
     Ring,
+    /// Over the call: another one waits (ITU-T E.180 call waiting tone).
+    CallWaiting,
     /// Rejected, or the far end hung up (ITU-T E.180 busy tone).
     Busy,
     /// The call could not be made (ITU-T E.180 congestion tone).
     Congestion,
     /// Pressed, but the box cannot call: not registered or broken.
     Error,
-    /// Another call waits while one is up (ITU-T E.180 call waiting tone); quiet, laid over the call.
-    CallWaiting,
     /// The call will end soon, its time is up; quiet, laid over the call.
     CallEnding,
 }
