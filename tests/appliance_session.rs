@@ -358,7 +358,7 @@ fn tokens_that_end_or_are_refused_do_not_touch_a_call() {
 
 #[test]
 fn a_bye_that_could_not_be_sent_is_sent_when_the_session_is_back_unless_it_is_old() {
-    for (gap, byes) in [(secs(29), 1), (secs(31), 0)] {
+    for (gap, byes) in [(secs(27), 1), (secs(31), 0)] {
         let backoff = BackoffSettings { base: ms(0), ..BackoffSettings::default() };
         let mut bench = Bench::ready(Settings { backoff, ..settings() });
         bench.talk();
@@ -373,6 +373,8 @@ fn a_bye_that_could_not_be_sent_is_sent_when_the_session_is_back_unless_it_is_ol
         bench.pass(gap - (bench.now - from));
         bench.take();
         bench.session(SessionEvent::Opened);
+        assert_eq!(bench.sent_byes(), Vec::<String>::new(), "the core may have a new call by now");
+        bench.pass(secs(2));
         assert_eq!(bench.sent_byes().len(), byes, "after {gap:?}");
         bench.still_works();
     }
@@ -391,6 +393,7 @@ fn a_call_that_is_not_answered_ends_with_its_session() {
         assert_eq!((bench.call(), bench.tone), (CallStatus::Releasing, Some(Tone::Congestion)));
         until_connect(&mut bench);
         bench.session(SessionEvent::Opened);
+        bench.pass(secs(2));
         assert_eq!(bench.sent_byes(), [id], "the far end must not go on ringing");
         bench.still_works();
     }

@@ -9,6 +9,7 @@
 //! that a release hidden among bounces is not lost.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::context::Context;
 use super::id::ButtonName;
@@ -24,6 +25,8 @@ pub(super) struct Buttons {
 struct Button {
     contact: Contact,
     finger: Finger,
+    /// When a press last acted.
+    acted: Option<Instant>,
 }
 
 /// What the line does.
@@ -158,6 +161,20 @@ impl Buttons {
         }
     }
 
+    /// Whether the last press that acted was only a moment ago.
+    pub fn too_soon(&self, cx: &Context, name: &ButtonName) -> bool {
+        let ignore_again = cx.settings.buttons.get(name).map(|settings| settings.ignore_again);
+        let acted = self.buttons.get(name).and_then(|button| button.acted);
+        acted.zip(ignore_again).is_some_and(|(at, wait)| cx.now.saturating_duration_since(at) < wait)
+    }
+
+    /// A press did something.
+    pub fn acted(&mut self, cx: &Context, name: &ButtonName) {
+        if let Some(button) = self.buttons.get_mut(name) {
+            button.acted = Some(cx.now);
+        }
+    }
+
     /// The names of all buttons that are stuck.
     pub fn all_stuck(&self) -> Vec<&str> {
         let stuck = self.buttons.iter().filter(|(_, button)| matches!(button.finger, Finger::Stuck));
@@ -203,6 +220,7 @@ impl Button {
 
     fn let_go(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
         cx.timers.stop(&Timer::Hold(name.clone()));
+        cx.timers.stop(&Timer::Stuck(name.clone()));
         match self.finger {
             Finger::FirstPush => {
                 self.finger = Finger::Between;

@@ -1,4 +1,4 @@
-//! What a person at the box hears: one tone at a time.
+//! What a person at the box hears: one tone at a time. A press is also seen.
 //!
 //! A call has a tone of its own while its state lasts (progress, ringback,
 //! ring). A passing tone (the press, the call's end, a refusal) plays over it
@@ -19,10 +19,15 @@ use super::tone::Tone;
 /// tone seems not to stop.
 const PRESS: Duration = Duration::from_millis(200);
 
+/// Long enough for the three beeps of [`Tone::CallEnding`], not for them to come again.
+const WARNING: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Feedback {
     /// The tone of the call's state.
     of_call: Option<Tone>,
+    /// The tone that plays over it until `Timer::ToneEnd`.
+    passing: Option<Tone>,
 }
 
 /// The tone that belongs to the call's state from now on.
@@ -44,10 +49,20 @@ pub(super) fn press(cx: &mut Context) {
     passing(cx, Tone::Press, PRESS);
 }
 
+/// Whether a press is being answered: lamps show it as long as the blip lasts.
+pub(super) fn is_felt(cx: &Context) -> bool {
+    cx.feedback.passing == Some(Tone::Press) && cx.timers.is_set(&Timer::ToneEnd)
+}
+
 /// A tone that tells how something ended.
 pub(super) fn end_tone(cx: &mut Context, tone: Tone) {
     let wait = cx.settings.call.end_tone;
     passing(cx, tone, wait);
+}
+
+/// What a call in progress has to be told, laid over it.
+pub(super) fn warning(cx: &mut Context, tone: Tone) {
+    passing(cx, tone, WARNING);
 }
 
 /// Lamps show for a while that something was refused or failed.
@@ -70,6 +85,7 @@ pub(super) fn silence(cx: &mut Context) {
 }
 
 fn passing(cx: &mut Context, tone: Tone, wait: Duration) {
+    cx.feedback.passing = Some(tone);
     cx.audio(AudioCommand::Tone(Some(tone)));
     cx.after(Timer::ToneEnd, wait);
 }

@@ -48,7 +48,8 @@ pub enum LedFunction {
     Status,
     /// Lit while registered.
     Online,
-    /// A call is being made, or one rings here, also beside another.
+    /// A call is being made, or one rings here, also beside another; lit for a
+    /// moment by a press of any button.
     Calling,
     /// The far end rings.
     Ringing,
@@ -72,6 +73,8 @@ pub(super) struct View {
     pub fault: bool,
     /// Something was refused or failed a moment ago.
     pub trouble: bool,
+    /// A button was pressed a moment ago.
+    pub felt: bool,
 }
 
 /// What a lamp of this function shows.
@@ -85,7 +88,7 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
             CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
             CallStatus::Incoming => Pattern::Fast,
             CallStatus::Idle | CallStatus::Connecting | CallStatus::InCall | CallStatus::Releasing => {
-                Pattern::Off
+                lit_if(view.felt)
             }
         },
         LedFunction::Ringing => match view.call {
@@ -113,7 +116,8 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
 }
 
 /// One lamp for all: what went wrong just now, then the call, so that a press
-/// is seen on a box with a standing fault, then faults and the session.
+/// is seen on a box with a standing fault, then a press that begins no call,
+/// then faults and the session.
 fn status(view: &View) -> Pattern {
     if view.trouble {
         return Pattern::DoubleFlash;
@@ -122,6 +126,7 @@ fn status(view: &View) -> Pattern {
         CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
         CallStatus::Incoming | CallStatus::Connecting => Pattern::Fast,
         CallStatus::InCall => Pattern::On,
+        CallStatus::Idle | CallStatus::Releasing if view.felt => Pattern::On,
         CallStatus::Idle | CallStatus::Releasing if view.fault || !registered(view) => Pattern::DoubleFlash,
         CallStatus::Idle | CallStatus::Releasing => Pattern::Heartbeat,
     }
@@ -168,6 +173,7 @@ mod tests {
             busy_elsewhere: false,
             fault: false,
             trouble: false,
+            felt: false,
         };
         let status = |view: &View| pattern(LedFunction::Status, view);
         assert_eq!(status(&view), Pattern::On);

@@ -1,5 +1,5 @@
 //! The voice core as the contract describes it, for one terminal: who is
-//! registered, which call there is, and what it says when.
+//! registered, which calls there are (with `Pipe` one), and what it says when.
 
 use std::time::Duration;
 
@@ -12,12 +12,17 @@ use super::person::Does;
 use super::plan::{Stray, Whim};
 use super::{Happening, World};
 
+/// A core keeps no more for a terminal that is away.
+const UNSAID: usize = 4;
+
 pub struct Core {
     pub mode: Mode,
     pub stream: Option<u64>,
-    pub call: Option<CoreCall>,
+    pub calls: Vec<CoreCall>,
     /// The associated number's call on another terminal.
     pub elsewhere: Option<(u64, CallId)>,
+    /// What could not be said for want of a stream, and may be said later.
+    unsaid: Vec<Message>,
     serial: u64,
 }
 
@@ -31,7 +36,7 @@ pub struct CoreCall {
 
 impl Core {
     pub fn new(mode: Mode) -> Self {
-        Self { mode, stream: None, call: None, elsewhere: None, serial: 0 }
+        Self { mode, stream: None, calls: Vec::new(), elsewhere: None, unsaid: Vec::new(), serial: 0 }
     }
 
     pub fn next_serial(&mut self) -> u64 {
@@ -47,8 +52,30 @@ impl Core {
         }
     }
 
+    pub fn call(&mut self, serial: u64) -> Option<&mut CoreCall> {
+        self.calls.iter_mut().find(|call| call.serial == serial)
+    }
+
+    /// The call that a message of the box is about: with `Pipe` the one there is.
+    fn about(&mut self, id: &CallId) -> Option<&mut CoreCall> {
+        let any = self.mode == Mode::Pipe;
+        self.calls.iter_mut().find(|call| any || call.id == *id)
+    }
+
+    pub fn end(&mut self, serial: u64) {
+        self.calls.retain(|call| call.serial != serial);
+    }
+
+    /// Takes a call up; with `Pipe` it replaces what there was.
+    pub fn begin(&mut self, call: CoreCall) {
+        self.calls.retain(|other| self.mode == Mode::MultiPipe && other.id != call.id);
+        self.calls.push(call);
+    }
+
     pub fn forget(&mut self) {
-        (self.call, self.elsewhere) = (None, None);
+        self.calls.clear();
+        self.elsewhere = None;
+        self.unsaid.clear();
     }
 }
 
@@ -56,7 +83,24 @@ impl World<'_> {
     pub fn say(&mut self, id: &CallId, body: Body) {
         let omit = self.chance.percent(50);
         let call_id = self.core.spoken(id, omit);
-        self.send_to_box(Message { call_id, body });
+        let message = Message { call_id, body };
+        if self.core.stream.is_none() && self.core.unsaid.len() < UNSAID {
+            self.core.unsaid.push(message.clone());
+        }
+        self.send_to_box(message);
+    }
+
+    /// A core that queues for a terminal that was away tells it now, in an
+    /// order of its own.
+    fn catch_up(&mut self) {
+        let mut unsaid = std::mem::take(&mut self.core.unsaid);
+        while !unsaid.is_empty() {
+            let message = unsaid.swap_remove(self.chance.below(unsaid.len() as u64) as usize);
+            if self.odd(50) {
+                self.count("late after reconnect");
+                self.send_to_box(message);
+            }
+        }
     }
 
     pub fn core_sees(&mut self, stream: u64) {
@@ -73,9 +117,12 @@ impl World<'_> {
             (Mode::Pipe, None) => self.send_to_box(Message { call_id: "".into(), body: Body::Idle }),
             (Mode::MultiPipe, _) => {}
         }
-        // A caller who is still there rings again.
-        if let Some(call) = self.core.call.clone().filter(|call| !call.from_box && !call.up) {
-            self.offer_to_box(&call.id, call.serial, Some(FAMILY));
+        self.catch_up();
+        // Callers who are still there ring again.
+        for call in self.core.calls.clone() {
+            if !call.from_box && !call.up {
+                self.offer_to_box(&call.id, call.serial, Some(FAMILY));
+            }
         }
     }
 
@@ -83,10 +130,8 @@ impl World<'_> {
         if self.core.stream == Some(stream) {
             self.tell("core", || format!("stream {stream} is gone"));
             self.core.stream = None;
-            // A call that nobody answered ends with it.
-            if self.core.call.as_ref().is_some_and(|call| call.from_box && !call.up) {
-                self.core.call = None;
-            }
+            // Calls that nobody answered end with it.
+            self.core.calls.retain(|call| call.up || !call.from_box);
         }
     }
 
@@ -102,33 +147,36 @@ impl World<'_> {
             return;
         }
         let Message { call_id, body } = message;
-        let ours =
-            self.core.mode == Mode::Pipe || self.core.call.as_ref().is_some_and(|call| call.id == call_id);
-        match body {
-            Body::Offer { msisdn, .. } => self.core_gets_offer(call_id, msisdn.is_none()),
-            Body::Answer { .. } if ours => {
-                if let Some(call) = self.core.call.as_mut().filter(|call| !call.from_box && !call.up) {
-                    call.up = true;
-                    let serial = call.serial;
-                    self.count("answered here");
-                    self.person_talks(serial);
+        let call = self.core.about(&call_id).cloned();
+        match (body, call) {
+            (Body::Offer { msisdn, .. }, _) => self.core_gets_offer(call_id, msisdn.is_none()),
+            (Body::Answer { .. }, Some(call)) if !call.from_box && !call.up => {
+                self.core.call(call.serial).into_iter().for_each(|call| call.up = true);
+                self.count("answered here");
+                self.person_talks(call.serial);
+            }
+            (Body::Bye, Some(call)) => {
+                self.core.end(call.serial);
+                if call.from_box && !call.up && self.odd(10) {
+                    self.count("late answers");
+                    self.say(&call.id, Body::Answer { sdp: "far end's late answer".to_owned() });
                 }
             }
-            Body::Bye if ours => {
-                self.core.call = None;
-            }
-            Body::Ringing if ours => self.person_at_the_box(),
-            Body::ToPhone if ours && self.core.call.as_ref().is_some_and(|call| call.up) => {
-                let Some(call) = self.core.call.take() else { return };
+            (Body::Ringing, Some(_)) => self.person_at_the_box(),
+            (Body::ToPhone, Some(call)) if call.up => {
+                self.core.end(call.serial);
                 self.call_elsewhere(call.id, Duration::from_secs(30));
             }
-            Body::ToPhone => self.say(&call_id, Body::Error(ErrorCode::NotInCall)),
-            Body::Answer { .. }
-            | Body::Bye
-            | Body::Ringing
-            | Body::Idle
-            | Body::InCall { .. }
-            | Body::Error(_) => {}
+            (Body::ToPhone, _) => self.say(&call_id, Body::Error(ErrorCode::NotInCall)),
+            (
+                Body::Answer { .. }
+                | Body::Bye
+                | Body::Ringing
+                | Body::Idle
+                | Body::InCall { .. }
+                | Body::Error(_),
+                _,
+            ) => {}
         }
     }
 
@@ -150,7 +198,7 @@ impl World<'_> {
             return self.say(&id, Body::Error(ErrorCode::InvalidCallId));
         }
         let serial = self.core.next_serial();
-        self.core.call = Some(CoreCall { serial, id, from_box: true, up: false });
+        self.core.begin(CoreCall { serial, id, from_box: true, up: false });
         self.person_is_called(serial);
     }
 
@@ -169,9 +217,11 @@ impl World<'_> {
 
     /// A message that nobody waits for.
     pub fn stray(&mut self, stray: Stray) {
-        let id = match &self.core.call {
-            Some(call) if self.chance.percent(50) => call.id.clone(),
-            Some(_) | None => CallId("0-no-such-call".to_owned()),
+        let count = self.core.calls.len() as u64;
+        let id = if count > 0 && self.chance.percent(50) {
+            self.core.calls[self.chance.below(count) as usize].id.clone()
+        } else {
+            CallId("0-no-such-call".to_owned())
         };
         let body = match stray {
             Stray::Answer => Body::Answer { sdp: "stray answer".to_owned() },
@@ -181,6 +231,9 @@ impl World<'_> {
             Stray::InCall => Body::InCall { msisdn: None },
             Stray::InvalidCallId => Body::Error(ErrorCode::InvalidCallId),
             Stray::TryAgain => Body::Error(ErrorCode::TryAgain),
+            Stray::NotInCall => Body::Error(ErrorCode::NotInCall),
+            Stray::RateLimit => Body::Error(ErrorCode::RateLimitHit),
+            Stray::ToPhone => Body::ToPhone,
             Stray::Unknown => Body::Error(ErrorCode::Unknown(0)),
         };
         self.say(&id, body);

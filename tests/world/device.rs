@@ -1,56 +1,22 @@
 //! The real appliance, and the same with one bug planted between it and the
 //! world: the simulator must find each of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
+use callbox::appliance::action::Action;
 use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, SessionCommand};
-use callbox::appliance::event::{Body, Event, Message, SessionEvent};
+use callbox::appliance::event::{
+    Body, CloseReason, Closed, Event, LineEvent, MediaEvent, Message, SessionEvent, SystemEvent,
+};
+use callbox::appliance::id::PeerId;
+use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::Settings;
-use callbox::appliance::status::Status;
+use callbox::appliance::status::{CallStatus, Status};
 use callbox::appliance::timer::Timer;
 
+use super::bug::Bug;
 use super::chance::Chance;
-
-/// A bug planted by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
-    /// Every tenth Close of a peer connection is forgotten.
-    DroppedClose,
-    /// Every twentieth lamp command is forgotten.
-    ForgottenLamp,
-    /// Every fifth Connect is sent twice.
-    TwoConnects,
-    /// Every fifth request is not answered.
-    NoReply,
-    /// An Offer goes out the moment the stream is lost.
-    OfferWhileOffline,
-    /// Every tenth tone is forgotten.
-    SilentPress,
-    /// The microphone stays connected when a call ends.
-    OpenMicrophone,
-    /// From the tenth stream on, nothing but its end is noticed.
-    DeafToCore,
-    /// An interruption of media is not noticed.
-    DeafToInterruption,
-    /// Refused credentials are tried again after seconds.
-    HammersTokenServer,
-}
-
-impl Bug {
-    pub const ALL: [Bug; 10] = [
-        Bug::DroppedClose,
-        Bug::ForgottenLamp,
-        Bug::TwoConnects,
-        Bug::NoReply,
-        Bug::OfferWhileOffline,
-        Bug::SilentPress,
-        Bug::OpenMicrophone,
-        Bug::DeafToCore,
-        Bug::DeafToInterruption,
-        Bug::HammersTokenServer,
-    ];
-}
 
 pub struct Device {
     appliance: Appliance,
@@ -58,17 +24,25 @@ pub struct Device {
     /// How often the planted bug could have struck.
     chances: u64,
     extra: Option<Command>,
+    /// A deadline that the planted bug changed.
+    spoilt: Option<(Instant, Timer)>,
 }
 
 impl Device {
     pub fn new(mut settings: Settings, seed: u64, now: Instant, bug: Option<Bug>) -> Self {
-        if bug == Some(Bug::HammersTokenServer) {
+        match bug {
             // Without its memory of the refusal the box would wait so long.
-            settings.backoff.ceiling = std::time::Duration::from_secs(5);
+            Some(Bug::HammersTokenServer) => settings.backoff.ceiling = Duration::from_secs(5),
+            Some(Bug::Oversleeps) => settings.backoff.ceiling = Duration::from_secs(600),
+            Some(Bug::DeafToStuckButton) => {
+                let never = Duration::from_secs(86_400 * 365);
+                settings.buttons.values_mut().for_each(|button| button.stuck_after = never);
+            }
+            Some(_) | None => {}
         }
         let mut chance = Chance::new(seed, 4);
         let appliance = Appliance::new(settings, Box::new(move || chance.next()), now);
-        Self { appliance, bug, chances: 0, extra: None }
+        Self { appliance, bug, chances: 0, extra: None, spoilt: None }
     }
 
     fn every(&mut self, n: u64) -> bool {
@@ -77,73 +51,194 @@ impl Device {
     }
 
     pub fn event(&mut self, event: Event, now: Instant) {
-        use callbox::appliance::event::{CloseReason, Closed, MediaEvent};
-        let event = match (self.bug, event) {
-            (Some(Bug::DeafToInterruption), Event::Media { event: MediaEvent::Interrupted, .. }) => return,
-            (Some(Bug::HammersTokenServer), Event::Session(SessionEvent::Closed(closed)))
+        let Some(event) = (if self.bug.is_some() { self.heard(event) } else { Some(event) }) else { return };
+        self.appliance.handle_event(event, now);
+    }
+
+    /// What the planted bug leaves of an event.
+    fn heard(&mut self, event: Event) -> Option<Event> {
+        match (self.bug?, &event) {
+            (Bug::DeafToInterruption, Event::Media { event: MediaEvent::Interrupted, .. }) => return None,
+            (Bug::HammersTokenServer, Event::Session(SessionEvent::Closed(closed)))
                 if closed.reason == CloseReason::TokenRefused =>
             {
                 let reason = CloseReason::TokenUnavailable;
-                Event::Session(SessionEvent::Closed(Closed { reason, detail: closed.detail }))
+                let closed = Closed { reason, detail: closed.detail.clone() };
+                return Some(Event::Session(SessionEvent::Closed(closed)));
             }
-            (Some(Bug::DeafToCore), Event::Session(SessionEvent::Closed(closed))) => {
+            (Bug::DeafToEnd, Event::Session(SessionEvent::Closed(_))) => {
                 self.chances += 1;
-                Event::Session(SessionEvent::Closed(closed))
+                return (self.chances < 10).then_some(event);
             }
-            (Some(Bug::DeafToCore), Event::Session(_)) if self.chances >= 10 => return,
-            (_, event) => event,
-        };
-        let lost = matches!(event, Event::Session(SessionEvent::Closed(_)));
-        self.appliance.handle_event(event, now);
-        if lost && self.bug == Some(Bug::OfferWhileOffline) {
-            let body = Body::Offer { sdp: "offer of peer 0".to_owned(), msisdn: None };
-            let message = Message { call_id: "stale".into(), body };
-            self.extra = Some(Command::Session(SessionCommand::Send(message)));
+            (Bug::DeafToCore, Event::Session(SessionEvent::Closed(_))) => self.chances += 1,
+            (Bug::DeafToCore, Event::Session(_)) if self.chances >= 10 => return None,
+            (Bug::OfferWhileOffline, Event::Session(SessionEvent::Closed(_))) => {
+                let body = Body::Offer { sdp: "offer of peer 0".to_owned(), msisdn: None };
+                let message = Message { call_id: "stale".into(), body };
+                self.extra = Some(Command::Session(SessionCommand::Send(message)));
+            }
+            (Bug::IgnoresHangUp, Event::Control { request, action: Action::HangUp }) => {
+                self.extra = Some(Command::Reply { request: *request, result: Ok(()) });
+                return None;
+            }
+            (Bug::GlowsWhenOff, Event::System(SystemEvent::Shutdown)) => self.chances = 1,
+            (Bug::DeafButton, Event::Line(LineEvent::Pressed(_))) => {
+                return (!self.every(10)).then_some(event);
+            }
+            (Bug::Panics, _) => assert!(!self.every(100), "a planted panic"),
+            _ => {}
         }
+        Some(event)
     }
 
     pub fn timeout(&mut self, now: Instant) {
-        self.appliance.handle_timeout(now);
+        match self.bug {
+            Some(Bug::LeakedTimer) if self.spoilt.take_if(|(at, _)| *at <= now).is_some() => {}
+            Some(Bug::MissedDeadline) => {
+                if !self.every(50) {
+                    self.appliance.handle_timeout(now);
+                }
+            }
+            Some(Bug::RestlessTimer | Bug::NoTimer) => {
+                self.chances += 1;
+                self.spoilt = Some((now + Duration::from_millis(1), Timer::PeerRefresh));
+                self.appliance.handle_timeout(now);
+            }
+            Some(_) | None => self.appliance.handle_timeout(now),
+        }
+    }
+
+    /// A deadline that leaks is remembered when it is set.
+    fn spoil_deadline(&mut self) {
+        if self.bug == Some(Bug::LeakedTimer)
+            && let Some((at, timer @ Timer::RingTimeout(_))) = self.appliance.poll_timeout()
+        {
+            self.spoilt.get_or_insert((at, timer));
+        }
     }
 
     pub fn command(&mut self) -> Option<Command> {
         loop {
-            let Some(command) = self.appliance.poll_command() else { return self.extra.take() };
-            if !self.spoils(&command) {
+            let Some(command) = self.appliance.poll_command() else {
+                self.spoil_deadline();
+                return self.extra.take();
+            };
+            if self.bug.is_none() {
+                return Some(command);
+            }
+            if let Some(command) = self.told(command) {
                 return Some(command);
             }
         }
     }
 
-    /// Whether the planted bug swallows this command.
-    fn spoils(&mut self, command: &Command) -> bool {
-        match (self.bug, command) {
-            (Some(Bug::DroppedClose), Command::Media { command: MediaCommand::Close, .. }) => self.every(10),
-            (Some(Bug::ForgottenLamp), Command::Line(LineCommand::Led { .. })) => self.every(20),
-            (Some(Bug::NoReply), Command::Reply { .. }) => self.every(5),
-            (Some(Bug::SilentPress), Command::Audio(AudioCommand::Tone(Some(_)))) => self.every(10),
-            (Some(Bug::OpenMicrophone), Command::Audio(AudioCommand::Connect(peers))) => {
+    /// What the planted bug leaves of a command.
+    fn told(&mut self, mut command: Command) -> Option<Command> {
+        let bug = self.bug?;
+        let lost = match (bug, &mut command) {
+            (Bug::DroppedClose, Command::Media { command: MediaCommand::Close, .. }) => self.every(10),
+            (Bug::ClosesTwice, Command::Media { command: MediaCommand::Close, .. }) => {
+                if self.every(10) {
+                    self.extra = Some(command.clone());
+                }
+                false
+            }
+            (Bug::PeerNameAgain, Command::Media { peer, command: MediaCommand::Prepare }) => {
+                if self.every(4) {
+                    *peer = PeerId(1);
+                }
+                false
+            }
+            (Bug::ForgottenLamp, Command::Line(LineCommand::Led { .. })) => self.every(20),
+            (Bug::GlowsWhenOff, Command::Line(LineCommand::Led { .. })) => self.chances == 1,
+            (
+                Bug::DarkLamp | Bug::LyingLamp | Bug::LastingTrouble,
+                Command::Line(LineCommand::Led { led, pattern }),
+            ) => {
+                self.chances += u64::from(led.as_str() == "calling" && *pattern == Pattern::DoubleFlash);
+                *pattern = self.lie(led.as_str(), *pattern);
+                false
+            }
+            (Bug::NoReply, Command::Reply { .. }) => self.every(5),
+            (Bug::EndlessTone, Command::Audio(AudioCommand::Tone(None))) => self.every(10),
+            (Bug::MuteStays, Command::Audio(AudioCommand::Mute(false))) => true,
+            (Bug::OpenMicrophone, Command::Audio(AudioCommand::Connect(peers))) => {
                 peers.is_empty() && self.every(10)
             }
-            (Some(Bug::TwoConnects), Command::Session(SessionCommand::Connect { .. })) => {
+            (Bug::StrikeOnAnswer, Command::Audio(AudioCommand::Connect(peers))) if !peers.is_empty() => {
+                let on = LineCommand::Output { output: "strike".into(), on: true, longest: None };
+                self.extra = Some(Command::Line(on));
+                false
+            }
+            (Bug::SecondCall, Command::Session(SessionCommand::Send(message))) => {
+                if matches!(message.body, Body::Offer { .. }) && self.every(5) {
+                    let body = Body::Offer { sdp: "offer of peer 1000000".to_owned(), msisdn: None };
+                    let message = Message { call_id: "second".into(), body };
+                    self.extra = Some(Command::Session(SessionCommand::Send(message)));
+                }
+                false
+            }
+            (Bug::LostOffers, Command::Session(SessionCommand::Send(message))) => {
+                matches!(message.body, Body::Offer { .. }) && {
+                    self.chances += 1;
+                    self.chances >= 20
+                }
+            }
+            (Bug::TwoConnects, Command::Session(SessionCommand::Connect { .. })) => {
                 if self.every(5) {
                     self.extra = Some(command.clone());
                 }
                 false
             }
+            (Bug::NeverExits, Command::Exit) => true,
             _ => false,
+        };
+        (!lost).then_some(command)
+    }
+
+    fn due(&self) -> Option<(Instant, Timer)> {
+        let due = self.appliance.poll_timeout();
+        match (self.bug, &self.spoilt) {
+            (Some(Bug::NoTimer), _) if self.chances > 100 => None,
+            (Some(Bug::LeakedTimer), Some(leaked)) => due.into_iter().chain([leaked.clone()]).min(),
+            (Some(Bug::RestlessTimer), Some(soon)) if self.chances > 50 => {
+                due.into_iter().chain([soon.clone()]).min()
+            }
+            (Some(_) | None, _) => due,
         }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.appliance.poll_timeout().map(|(at, _)| at)
+        self.due().map(|(at, _)| at)
     }
 
     pub fn timer(&self) -> Option<Timer> {
-        self.appliance.poll_timeout().map(|(_, timer)| timer)
+        self.due().map(|(_, timer)| timer)
     }
 
     pub fn status(&self) -> Status {
-        self.appliance.status()
+        let mut status = self.appliance.status();
+        match self.bug {
+            Some(Bug::CallWithoutId) if status.call == CallStatus::InCall => status.call_id = None,
+            Some(Bug::DarkLamp | Bug::LyingLamp | Bug::LastingTrouble) => {
+                for (led, pattern) in &mut status.leds {
+                    *pattern = self.lie(led.as_str(), *pattern);
+                }
+            }
+            Some(_) | None => {}
+        }
+        status
+    }
+
+    /// What a lamp shows instead.
+    fn lie(&self, lamp: &str, pattern: Pattern) -> Pattern {
+        match (self.bug, lamp) {
+            (Some(Bug::DarkLamp), "answered") => Pattern::Off,
+            (Some(Bug::LyingLamp), "online") => Pattern::On,
+            (Some(Bug::LastingTrouble), "calling" | "status" | "fault") if self.chances > 0 => {
+                Pattern::DoubleFlash
+            }
+            _ => pattern,
+        }
     }
 }

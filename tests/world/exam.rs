@@ -7,6 +7,7 @@ use callbox::appliance::action::Action;
 use callbox::appliance::event::{CloseReason, Event, SystemEvent};
 use callbox::appliance::status::{CallStatus, SessionStatus};
 
+use super::rule::Rule;
 use super::{Happening, World};
 
 /// From wellness to registration: an attempt under way (20 s) and its end
@@ -38,7 +39,7 @@ impl World<'_> {
             Exam::HangUp => {
                 if status.session != SessionStatus::Registered {
                     self.break_rule(
-                        "registered within the bound once the world is well",
+                        Rule::Registered,
                         format!(
                             "{:?} after {REGISTERED_WITHIN:?}: {}",
                             status.session, status.session_detail
@@ -46,14 +47,14 @@ impl World<'_> {
                     );
                 }
                 self.hands_off();
-                self.core.call = None;
-                self.ask(Action::HangUp);
+                self.core.calls.clear();
+                self.hang_up_all();
                 self.schedule_exam(Exam::Press);
             }
             Exam::Press => {
                 if status.call != CallStatus::Idle {
                     let detail = format!("{:?} eight seconds after hanging up", status.call);
-                    self.break_rule("a hung up box is idle", detail);
+                    self.break_rule(Rule::HungUpIdle, detail);
                 }
                 self.count("exams");
                 let before = self.watch.offers;
@@ -63,11 +64,18 @@ impl World<'_> {
             Exam::Offered { before } => {
                 if self.watch.offers == before {
                     let detail = format!("no Offer left; faults {:?}", status.faults);
-                    self.break_rule("a press in a well world is an Offer", detail);
+                    self.break_rule(Rule::PressOffers, detail);
                 }
                 self.schedule_exam(Exam::HangUpAgain);
             }
-            Exam::HangUpAgain => self.ask(Action::HangUp),
+            Exam::HangUpAgain => self.hang_up_all(),
+        }
+    }
+
+    /// Of several calls, the next comes to the box when one is over.
+    fn hang_up_all(&mut self) {
+        for _ in 0..self.device.status().calls.len().max(1) {
+            self.ask(Action::HangUp);
         }
     }
 
@@ -87,10 +95,7 @@ impl World<'_> {
             self.drain();
         }
         if self.tally.0.get("exits") != Some(&1) {
-            self.break_rule(
-                "a shutdown exits once within 500 ms",
-                format!("{:?}", self.tally.0.get("exits")),
-            );
+            self.break_rule(Rule::Exits, format!("{:?}", self.tally.0.get("exits")));
         }
         self.watch_darkness();
     }

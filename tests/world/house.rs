@@ -8,7 +8,7 @@ use callbox::appliance::id::PhoneNumber;
 use callbox::appliance::indicator::LedFunction;
 use callbox::appliance::settings::{
     AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings,
-    Settings,
+    Settings, WhileBusy,
 };
 
 use super::chance::Chance;
@@ -17,7 +17,7 @@ pub const FAMILY: &str = "+4722222222";
 pub const NEIGHBOUR: &str = "+4733333333";
 pub const STRANGER: &str = "+4744444444";
 
-pub const BUTTONS: [&str; 6] = ["call", "hunt", "hangup", "phone", "take", "rich"];
+pub const BUTTONS: [&str; 9] = ["call", "hunt", "hangup", "phone", "take", "rich", "all", "swap", "merge"];
 
 pub fn number(text: &str) -> PhoneNumber {
     PhoneNumber::parse(text).unwrap()
@@ -42,11 +42,15 @@ pub fn settings(seed: u64) -> Settings {
         press(Action::ToPhone),
         press(Action::TakeOver),
         rich,
+        press(Action::Call { to: vec!["family".to_owned(), "neighbour".to_owned()], ring: Ring::All }),
+        press(Action::Swap),
+        press(Action::Merge),
     ];
     let leds = [
         ("status", LedFunction::Status),
         ("online", LedFunction::Online),
         ("calling", LedFunction::Calling),
+        ("ringing", LedFunction::Ringing),
         ("answered", LedFunction::Answered),
         ("busy", LedFunction::BusyElsewhere),
         ("fault", LedFunction::Fault),
@@ -69,9 +73,11 @@ pub fn settings(seed: u64) -> Settings {
                 AnswerPolicy::Auto,
                 AnswerPolicy::Reject,
             ]),
+            while_busy: chance.pick(&[WhileBusy::Busy, WhileBusy::Queue, WhileBusy::Swap, WhileBusy::Swap]),
             ..IncomingSettings::default()
         },
         call: CallSettings {
+            hunt_cycles: chance.pick(&[1, 1, 2, 3]),
             peer_lifetime: Duration::from_secs(chance.pick(&[600, 1800, 3600])),
             ..CallSettings::default()
         },

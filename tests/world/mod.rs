@@ -11,8 +11,10 @@
     reason = "helpers of tests, which the lint does not see"
 )]
 
+pub mod bug;
 pub mod chance;
 pub mod core_model;
+pub mod deadlines;
 pub mod device;
 pub mod exam;
 pub mod house;
@@ -22,6 +24,8 @@ pub mod moves;
 pub mod network;
 pub mod person;
 pub mod plan;
+pub mod rule;
+pub mod senses;
 pub mod shrink;
 
 use std::cmp::Reverse;
@@ -34,9 +38,11 @@ use callbox::appliance::command::{Command, LineCommand};
 use callbox::appliance::event::{Event, LineEvent, MediaEvent, Message, SessionEvent};
 use callbox::appliance::id::{PeerId, RequestId};
 
+use bug::Bug;
 use chance::Chance;
-use device::{Bug, Device};
+use device::Device;
 use plan::{Plan, Trouble, Whim};
+use rule::Rule;
 
 /// Something that will happen at a known time.
 #[derive(Clone, Debug)]
@@ -86,7 +92,7 @@ impl Ord for Due {
 /// A rule that was broken, and how it came to that.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    pub rule: &'static str,
+    pub rule: Rule,
     pub detail: String,
     pub at: Duration,
     pub story: Vec<String>,
@@ -133,7 +139,7 @@ pub fn run(plan: &Plan, bug: Option<Bug>, story: bool) -> Result<Tally, Failure>
     let mut world = World::new(plan, bug, story);
     let end = std::panic::catch_unwind(AssertUnwindSafe(|| world.play()));
     if end.is_err() {
-        world.break_rule("the appliance does not panic", "it did; the message is above".to_owned());
+        world.break_rule(Rule::NoPanic, "it did; the message is above".to_owned());
     }
     match world.watch.broken.take() {
         None => Ok(world.tally),
@@ -189,12 +195,13 @@ impl<'a> World<'a> {
             let next = [happens, deadline].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= self.plan.end) else { break };
             self.now = self.now.max(next);
-            self.watch_clock();
+            self.sense_time();
             if self.watch.broken.is_some() {
                 break;
             }
             if deadline.is_some_and(|at| at <= self.now) {
                 self.tell_timer();
+                self.watch_timer_due();
                 self.device.timeout(self.start + self.now);
                 self.watch_timer();
                 self.drain();
@@ -272,6 +279,7 @@ impl<'a> World<'a> {
 
     /// Hands an event to the box and obeys what it commands.
     fn event(&mut self, event: Event) {
+        self.sense_event(&event);
         self.device.event(event, self.start + self.now);
         self.drain();
     }
@@ -320,7 +328,7 @@ impl<'a> World<'a> {
             return;
         }
         self.tell("finger", || format!("{button} {}", if down { "in" } else { "out" }));
-        self.watch_edge(button, down);
+        self.sense_edge(button, down);
         let edge = if down { LineEvent::Pressed } else { LineEvent::Released };
         self.event(Event::Line(edge(button.into())));
     }

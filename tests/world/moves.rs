@@ -6,9 +6,9 @@ use callbox::appliance::event::{CloseReason, Event, SystemEvent};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::CallId;
 
-use super::World;
 use super::exam::Exam;
 use super::plan::{Trouble, WELL, What};
+use super::{Happening, World};
 
 impl World<'_> {
     pub fn make_move(&mut self, index: usize) {
@@ -16,6 +16,11 @@ impl World<'_> {
         self.tell("== world", || format!("{what:?}"));
         match what {
             What::Press { button, held, bounces } => self.press(button, held, bounces),
+            What::Wedged { button, lasts } => {
+                self.count("wedged buttons");
+                self.press(button, lasts, 0);
+            }
+            What::Chatter { button, edges, within } => self.chatter(button, edges, within),
             What::Ask(action) => self.ask(action),
             What::IncomingCall { from } => self.person_calls(from),
             What::CallElsewhere { lasts } => {
@@ -43,6 +48,16 @@ impl World<'_> {
                 self.event(Event::System(SystemEvent::FaultCleared(Fault::CaptureDevice)));
             }
             What::Heal => self.heal(),
+        }
+    }
+
+    fn chatter(&mut self, button: &'static str, edges: u64, within: Duration) {
+        self.count("chatters");
+        let most = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        let mut times: Vec<Duration> = (0..edges).map(|_| self.chance.ms(0, most)).collect();
+        times.sort_unstable();
+        for (index, wait) in times.into_iter().enumerate() {
+            self.after(wait, Happening::Line(button, index % 2 == 0));
         }
     }
 

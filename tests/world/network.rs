@@ -30,6 +30,8 @@ pub struct Network {
     late_headers: bool,
     /// A token is at hand, and the core would take it.
     token: Token,
+    /// When the request is at the core; none if it never gets there.
+    arrives: Option<Duration>,
     last_to_box: Duration,
     last_to_core: Duration,
 }
@@ -48,6 +50,7 @@ impl Network {
             phase: Phase::Closed,
             late_headers: chance.percent(30),
             token: Token::None,
+            arrives: None,
             last_to_box: Duration::ZERO,
             last_to_core: Duration::ZERO,
         }
@@ -74,6 +77,7 @@ impl World<'_> {
     fn connect(&mut self, renew: bool) {
         self.net.stream += 1;
         self.net.phase = Phase::Opening;
+        self.net.arrives = None;
         self.net.last_to_box = self.now;
         self.net.last_to_core = self.now;
         self.count("connects");
@@ -104,6 +108,7 @@ impl World<'_> {
             }
         }
         let stream = self.net.stream;
+        self.net.arrives = Some(self.now + wait);
         self.after(wait, Happening::Session(stream, SessionEvent::Sent));
         wait += self.latency();
         if self.troubled(Trouble::TokensRefused) || self.net.token == Token::Stale {
@@ -146,9 +151,12 @@ impl World<'_> {
         self.after(wait + later, Happening::CoreLoses(stream));
     }
 
+    /// The core, or the way to it, ends the stream, should it get there at all.
     pub fn close_if_open(&mut self, reason: CloseReason, wait: Duration) {
-        if self.net.phase != Phase::Closed {
-            self.close(reason, wait);
+        if self.net.phase != Phase::Closed
+            && let Some(arrives) = self.net.arrives
+        {
+            self.close(reason, wait.max(arrives.saturating_sub(self.now)));
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use callbox::appliance::event::Body;
 use callbox::appliance::id::CallId;
+use callbox::appliance::settings::Mode;
 
 use super::{Happening, World};
 
@@ -67,14 +68,18 @@ impl World<'_> {
 
     /// A caller for the box.
     pub fn person_calls(&mut self, from: Option<&'static str>) {
-        if self.core.stream.is_none() || self.core.call.is_some() {
+        let most = match self.core.mode {
+            Mode::Pipe => 1,
+            Mode::MultiPipe => 6,
+        };
+        if self.core.stream.is_none() || self.core.calls.len() >= most {
             return;
         }
         self.count("calls to the box");
         let serial = self.core.next_serial();
         let id = CallId(format!("core-call-{serial}"));
         let call = super::core_model::CoreCall { serial, id: id.clone(), from_box: false, up: false };
-        self.core.call = Some(call);
+        self.core.begin(call);
         self.offer_to_box(&id, serial, from);
         let patience = self.chance.ms(300, 70_000);
         self.after(patience, Happening::Person(serial, Does::Rejects));
@@ -87,25 +92,23 @@ impl World<'_> {
             }
             return;
         }
-        let Some(call) = self.core.call.clone().filter(|call| call.serial == serial) else { return };
+        let Some(call) = self.core.call(serial).cloned() else { return };
         self.tell("far end", || format!("{does:?} in call {serial}"));
         match does {
             Does::Rings if !call.up => self.say(&call.id, Body::Ringing),
             Does::Answers if !call.up => {
-                if let Some(call) = &mut self.core.call {
-                    call.up = true;
-                }
+                self.core.call(serial).into_iter().for_each(|call| call.up = true);
                 let sdp = if self.odd(5) { "bad".to_owned() } else { "far end's answer".to_owned() };
                 self.say(&call.id, Body::Answer { sdp });
                 self.count("answered there");
                 self.person_talks(serial);
             }
             Does::Rejects if !call.up => {
-                self.core.call = None;
+                self.core.end(serial);
                 self.say(&call.id, Body::Bye);
             }
             Does::HangsUp => {
-                self.core.call = None;
+                self.core.end(serial);
                 self.say(&call.id, Body::Bye);
             }
             Does::Reoffers => {

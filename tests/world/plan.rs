@@ -69,6 +69,10 @@ pub enum Stray {
     InCall,
     InvalidCallId,
     TryAgain,
+    NotInCall,
+    RateLimit,
+    /// Only terminals say so.
+    ToPhone,
     Unknown,
 }
 
@@ -78,6 +82,17 @@ pub enum What {
         button: &'static str,
         held: Duration,
         bounces: u64,
+    },
+    /// Dirt, or a wedged key.
+    Wedged {
+        button: &'static str,
+        lasts: Duration,
+    },
+    /// A loose contact: so many edges at odd times.
+    Chatter {
+        button: &'static str,
+        edges: u64,
+        within: Duration,
     },
     Ask(Action),
     IncomingCall {
@@ -143,14 +158,20 @@ pub fn plan(seed: u64, pace: Pace) -> Plan {
 
 fn what(chance: &mut Chance) -> What {
     match chance.below(100) {
-        0..=29 => What::Press {
+        0..=26 => What::Press {
             button: chance.pick(&BUTTONS),
             held: match chance.below(20) {
-                0 => chance.ms(20_000, 120_000),
+                0 => chance.ms(20_000, 59_000),
                 1..=4 => chance.ms(800, 3000),
                 _ => chance.ms(5, 400),
             },
             bounces: chance.below(4),
+        },
+        27 => What::Wedged { button: chance.pick(&BUTTONS), lasts: chance.ms(60_000, 600_000) },
+        28..=29 => What::Chatter {
+            button: chance.pick(&BUTTONS),
+            edges: 2 * (5 + chance.below(40)),
+            within: chance.ms(50, 5000),
         },
         30..=37 => What::Ask(action(chance)),
         38..=53 => What::IncomingCall {
@@ -185,6 +206,9 @@ fn what(chance: &mut Chance) -> What {
             Stray::InCall,
             Stray::InvalidCallId,
             Stray::TryAgain,
+            Stray::NotInCall,
+            Stray::RateLimit,
+            Stray::ToPhone,
             Stray::Unknown,
         ])),
         94..=96 => What::AddressesChanged,
@@ -216,10 +240,12 @@ fn trouble(chance: &mut Chance) -> Trouble {
 }
 
 fn action(chance: &mut Chance) -> Action {
-    match chance.below(9) {
+    match chance.below(12) {
         0 | 1 => call_to(&["family"]),
         2 => call_to(&["nobody"]),
         3 | 4 => Action::Answer,
+        9 | 10 => Action::Swap,
+        11 => Action::Merge,
         5 => Action::HangUp,
         6 => Action::ToPhone,
         7 => Action::Dtmf { digits: "12#".to_owned() },

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::device::Bug;
+use super::bug::Bug;
 use super::plan::Plan;
 use super::{Failure, run};
 
