@@ -516,6 +516,39 @@ fn a_network_that_changes_cuts_the_wait_short_but_not_one_that_was_asked_for() {
 }
 
 #[test]
+fn a_network_that_changes_under_an_attempt_is_not_forgotten_when_that_fails() {
+    for seed in 0..30 {
+        let mut bench = Bench::seeded(settings(), seed);
+        for _ in 0..8 {
+            bench.closed(CloseReason::Unreachable);
+            until_connect(&mut bench);
+        }
+        // The attempt began without a route; the link comes up, the attempt fails all the same.
+        bench.system(SystemEvent::AddressesChanged);
+        bench.closed(CloseReason::Unreachable);
+        assert!(until_connect(&mut bench) <= 1.0);
+        // Once: the next one has seen the new network. Who asked for a pause gets it.
+        bench.system(SystemEvent::AddressesChanged);
+        bench.closed(CloseReason::TokenRefused);
+        assert!(until_connect(&mut bench) >= 60.0);
+    }
+    let mut later = 0.0f64;
+    for seed in 0..30 {
+        let mut bench = Bench::seeded(settings(), seed);
+        for _ in 0..8 {
+            bench.closed(CloseReason::Unreachable);
+            until_connect(&mut bench);
+        }
+        bench.system(SystemEvent::AddressesChanged);
+        for _ in 0..2 {
+            bench.closed(CloseReason::Unreachable);
+            later = until_connect(&mut bench).max(later);
+        }
+    }
+    assert!(later > 30.0, "one change must not end the back-off: {later} s");
+}
+
+#[test]
 fn a_new_session_does_not_hide_that_offers_must_wait() {
     let mut bench = Bench::ready(settings());
     bench.message("", Body::Error(callbox::appliance::event::ErrorCode::RateLimitHit));
