@@ -25,7 +25,7 @@ status=0
 WORLD_SEEDS=${WORLD_SEEDS:-40} .cache/cargo-mutants/bin/cargo-mutants mutants \
     "${files[@]}" --output .cache --profile mutants --jobs "$jobs" --no-shuffle \
     --minimum-test-timeout 30 --build-timeout 300 --no-default-features --cargo-arg=--locked "${tests[@]}" \
-    -- -- --skip every_planted_bug --skip a_seed_tells --skip the_same_seed || status=$?
+    -- -- --skip every_planted_bug --skip a_seed_tells --skip the_same_seed --skip a_box_that_differs || status=$?
 # 2: some were missed; 3: some ran into the time-out, which is as good as caught.
 [[ $status -eq 0 || $status -eq 2 || $status -eq 3 ]] || exit "$status"
 

@@ -80,7 +80,8 @@ impl World<'_> {
                     }
                 }
             }
-            Command::Session(SessionCommand::Close | SessionCommand::KeepAlive(_)) => {}
+            Command::Session(SessionCommand::Close) => {}
+            Command::Session(SessionCommand::KeepAlive(pace)) => self.time.pace = *pace,
             Command::Media { peer, command } => self.watch_media(*peer, command),
             Command::Audio(AudioCommand::Connect(peers)) => self.watch.connected.clone_from(peers),
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),
@@ -156,6 +157,9 @@ impl World<'_> {
         if matches!(reason, CloseReason::TokenRefused | CloseReason::Unauthenticated) {
             self.watch.refused = true;
         }
+        if reason == CloseReason::TooManyPings {
+            self.too_many_pings();
+        }
     }
 
     pub fn watch_accepted(&mut self) {
@@ -169,6 +173,7 @@ impl World<'_> {
         self.check_microphone(&status);
         self.check_senses(&status);
         self.check_deadlines(&status);
+        self.check_time(&status);
         self.watch.registered = status.session == SessionStatus::Registered;
         self.watch.live = live(&status).count();
     }
@@ -199,8 +204,28 @@ impl World<'_> {
             let detail = format!("peers {:?} are in use: {:?}", self.watch.in_use, status.calls);
             self.break_rule(Rule::OneCall, detail);
         }
+        if live > 1 {
+            self.count_company(status);
+        }
         if status.call_id.is_some() != (live > 0) {
             self.break_rule(Rule::CallHasId, format!("{:?}: {:?}", status.call_id, status.calls));
+        }
+    }
+
+    /// Steps with several calls, so that a test can tell that there were some.
+    fn count_company(&mut self, status: &Status) {
+        let count = |state| status.calls.iter().filter(|call| call.state == state).count();
+        let held = status.calls.iter().filter(|call| call.held).count();
+        let talking = count(CallStatus::InCall) - held;
+        for (what, is) in [
+            ("steps: held", held > 0),
+            ("steps: waiting", talking > 0 && count(CallStatus::Incoming) > 0),
+            ("steps: conference", talking > 1),
+            ("steps: ring-all", count(CallStatus::Outgoing) + count(CallStatus::Ringing) > 1),
+        ] {
+            if is {
+                self.count(what);
+            }
         }
     }
 

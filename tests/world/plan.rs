@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use callbox::appliance::action::Action;
+use callbox::appliance::event::Clock;
 
 use super::chance::Chance;
+use super::clock::TODAY;
 use super::house::{BUTTONS, call_to};
 
 /// After [`What::Heal`] nothing goes wrong for this long.
@@ -114,6 +116,8 @@ pub enum What {
     Whim(Whim),
     Stray(Stray),
     AddressesChanged,
+    Clock(Clock),
+    TooManyPings,
     Microphone {
         broken: bool,
     },
@@ -211,8 +215,20 @@ fn what(chance: &mut Chance) -> What {
             Stray::ToPhone,
             Stray::Unknown,
         ])),
-        94..=96 => What::AddressesChanged,
+        94 => What::AddressesChanged,
+        95 => What::Clock(clock(chance)),
+        96 => What::TooManyPings,
         _ => What::Microphone { broken: chance.percent(50) },
+    }
+}
+
+/// Days ahead, days back, or not set at all.
+fn clock(chance: &mut Chance) -> Clock {
+    let days = Duration::from_secs(86_400) * chance.below(40) as u32;
+    match chance.below(4) {
+        0 => Clock { unix: Duration::ZERO, known: false },
+        1 => Clock { unix: TODAY - days, known: true },
+        _ => Clock { unix: TODAY + days, known: true },
     }
 }
 

@@ -112,8 +112,8 @@ impl World<'_> {
             self.watch.senses.trouble = Some(self.now);
         }
         self.watch.senses.calls = calls;
-        self.check_lamps(status);
         self.check_tone(status);
+        self.check_lamps(status);
         self.check_stuck(status);
     }
 
@@ -132,7 +132,7 @@ impl World<'_> {
             self.break_rule(Rule::LampsTrue, detail);
         }
         let allowed = self.watch.senses.trouble.is_some_and(|at| self.now - at <= END);
-        let needed = matches!(self.watch.senses.tone, Some((Tone::Error, _)));
+        let needed = matches!(self.watch.senses.tone, Some((Tone::Error, since)) if self.now - since < END);
         if trouble && !allowed || needed && !trouble {
             let detail = format!("shown {trouble}, last one {:?}", self.watch.senses.trouble);
             self.break_rule(Rule::TroubleShort, detail);
