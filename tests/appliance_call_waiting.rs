@@ -9,8 +9,9 @@ mod appliance_support;
 use appliance_support::*;
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{MediaCommand, Refusal, Role};
-use callbox::appliance::event::{Body, CloseReason, MediaEvent};
+use callbox::appliance::event::{Body, CloseReason, MediaEvent, SessionEvent};
 use callbox::appliance::id::PeerId;
+use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::{AnswerPolicy, Mode, Settings, WhileBusy};
 use callbox::appliance::status::CallStatus;
 use callbox::appliance::tone::Tone;
@@ -67,6 +68,7 @@ fn busy_is_the_default() {
 fn a_call_that_waits_is_heard_over_the_call_and_rings_when_the_line_is_free() {
     let (mut bench, first, id, _) = waiting(box_with(WhileBusy::Queue));
     assert_eq!(bench.tone, Some(Tone::CallWaiting));
+    assert_eq!((bench.lamp("calling"), bench.lamp("answered")), (Pattern::Fast, Pattern::On));
     assert_eq!(bench.connected, [(first, Role::Talk)]);
     assert_eq!(states(&bench), [TALKS, RINGS]);
     assert_eq!(bench.box_.status().call_id.unwrap().0, id);
@@ -223,4 +225,57 @@ fn a_call_may_wait_while_the_box_calls() {
     bench.message(&id, Body::Answer { sdp: ANSWER.to_owned() });
     bench.media(peer, MediaEvent::Connected { codec: "opus".to_owned() });
     assert_eq!(bench.tone, Some(Tone::CallWaiting));
+}
+
+#[test]
+fn byes_of_several_calls_wait_for_the_session_together() {
+    let (mut bench, _, id, second) = waiting(box_with(WhileBusy::Swap));
+    bench.take();
+    assert_eq!(bench.ask(Action::Swap), Ok(()));
+    comes_up(&mut bench, second);
+    bench.closed(CloseReason::Lost);
+    assert_eq!(bench.ask(Action::HangUp), Ok(()));
+    assert_eq!(bench.ask(Action::HangUp), Ok(()));
+    bench.take();
+    bench.pass(secs(2));
+    assert_eq!(bench.connects().len(), 1);
+    bench.session(SessionEvent::Opened);
+    assert_eq!(bench.sent_byes(), ["second".to_owned(), id]);
+}
+
+#[test]
+fn a_new_offer_of_who_waits_waits_on() {
+    let (mut bench, first, _, _) = waiting(box_with(WhileBusy::Queue));
+    bench.pass(secs(30));
+    bench.take();
+    bench.offer("second", Some(NEIGHBOUR));
+    let peer = bench.peer_told(|command| matches!(command, MediaCommand::Check { .. })).unwrap();
+    assert_eq!(bench.tones(), [], "the waiting tone goes on");
+    bench.media(peer, MediaEvent::Acceptable);
+    assert_eq!((bench.sent(), bench.connected.clone()), (vec![], vec![(first, Role::Talk)]));
+    bench.pass(secs(16));
+    assert_eq!(bench.sent_byes(), ["second"], "the ring time is that of the first Offer");
+}
+
+#[test]
+fn a_muted_microphone_stays_muted_until_the_last_call_is_over() {
+    let (mut bench, _, _, second) = waiting(box_with(WhileBusy::Swap));
+    assert_eq!(bench.ask(Action::Mute { on: Some(true) }), Ok(()));
+    bench.take();
+    assert_eq!(bench.ask(Action::Swap), Ok(()));
+    comes_up(&mut bench, second);
+    assert_eq!(bench.ask(Action::HangUp), Ok(()));
+    assert!(bench.box_.status().muted, "the first call goes on as it was");
+    assert_eq!(bench.ask(Action::HangUp), Ok(()));
+    assert!(!bench.box_.status().muted, "the next visitor is heard");
+}
+
+#[test]
+fn who_may_not_call_may_not_wait_either() {
+    let mut settings = box_with(WhileBusy::Queue);
+    settings.incoming.allow = Some(vec![number(FAMILY)]);
+    let mut bench = Bench::ready(settings);
+    bench.talk();
+    bench.offer("second", Some(NEIGHBOUR));
+    assert_eq!((bench.sent_byes(), bench.tone), (vec!["second".to_owned()], None));
 }

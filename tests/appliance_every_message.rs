@@ -262,7 +262,7 @@ fn drive(mut scene: Scene, what: What, id: &str) -> String {
     }
     let after = state(&scene);
     // A call that is releasing is forgotten when another begins.
-    if after != before && before != "releasing" || after == "incoming" && before != after {
+    if after != before && (before != "releasing" || after == "incoming") {
         did.insert(0, format!("→ {after}"));
     }
     if again {

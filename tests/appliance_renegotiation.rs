@@ -134,8 +134,7 @@ fn an_offer_that_crosses_our_bye_gets_bye_and_does_not_ring() {
     bench.press("hangup");
     bench.take();
     bench.offer(&id, None);
-    assert_eq!(bench.sent_byes(), [id.clone()]);
-    assert_eq!(bench.call(), CallStatus::Releasing);
+    assert_eq!((bench.sent_byes(), bench.call()), (vec![id.clone()], CallStatus::Releasing));
     bench.close_all();
     bench.take();
     bench.offer(&id, None);

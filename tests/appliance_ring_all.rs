@@ -209,3 +209,63 @@ fn pipe_has_one_call_and_says_so() {
     assert_eq!(bench.ask(all(&["family", "neighbour"])), Err(Refusal::OneAtATime));
     assert_eq!(bench.sent(), []);
 }
+
+#[test]
+fn more_than_eight_telephones_are_never_rung_at_once() {
+    let mut bench = Bench::ready(multi());
+    let numbers: Vec<String> = (0..20).map(|n| format!("+47000000{n:02}")).collect();
+    let names: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    assert_eq!(bench.ask(all(&names)), Ok(()));
+    bench.prepare_all();
+    let offered: Vec<String> = all_offers(&bench).into_iter().map(|(number, ..)| number).collect();
+    assert_eq!(offered, numbers[..8]);
+}
+
+#[test]
+fn a_rate_limit_that_names_a_call_is_for_that_call() {
+    let mut bench = Bench::ready(multi());
+    assert_eq!(bench.ask(all(&["family", "neighbour", THIRD])), Ok(()));
+    bench.prepare_all();
+    let offers = all_offers(&bench);
+    bench.take();
+    bench.message(&offers[1].1, Body::Error(ErrorCode::RateLimitHit));
+    assert_eq!(bench.sent_byes(), [offers[1].1.clone()]);
+    answer(&mut bench, &offers[2].1);
+    assert_eq!(bench.connected, [(peer_of(&offers[2]), Role::Talk)]);
+}
+
+#[test]
+fn try_again_is_for_one_of_them_and_an_answer_stops_it() {
+    let mut bench = Bench::ready(multi());
+    assert_eq!(bench.ask(all(&["family", "neighbour"])), Ok(()));
+    bench.prepare_all();
+    let offers = all_offers(&bench);
+    bench.take();
+    bench.message(&offers[1].1, Body::Error(ErrorCode::TryAgain));
+    bench.pass(secs(3));
+    assert_eq!(all_offers(&bench), [offers[1].clone()], "the same Offer again, and no other");
+    bench.message(&offers[1].1, Body::Error(ErrorCode::TryAgain));
+    answer(&mut bench, &offers[0].1);
+    bench.take();
+    bench.pass(secs(3));
+    assert_eq!(all_offers(&bench), []);
+}
+
+#[test]
+fn the_list_is_rung_again_as_often_as_asked() {
+    let mut settings = multi();
+    settings.call.hunt_cycles = 2;
+    let mut bench = Bench::ready(settings);
+    assert_eq!(bench.ask(all(&["family", "neighbour"])), Ok(()));
+    for cycle in 1..=2 {
+        bench.prepare_all();
+        let offers = all_offers(&bench);
+        assert_eq!(offers.len(), 2, "cycle {cycle}");
+        bench.take();
+        for (_, id, _) in &offers {
+            bench.message(id, Body::Bye);
+        }
+    }
+    bench.prepare_all();
+    assert_eq!((bench.sent_offer(), bench.call()), (None, CallStatus::Releasing));
+}

@@ -48,7 +48,8 @@ pub enum LedFunction {
     Status,
     /// Lit while registered.
     Online,
-    /// A call is being made, or rings here; lit for a moment by a press of any button.
+    /// A call is being made, or one rings here, also beside another; lit for a
+    /// moment by a press of any button.
     Calling,
     /// The far end rings.
     Ringing,
@@ -65,6 +66,8 @@ pub enum LedFunction {
 pub(super) struct View {
     pub session: SessionStatus,
     pub call: CallStatus,
+    /// A call rings here, be it the call at the box or beside it.
+    pub rings: bool,
     pub busy_elsewhere: bool,
     /// A fault is present.
     pub fault: bool,
@@ -80,6 +83,7 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
         LedFunction::Status => status(view),
         LedFunction::Online => lit_if(registered(view)),
         LedFunction::Calling if view.trouble => Pattern::DoubleFlash,
+        LedFunction::Calling if view.rings => Pattern::Fast,
         LedFunction::Calling => match view.call {
             CallStatus::Outgoing | CallStatus::Ringing => Pattern::Slow,
             CallStatus::Incoming => Pattern::Fast,
@@ -165,6 +169,7 @@ mod tests {
         let mut view = View {
             session: SessionStatus::Registered,
             call: CallStatus::InCall,
+            rings: false,
             busy_elsewhere: false,
             fault: false,
             trouble: false,

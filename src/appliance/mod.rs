@@ -301,6 +301,7 @@ impl Appliance {
         let view = View {
             session: self.cx.session.status(),
             call: self.phone.status(),
+            rings: self.phone.rings(),
             busy_elsewhere: self.phone.elsewhere.busy(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),

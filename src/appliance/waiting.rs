@@ -14,6 +14,7 @@ use super::id::{CallId, CallRef, PhoneNumber};
 use super::log::Kind;
 use super::phone::Phone;
 use super::settings::{AnswerPolicy, WhileBusy};
+use super::status::CallStatus;
 
 /// Calls in all: with one that talks, three may wait or be held.
 const MOST: usize = 4;
@@ -41,6 +42,11 @@ impl Phone {
     /// Whether a call has, or is about to have, the person at the box.
     pub fn is_engaged(&self) -> bool {
         self.calls.live().any(|call| is_engaged(&call.state))
+    }
+
+    /// Whether a call for this box waits for an answer.
+    pub fn rings(&self) -> bool {
+        self.calls.live().any(|call| call.state.status() == CallStatus::Incoming)
     }
 
     /// Action: answer the call that rings here; with `swap`, what waits while

@@ -163,6 +163,12 @@ fn readable(status: &Value) -> String {
         format!("lamps    {}", pairs(&status["leds"])),
         format!("outputs  {}", pairs(&status["outputs"])),
     ];
+    let calls = status["calls"].as_array().map_or(&[][..], Vec::as_slice);
+    // One is on the line above already.
+    for call in calls.iter().filter(|_| calls.len() > 1) {
+        let held = if call["held"] == true { ", held" } else { "" };
+        lines.push(format!("         {} {}{held}", text(&call["state"]), text(&call["peer"])));
+    }
     for fault in status["faults"].as_array().into_iter().flatten() {
         lines.push(format!("FAULT    {}: {}", text(&fault["fault"]), text(&fault["detail"])));
     }

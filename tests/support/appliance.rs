@@ -36,6 +36,8 @@ pub struct Config {
     pub codecs: Vec<&'static str>,
     /// What to do with an incoming call.
     pub answer: &'static str,
+    /// What to do with one that comes while another is up.
+    pub while_busy: &'static str,
     /// Names of the ALSA devices for capture and playback.
     pub audio: (String, String),
     /// The least and the greatest limit of a wait before the next attempt.
@@ -66,6 +68,7 @@ impl Config {
             mode: "pipe",
             codecs: vec!["opus", "pcmu", "pcma"],
             answer: "auto",
+            while_busy: "busy",
             audio: (MICROPHONE.to_owned(), SPEAKER.to_owned()),
             backoff: ("200ms", "2s"),
             more: String::new(),
@@ -94,7 +97,7 @@ impl Config {
              [audio]\ncapture = {capture:?}\nplayback = {playback:?}\n\
              [media]\ncodecs = {codecs:?}\nloopback = true\n\
              [contacts]\nfront = {CALLEE:?}\n\
-             [incoming]\nanswer = {answer:?}\n\
+             [incoming]\nanswer = {answer:?}\nwhile-busy = {while_busy:?}\n\
              [backoff]\nbase = {base:?}\nceiling = {ceiling:?}\n\
              [[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
              {more}",
@@ -106,6 +109,7 @@ impl Config {
             answer = self.answer,
             base = self.backoff.0,
             ceiling = self.backoff.1,
+            while_busy = self.while_busy,
             more = self.more,
         )
     }

@@ -194,6 +194,8 @@ fn truth(status: &Status, trouble: bool, felt: bool) -> [(&'static str, Pattern)
         Connecting => (lit(felt), Pattern::Off, Pattern::Fast, Pattern::Fast),
         InCall => (lit(felt), Pattern::Off, Pattern::On, Pattern::On),
     };
+    let waits = status.calls.iter().any(|call| call.state == CallStatus::Incoming);
+    let calling = if waits { Pattern::Fast } else { calling };
     [
         ("status", flash(trouble, all)),
         ("online", lit(online)),
