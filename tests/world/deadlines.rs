@@ -42,9 +42,8 @@ struct Dwelling {
 impl World<'_> {
     /// Before a deadline is handed over.
     pub fn watch_timer_due(&mut self) {
-        let Some(timer) = self.device.timer() else { return };
-        let status = self.device.status();
-        if !self.fits(&timer, &status) {
+        let Some((timer, status)) = self.device.timer().zip(self.watch.status.as_ref()) else { return };
+        if !self.fits(&timer, status) {
             let detail = format!("{timer:?} in {:?}, {:?}", status.call, status.session);
             self.break_rule(Rule::TimerFits, detail);
         }

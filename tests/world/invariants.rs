@@ -37,6 +37,7 @@ pub struct Watch {
     /// The call of the last Offer that the box got.
     pub offered: Option<CallId>,
     /// After the last step.
+    pub status: Option<Status>,
     registered: bool,
     live: usize,
     muted: bool,
@@ -176,6 +177,7 @@ impl World<'_> {
         self.check_time(&status);
         self.watch.registered = status.session == SessionStatus::Registered;
         self.watch.live = live(&status).count();
+        self.watch.status = Some(status);
     }
 
     fn check_session(&mut self, status: &Status) {

@@ -127,6 +127,8 @@ pub struct World<'a> {
     media: media_model::Media,
     time: clock::Time,
     watch: invariants::Watch,
+    /// The box was told something, or a deadline of it has passed.
+    touched: bool,
     troubles: BTreeMap<Trouble, Duration>,
     whims: Vec<Whim>,
     lines: BTreeMap<&'static str, bool>,
@@ -178,6 +180,7 @@ impl<'a> World<'a> {
             media: media_model::Media::default(),
             time: clock::Time::new(),
             watch: invariants::Watch::default(),
+            touched: false,
             device: Device::new(settings, plan.seed, start, bug),
             troubles: BTreeMap::new(),
             whims: Vec::new(),
@@ -211,12 +214,16 @@ impl<'a> World<'a> {
                 self.tell_timer();
                 self.watch_timer_due();
                 self.device.timeout(self.start + self.now);
+                self.touched = true;
                 self.watch_timer();
                 self.drain();
             } else if let Some(Reverse(due)) = self.queue.pop() {
                 self.happen(due.what);
             }
-            self.check();
+            // What did not reach the box did not change it.
+            if std::mem::take(&mut self.touched) {
+                self.check();
+            }
         }
         if self.watch.broken.is_none() {
             self.switch_off();
@@ -290,6 +297,7 @@ impl<'a> World<'a> {
     fn event(&mut self, event: Event) {
         self.sense_event(&event);
         self.device.event(event, self.start + self.now);
+        self.touched = true;
         self.drain();
     }
 
