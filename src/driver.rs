@@ -48,7 +48,7 @@ pub struct Outputs {
     pub log: Arc<EventLog>,
     /// For status.
     pub status: watch::Sender<Status>,
-    /// The live call's measurements, for status.
+    /// Measurements of the first call that talks, for status.
     pub call_stats: watch::Sender<Option<Arc<LegStats>>>,
 }
 
@@ -59,7 +59,7 @@ pub struct Driver {
     replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refusal>>>,
     last_request: u64,
     stats: BTreeMap<PeerId, Arc<LegStats>>,
-    connected: Option<PeerId>,
+    connected: Vec<(PeerId, Role)>,
     exit: bool,
 }
 
@@ -72,7 +72,7 @@ impl Driver {
             replies: BTreeMap::new(),
             last_request: 0,
             stats: BTreeMap::new(),
-            connected: None,
+            connected: Vec::new(),
             exit: false,
         }
     }
@@ -123,7 +123,8 @@ impl Driver {
     }
 
     fn show_call_stats(&self) {
-        let stats = self.connected.and_then(|peer| self.stats.get(&peer).cloned());
+        let talking = self.connected.iter().find(|(_, role)| *role == Role::Talk);
+        let stats = talking.and_then(|(peer, _)| self.stats.get(peer).cloned());
         self.outputs.call_stats.send_replace(stats);
     }
 
@@ -156,10 +157,9 @@ impl Driver {
                 deliver(&self.outputs.media, (peer, command), "media").await;
             }
             Command::Audio(AudioCommand::Tone(tone)) => self.outputs.audio.tone(tone),
-            Command::Audio(AudioCommand::Connect(peers)) => {
-                let peer = peers.iter().find(|(_, role)| *role == Role::Talk).map(|(peer, _)| *peer);
-                self.outputs.audio.connect(peer);
-                self.connected = peer;
+            Command::Audio(AudioCommand::Connect(legs)) => {
+                self.outputs.audio.connect(&legs);
+                self.connected = legs;
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),

@@ -121,6 +121,8 @@ fn media_events() -> Vec<MediaEvent> {
         MediaEvent::Connected { codec: String::new() },
         MediaEvent::FirstAudio,
         MediaEvent::Interrupted,
+        MediaEvent::Quiet,
+        MediaEvent::AudioBack,
         MediaEvent::Digit('#'),
         MediaEvent::Closed,
     ]

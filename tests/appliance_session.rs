@@ -8,7 +8,7 @@ mod appliance_support;
 use appliance_support::{ANSWER, Bench, ms, secs, settings};
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
     Body, Clock, CloseReason, Event, LineEvent, MediaEvent, SessionEvent, SystemEvent,
@@ -326,6 +326,33 @@ fn a_call_outlives_the_loss_of_its_session() {
     bench.take();
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
+    bench.still_works();
+}
+
+#[test]
+fn tokens_that_end_or_are_refused_do_not_touch_a_call() {
+    let mut bench = Bench::ready(settings());
+    let (peer, _) = bench.talk();
+    for reason in [CloseReason::Unauthenticated, CloseReason::TokenRefused, CloseReason::TokenUnavailable] {
+        bench.closed(reason);
+        // Longer than the pause after a refusal: no lamp, sound or message of the call changes.
+        for _ in 0..3 {
+            if bench.connects().is_empty() {
+                until_connect(&mut bench);
+            }
+            bench.take();
+            bench.closed(reason);
+        }
+        until_connect(&mut bench);
+        bench.take();
+        bench.session(SessionEvent::Opened);
+        assert_eq!(
+            (bench.call(), bench.connected.as_slice()),
+            (CallStatus::InCall, [(peer, Role::Talk)].as_slice()),
+            "{reason:?}"
+        );
+        assert!(bench.peers[&peer] && bench.sent().is_empty(), "{reason:?}");
+    }
     bench.still_works();
 }
 

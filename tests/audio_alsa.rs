@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use audio_support::{
     all_cleared, engine, level_at, level_db, loud_part, raised, settings, sine, wait, wait_meters, with_cable,
 };
+use callbox::appliance::command::Role;
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::PeerId;
 use callbox::appliance::tone::Tone;
@@ -56,7 +57,7 @@ fn what_is_spoken_reaches_the_connected_leg() {
         let (engine, _faults) = engine(settings("dut_mic", "dut_spk"));
         let heard = Arc::new(Mutex::new(Vec::new()));
         engine.attach(PeerId(1), Box::new(Recorder(heard.clone())));
-        engine.connect(Some(PeerId(1)));
+        engine.connect(&[(PeerId(1), Role::Talk)]);
         let mut speaker = cable.speak(&sine(440.0, -12.0, 48_000 * 3));
         assert!(speaker.wait().unwrap().success());
         engine.stop();

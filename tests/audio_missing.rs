@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use audio_support::{all_cleared, engine, raised, settings, sine, wait, wait_meters, with_cable, write_wav};
+use callbox::appliance::command::Role;
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::PeerId;
 use callbox::audio::{Frame, Leg, devices};
@@ -63,7 +64,7 @@ fn a_call_goes_on_in_silence_until_the_microphone_is_there() {
     assert_eq!(raised(&faults, LONG).0, Fault::CaptureDevice);
     let call = Counting::default();
     engine.attach(PeerId(7), Box::new(call.clone()));
-    engine.connect(Some(PeerId(7)));
+    engine.connect(&[(PeerId(7), Role::Talk)]);
     let began = Instant::now();
     wait(LONG, "half a second of silence is sent", || call.sent.load(Relaxed) >= 50);
     assert!(began.elapsed() > Duration::from_millis(400), "silence is not paced: {:?}", began.elapsed());
@@ -85,7 +86,7 @@ fn with_no_loudspeaker_the_microphone_still_works() {
     assert_eq!(raised(&faults, LONG).0, Fault::PlaybackDevice);
     let call = Counting::default();
     engine.attach(PeerId(7), Box::new(call.clone()));
-    engine.connect(Some(PeerId(7)));
+    engine.connect(&[(PeerId(7), Role::Talk)]);
     wait(LONG, "the microphone is heard", || call.sound.load(Relaxed) >= 50);
     wait(LONG, "the call's jitter buffer is emptied all the same", || call.taken.load(Relaxed) >= 50);
 

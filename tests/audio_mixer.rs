@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use audio_support::{engine, level_at, level_db, read_wav, settings, wait, wait_meters};
+use callbox::appliance::command::Role;
 use callbox::appliance::id::PeerId;
 use callbox::appliance::tone::Tone;
 use callbox::audio::{AudioEngine, Frame, Leg};
@@ -73,7 +74,7 @@ fn a_tone_is_heard_over_the_call() {
     let path = folder.path().join("heard.wav");
     let engine = recording_engine(&path);
     engine.attach(PeerId(1), singer(300.0));
-    engine.connect(Some(PeerId(1)));
+    engine.connect(&[(PeerId(1), Role::Talk)]);
     engine.tone(Some(Tone::Ringback));
     rest(&engine, 200);
     engine.stop();
@@ -102,7 +103,7 @@ fn only_the_connected_leg_gets_the_microphone() {
     rest(&engine, 20);
     assert_eq!((heard(0), heard(1)), (0, 0), "nobody is connected");
 
-    engine.connect(Some(PeerId(1)));
+    engine.connect(&[(PeerId(1), Role::Talk)]);
     wait(LONG, "the first hears", || heard(0) > 20);
     assert_eq!(heard(1), 0);
 
@@ -114,7 +115,7 @@ fn only_the_connected_leg_gets_the_microphone() {
     engine.mute(false);
     wait(LONG, "the first hears again", || heard(0) > before.0 + 20);
 
-    engine.connect(Some(PeerId(2)));
+    engine.connect(&[(PeerId(2), Role::Talk)]);
     wait(LONG, "the second hears", || heard(1) > 20);
     let before = heard(0);
     rest(&engine, 20);
@@ -135,19 +136,19 @@ fn nothing_clicks() {
         let (one, two) = (PeerId(2 * round), PeerId(2 * round + 1));
         engine.attach(one, singer(300.0));
         engine.attach(two, singer(310.0));
-        engine.connect(Some(one));
+        engine.connect(&[(one, Role::Talk)]);
         rest(&engine, 5);
         engine.tone(Some(Tone::Press));
         engine.tone(Some(Tone::Busy));
         rest(&engine, 9);
-        engine.connect(Some(two));
+        engine.connect(&[(two, Role::Talk)]);
         rest(&engine, 4);
         engine.tone(Some(Tone::Error));
         rest(&engine, 3);
         engine.tone(None);
         rest(&engine, 2);
         engine.detach(two);
-        engine.connect(None);
+        engine.connect(&[]);
         engine.detach(one);
         rest(&engine, 3);
     }
@@ -198,10 +199,10 @@ fn a_leg_that_panics_is_taken_out_and_the_next_call_works() {
     let path = folder.path().join("heard.wav");
     let engine = recording_engine(&path);
     engine.attach(PeerId(1), Box::new(Broken));
-    engine.connect(Some(PeerId(1)));
+    engine.connect(&[(PeerId(1), Role::Talk)]);
     wait_meters(&engine, LONG, "the panic is counted", |m| m.leg_panics == 1);
     engine.attach(PeerId(2), singer(300.0));
-    engine.connect(Some(PeerId(2)));
+    engine.connect(&[(PeerId(2), Role::Talk)]);
     rest(&engine, 30);
     wait_meters(&engine, LONG, "the next call is heard", |m| m.playback.level_db > -14.0);
     assert_eq!(engine.meters().leg_panics, 1);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use audio_support::{engine, settings, wait_meters, with_cable};
+use callbox::appliance::command::Role;
 use callbox::appliance::id::PeerId;
 use callbox::appliance::tone::Tone;
 use callbox::audio::{AudioSettings, Frame, Leg, PERIOD};
@@ -99,13 +100,15 @@ impl Leg for Echo {
     }
 }
 
-/// Runs a call with tones, mute and changes of legs, and tells what each
-/// real-time thread allocated or released over at least 200 periods.
+/// Runs three calls with tones, mute and changes of legs and roles, and tells what
+/// each real-time thread allocated or released over at least 200 periods.
 fn allocations(settings: AudioSettings, allocates: bool) -> BTreeMap<String, u64> {
     let (engine, _faults) = engine(settings);
     let leg = |allocates| Box::new(Echo { frame: [0; 480], allocates });
-    engine.attach(PeerId(1), leg(allocates));
-    engine.connect(Some(PeerId(1)));
+    for peer in 1..=3 {
+        engine.attach(PeerId(peer), leg(allocates));
+    }
+    engine.connect(&[1, 2, 3].map(|peer| (PeerId(peer), Role::Talk)));
     wait_meters(&engine, LONG, "both run", |m| m.capture.periods > 50 && m.playback.periods > 50);
     let before = counts();
     let began = engine.meters();
@@ -114,14 +117,17 @@ fn allocations(settings: AudioSettings, allocates: bool) -> BTreeMap<String, u64
         || engine.meters().playback.periods < began.playback.periods + 200
     {
         round += 1;
-        let peer = PeerId(round + 1);
-        engine.attach(peer, leg(allocates));
-        for tone in [Tone::Press, Tone::Progress, Tone::Ringback, Tone::Busy, Tone::Ring, Tone::Error] {
+        engine.attach(PeerId(round + 3), leg(allocates));
+        let roles = [Role::Talk, Role::Listen, Role::Hold];
+        let role = |n: u64| (PeerId(round + n), roles[(round + n) as usize % 3]);
+        engine.connect(&[role(0), role(1), role(2)]);
+        for tone in [Tone::Press, Tone::Progress, Tone::Ringback, Tone::Busy, Tone::CallWaiting, Tone::Error]
+        {
             engine.tone(Some(tone));
             std::thread::sleep(PERIOD * 3);
         }
         engine.mute(round % 2 == 0);
-        engine.connect(Some(peer));
+        engine.connect(&[1, 2, 3].map(|n| (PeerId(round + n), Role::Talk)));
         engine.detach(PeerId(round));
         engine.tone(None);
         std::thread::sleep(PERIOD * 3);

@@ -1,6 +1,6 @@
 //! Why: two peers of one stack agree with each other's mistakes. Chromium does
 //! not: it must hear the box and be heard, with either side offering, with
-//! Opus and PCMU, on hold and off, after an ICE restart.
+//! Opus and PCMU, on hold and off, after an ICE restart, and when offers cross.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/browser/mod.rs"]
@@ -117,6 +117,57 @@ async fn chromium_holds_changes_codec_and_restarts_ice() {
         let sound = near.listen(Duration::from_millis(1_000)).await;
         assert_eq!(hears(THEIRS, &sound), chromium_speaks, "{when}: the box, level {}", level(&sound));
     }
+    box_.close(1).await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_offers_several_times_before_it_takes_an_answer() {
+    let mut browser = Browser::open().await;
+    let mut box_ = Engine::new(everywhere());
+    let near = Card::new(answered_by_box(&mut box_, &mut browser, "opus").await, tone(OURS));
+    let mut answer = String::new();
+    for order in [
+        json!({ "op": "reoffer", "direction": "sendonly" }),
+        json!({ "op": "reoffer", "codec": "PCMU" }),
+        json!({ "op": "reoffer", "restart": true }),
+        json!({ "op": "reoffer" }),
+    ] {
+        let offer = browser.sdp(order).await;
+        answer = box_.renegotiate(1, offer).await;
+    }
+    browser.ask(json!({ "op": "accept", "sdp": answer })).await;
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    both_hear(&near, &mut browser, "after the last answer").await;
+    box_.close(1).await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_of_chromium_crosses_ours_and_then_it_answers_ours() {
+    let mut browser = Browser::open().await;
+    let mut box_ = Engine::new(everywhere());
+    let ours = box_.prepare(1).await;
+    let theirs = browser.sdp(json!({ "op": "offer", "hertz": THEIRS })).await;
+    box_.tell(1, MediaCommand::Renegotiate { sdp: theirs }).await;
+    let near = Card::new(box_.leg(1).await, tone(OURS));
+    let event = box_.wait_for(1, |event| matches!(event, MediaEvent::Answer { .. })).await;
+    let MediaEvent::Answer { sdp } = event else { panic!("{event:?}") };
+    browser.ask(json!({ "op": "accept", "sdp": sdp })).await;
+    box_.connected(1).await;
+    both_hear(&near, &mut browser, "early media").await;
+    // A new connection of the page, and the end of the one before.
+    let answer = browser.sdp(json!({ "op": "answer", "sdp": ours, "hertz": THEIRS })).await;
+    box_.tell(1, MediaCommand::Start { sdp: answer }).await;
+    box_.connected(1).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    both_hear(&near, &mut browser, "after the answer").await;
+    // And it goes on as any call.
+    let offer = browser.sdp(json!({ "op": "reoffer", "codec": "PCMU" })).await;
+    let answer = box_.renegotiate(1, offer).await;
+    browser.ask(json!({ "op": "accept", "sdp": answer })).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    both_hear(&near, &mut browser, "after an offer").await;
     box_.close(1).await;
     browser.close().await;
 }

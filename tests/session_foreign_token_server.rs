@@ -14,12 +14,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callbox::appliance::Appliance;
-use callbox::appliance::command::Command;
-use callbox::appliance::event::{CloseReason, Event};
+use callbox::appliance::action::{Action, Ring};
+use callbox::appliance::command::{Command, MediaCommand};
+use callbox::appliance::event::{CloseReason, Event, MediaEvent};
+use callbox::appliance::id::RequestId;
 use callbox::appliance::settings::{
     BackoffSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
-use callbox::appliance::status::SessionStatus;
+use callbox::appliance::status::{CallStatus, SessionStatus};
+use callbox::pipe::proto::{Answer, WebTerminalMessage, web_terminal_message::Message as Wire};
 use callbox::pipe::{AuthSettings, PipeSettings, SecretSource};
 use callbox::sim::server::{Server, ServerSettings};
 use callbox::sim::token::{TokenPolicy, Tokens};
@@ -93,19 +96,43 @@ fn settings(core: &Server, token_url: &str, secret: &'static str) -> PipeSetting
     PipeSettings { auth, ..plain(core.endpoint()) }
 }
 
+type Seen = (SessionStatus, CallStatus);
+
 /// The whole of the box that keeps a session: the appliance decides, the
-/// session shell obeys. Runs until the test drops it.
-async fn keep_registered(settings: PipeSettings, status: watch::Sender<SessionStatus>) {
+/// session shell obeys, media is said to work. Calls once if `number` is
+/// given. Runs until the test drops it.
+async fn keep_registered(settings: PipeSettings, number: Option<&str>, status: watch::Sender<Seen>) {
+    let mut number = number;
     let Session { commands, mut events, .. } = Session::start(settings);
     let mut random = SplitMix(7);
     let mut appliance = Appliance::new(no_lines(), Box::new(move || random.next()), Instant::now());
     loop {
         while let Some(command) = appliance.poll_command() {
-            if let Command::Session(command) = command {
-                commands.send(command).await.unwrap();
-            }
+            let (peer, event) = match command {
+                Command::Session(command) => {
+                    commands.send(command).await.unwrap();
+                    continue;
+                }
+                Command::Media { peer, command: MediaCommand::Prepare } => {
+                    (peer, MediaEvent::Prepared { sdp: "v=0".to_owned() })
+                }
+                Command::Media { peer, command: MediaCommand::Start { .. } } => {
+                    (peer, MediaEvent::Connected { codec: "opus".to_owned() })
+                }
+                Command::Media { peer, command: MediaCommand::Close } => (peer, MediaEvent::Closed),
+                _ => continue,
+            };
+            appliance.handle_event(Event::Media { peer, event }, Instant::now());
         }
-        status.send_replace(appliance.status().session);
+        let now = appliance.status();
+        status.send_replace((now.session, now.call));
+        if now.session == SessionStatus::Registered
+            && let Some(number) = number.take()
+        {
+            let action = Action::Call { to: vec![number.to_owned()], ring: Ring::InOrder };
+            appliance.handle_event(Event::Control { request: RequestId(1), action }, Instant::now());
+            continue;
+        }
         let due = appliance.poll_timeout().map(|(at, _)| tokio::time::Instant::from_std(at));
         tokio::select! {
             event = events.recv() => appliance.handle_event(Event::Session(event.unwrap()), Instant::now()),
@@ -150,8 +177,8 @@ async fn a_session_outlives_ten_expiries_of_a_foreign_servers_tokens() {
     let learning = learn(server.lines, core.tokens().clone());
 
     let begin = Instant::now();
-    let (status, mut session) = watch::channel(SessionStatus::Offline);
-    let keeping = tokio::spawn(keep_registered(settings, status));
+    let (status, mut session) = watch::channel((SessionStatus::Offline, CallStatus::Idle));
+    let keeping = tokio::spawn(keep_registered(settings, None, status));
     let mut shown = BTreeSet::new();
     // Held, since dropping one ends its stream.
     let mut open = Vec::new();
@@ -160,7 +187,7 @@ async fn a_session_outlives_ten_expiries_of_a_foreign_servers_tokens() {
         let terminal = timeout(Duration::from_secs(3 * LIFE), core.accept()).await;
         let terminal = terminal.expect("the box did not come back").unwrap();
         assert!(shown.insert(terminal.token.clone().unwrap()), "an old token was shown again");
-        let registered = session.wait_for(|status| *status == SessionStatus::Registered);
+        let registered = session.wait_for(|(session, _)| *session == SessionStatus::Registered);
         timeout(PATIENCE, registered).await.unwrap().unwrap();
         open.push(terminal);
     }
@@ -172,6 +199,47 @@ async fn a_session_outlives_ten_expiries_of_a_foreign_servers_tokens() {
     let issued = timeout(PATIENCE, learning).await.unwrap().unwrap();
     let expected = elapsed.as_secs() / (LIFE - 1) + 2;
     assert!(issued as u64 <= expected, "{issued} tokens in {elapsed:?}, expected {expected}");
+}
+
+#[tokio::test]
+async fn a_call_does_not_notice_that_its_sessions_tokens_end() {
+    let server = token_server().await;
+    let policy = TokenPolicy { close_expired: true, ..TokenPolicy::default() };
+    let core_settings = ServerSettings { tls: false, token: policy, ..ServerSettings::default() };
+    let mut core = Server::start(core_settings).await.unwrap();
+    let settings = settings(&core, &server.url, SECRET);
+    let learning = learn(server.lines, core.tokens().clone());
+    let (status, mut seen) = watch::channel((SessionStatus::Offline, CallStatus::Idle));
+    let keeping = tokio::spawn(keep_registered(settings, Some("+4700000001"), status));
+
+    let mut terminal = timeout(PATIENCE, core.accept()).await.unwrap().unwrap();
+    let offer = timeout(PATIENCE, terminal.inbound.recv()).await.unwrap().unwrap();
+    assert!(matches!(offer.message, Some(Wire::Offer(_))), "{offer:?}");
+    let answer = Wire::Answer(Answer { sdp: "v=0".to_owned() });
+    let answer = WebTerminalMessage { call_id: offer.call_id, message: Some(answer) };
+    terminal.outbound.send(Ok(answer)).await.unwrap();
+    let in_call = seen.wait_for(|(_, call)| *call == CallStatus::InCall);
+    timeout(PATIENCE, in_call).await.unwrap().unwrap();
+    for expiry in 0..3 {
+        // The core ends the stream with UNAUTHENTICATED; the box is back with another token.
+        let token = terminal.token.take();
+        let next = timeout(Duration::from_secs(3 * LIFE), core.accept()).await.expect("not back").unwrap();
+        assert_ne!(next.token, token, "expiry {expiry}");
+        assert!(
+            timeout(PATIENCE, terminal.inbound.recv()).await.unwrap().is_none(),
+            "expiry {expiry}: a word more"
+        );
+        terminal = next;
+        let registered = seen.wait_for(|(session, call)| {
+            assert_eq!(*call, CallStatus::InCall, "expiry {expiry}");
+            *session == SessionStatus::Registered
+        });
+        timeout(PATIENCE, registered).await.unwrap().unwrap();
+    }
+    assert!(terminal.inbound.try_recv().is_err(), "the box said something of its call");
+    keeping.abort();
+    drop(server._process);
+    timeout(PATIENCE, learning).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ pub enum AudioCommand {
 }
 
 /// What a connected peer hears, and who hears it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Hears the microphone, is heard at the loudspeaker; several in this role
     /// also hear each other (a conference, mix-minus).

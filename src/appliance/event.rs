@@ -182,6 +182,11 @@ pub enum MediaEvent {
     FirstAudio,
     /// ICE lost its peer for now; it may come back by itself.
     Interrupted,
+    /// No RTP for 5 s although the far end should send: connected, and not on
+    /// hold. Once until `AudioBack`.
+    Quiet,
+    /// After `Quiet`: RTP came again, or the far end went on hold and need not send.
+    AudioBack,
     /// A DTMF digit from the far end (RFC 4733), once per key press.
     Digit(char),
     /// The peer connection is of no more use. Sent once, the last event but `Closed`.

@@ -147,6 +147,8 @@ impl Peers {
             | MediaEvent::Connected { .. }
             | MediaEvent::FirstAudio
             | MediaEvent::Interrupted
+            | MediaEvent::Quiet
+            | MediaEvent::AudioBack
             | MediaEvent::Digit(_) => {
                 cx.ignored(
                     "media-unexpected",

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::action::Action;
+use super::action::{Action, Ring};
 use super::call::{Leg, Stage, State};
 use super::calls::Calls;
 use super::cause::Cause;
@@ -20,7 +20,7 @@ use super::elsewhere::Elsewhere;
 use super::ending::UnsentByes;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::hearing::Hearing;
-use super::hunt::{AT_ONCE, Hunt};
+use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
 use super::peers::Peers;
 use super::settings::Mode;
@@ -28,7 +28,7 @@ use super::status::CallStatus;
 use super::timer::Timer;
 
 /// A hunt may let go of as many calls as it makes before the core hears of any.
-const FORMER: usize = AT_ONCE;
+const FORMER: usize = Ring::AT_ONCE;
 
 /// A message that crosses our Bye is here within this time. No longer, since
 /// on `Pipe` a core may use one id for all calls.
@@ -192,6 +192,7 @@ impl Phone {
             MediaEvent::Connected { codec } => self.connected(cx, call, &codec),
             MediaEvent::FirstAudio => self.first_audio(cx, call),
             MediaEvent::Interrupted => self.interrupted(cx, call),
+            MediaEvent::Quiet | MediaEvent::AudioBack => {}
             MediaEvent::Digit(_) => self.digit(cx, call),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
             MediaEvent::Closed => {
@@ -229,6 +230,7 @@ impl Phone {
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => {}
         }
     }

@@ -22,4 +22,6 @@ pub enum Tone {
     Congestion,
     /// Pressed, but the box cannot call: not registered or broken.
     Error,
+    /// The call will end soon, its time is up; quiet, laid over the call.
+    CallEnding,
 }

@@ -15,9 +15,10 @@ use super::dsp::Dsp;
 use super::keeper::Keeper;
 use super::leg::Leg;
 use super::meters::{Counters, Meters};
-use super::mixer::{MOST_LEGS, Mixer, Order};
+use super::mixer::{MOST_CONNECTED, MOST_LEGS, Mixer, Order, Roles};
 use super::settings::AudioSettings;
 use super::worker::{CaptureWorker, PlaybackWorker};
+use crate::appliance::command::Role;
 use crate::appliance::event::SystemEvent;
 use crate::appliance::fault::Fault;
 use crate::appliance::id::PeerId;
@@ -149,10 +150,13 @@ impl AudioEngine {
         self.order(Order::Attach(peer, leg));
     }
 
-    /// Gives microphone and loudspeaker to this peer's leg, or to nobody. The
-    /// leg may be attached later.
-    pub fn connect(&self, peer: Option<PeerId>) {
-        self.order(Order::Connect(peer));
+    /// Connects these peers' legs in these roles, and no others. A leg may be
+    /// attached later. Of more than eight the first eight are connected.
+    pub fn connect(&self, legs: &[(PeerId, Role)]) {
+        if legs.len() > MOST_CONNECTED {
+            tracing::error!("{} legs cannot be connected at once, only {MOST_CONNECTED}", legs.len());
+        }
+        self.order(Order::Connect(Roles::of(legs)));
     }
 
     /// Takes a call's audio out.

@@ -1,47 +1,95 @@
-//! Who hears whom: calls' legs, tones and mute. No clock and no threads.
+//! Who hears whom: calls' legs in their roles, tones and mute. No clock and no threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use rtrb::Producer;
 
+use super::bus::{Crossing, Sum};
 use super::leg::{FRAME_SAMPLES, Frame, Leg};
 use super::level::Gain;
 use super::settings::AudioSettings;
 use super::tones::Tones;
+use crate::appliance::command::Role;
 use crate::appliance::id::PeerId;
 use crate::appliance::tone::Tone;
 
 /// Legs that can be attached at once, leaving ones included.
 pub(super) const MOST_LEGS: usize = 32;
 
+/// Legs that can be connected at once: more calls than a person can follow.
+pub(super) const MOST_CONNECTED: usize = 8;
+
 /// What the `audio-dsp` thread obeys, in order.
 pub(super) enum Order {
     Tone(Option<Tone>),
     Attach(PeerId, Box<dyn Leg>),
-    Connect(Option<PeerId>),
+    Connect(Roles),
     Detach(PeerId),
     Mute(bool),
+}
+
+/// Who is connected, without anything that would have to be freed on a real-time thread.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Roles([Option<(PeerId, Role)>; MOST_CONNECTED]);
+
+impl Roles {
+    /// The first of these.
+    pub fn of(legs: &[(PeerId, Role)]) -> Self {
+        let mut roles = Self::default();
+        for (role, leg) in roles.0.iter_mut().zip(legs) {
+            *role = Some(*leg);
+        }
+        roles
+    }
+
+    fn of_peer(&self, peer: PeerId) -> Option<Role> {
+        self.0.iter().flatten().find(|(known, _)| *known == peer).map(|(_, role)| *role)
+    }
+
+    fn forget(&mut self, peer: PeerId) {
+        for role in &mut self.0 {
+            *role = role.filter(|(known, _)| *known != peer);
+        }
+    }
 }
 
 struct Slot {
     peer: PeerId,
     leg: Box<dyn Leg>,
+    /// `None`: not connected, perhaps still fading out.
+    role: Option<Role>,
+    /// How much of it is heard here.
+    far: Gain,
+    /// How much it hears.
+    near: Gain,
+    /// How much of it the others hear who talk, and its sound on the way to them.
+    said: Gain,
+    crossing: Crossing,
     /// Detached while it was heard: goes once it has faded out.
     leaving: bool,
+}
+
+impl Slot {
+    fn talks(&self) -> bool {
+        self.role == Some(Role::Talk)
+    }
+
+    fn is_heard(&self) -> bool {
+        matches!(self.role, Some(Role::Talk | Role::Listen))
+    }
 }
 
 /// The mixer. Legs that leave go to `bin`, to be dropped elsewhere.
 pub(super) struct Mixer {
     slots: Vec<Slot>,
     bin: Producer<Box<dyn Leg>>,
-    /// Who should have the microphone and be heard.
-    wanted: Option<PeerId>,
-    /// Who is heard, perhaps still fading out.
-    heard: Option<PeerId>,
+    roles: Roles,
     muted: bool,
-    far: Gain,
-    near: Gain,
+    microphone: Gain,
+    /// What the microphone and all who talk say, and each slot's own part of it.
+    round: Sum,
+    own: Box<[Option<Frame>; MOST_LEGS]>,
     tones: Tones,
     /// Legs that panicked.
     pub panics: u64,
@@ -52,11 +100,11 @@ impl Mixer {
         Self {
             slots: Vec::with_capacity(MOST_LEGS),
             bin,
-            wanted: None,
-            heard: None,
+            roles: Roles::default(),
             muted: false,
-            far: Gain::default(),
-            near: Gain::default(),
+            microphone: Gain::default(),
+            round: Sum::EMPTY,
+            own: Box::new([None; MOST_LEGS]),
             tones: Tones::new(settings),
             panics: 0,
         }
@@ -66,75 +114,115 @@ impl Mixer {
         match order {
             Order::Tone(tone) => self.tones.play(tone),
             Order::Mute(muted) => self.muted = muted,
-            Order::Attach(peer, leg) => {
-                self.remove(peer);
-                if self.slots.len() < MOST_LEGS {
-                    self.slots.push(Slot { peer, leg, leaving: false });
-                } else {
-                    discard(&mut self.bin, leg);
+            Order::Attach(peer, leg) => self.attach(peer, leg),
+            Order::Connect(roles) => {
+                self.roles = roles;
+                for slot in &mut self.slots {
+                    let role = if slot.leaving { None } else { roles.of_peer(slot.peer) };
+                    if slot.role.is_none() && role.is_some() {
+                        (slot.near, slot.said) = (Gain::default(), Gain::default());
+                        slot.crossing = Crossing::default();
+                    }
+                    slot.role = role;
                 }
-            }
-            Order::Connect(peer) => {
-                if self.wanted != peer {
-                    self.near = Gain::default();
-                }
-                self.wanted = peer;
             }
             Order::Detach(peer) => {
-                if self.wanted == Some(peer) {
-                    self.wanted = None;
-                }
-                if self.heard == Some(peer) && !self.far.is_closed() {
-                    if let Some(slot) = self.slots.iter_mut().find(|slot| slot.peer == peer) {
-                        slot.leaving = true;
-                    }
-                } else {
-                    self.remove(peer);
+                self.roles.forget(peer);
+                match self.slots.iter_mut().find(|slot| slot.peer == peer) {
+                    Some(slot) if !slot.far.is_closed() => (slot.role, slot.leaving) = (None, true),
+                    Some(_) => self.remove(peer),
+                    None => {}
                 }
             }
         }
     }
 
-    /// Gives the microphone's frame to whom it belongs. Says whether anybody took it.
-    pub fn near_end(&mut self, frame: &mut Frame, now: Instant) -> bool {
-        let Some(peer) = self.wanted else { return false };
-        self.near.apply(frame, !self.muted);
-        self.with_leg(peer, |leg| leg.near_end(frame, now))
+    fn attach(&mut self, peer: PeerId, leg: Box<dyn Leg>) {
+        self.remove(peer);
+        if self.slots.len() == MOST_LEGS {
+            discard(&mut self.bin, leg);
+            return;
+        }
+        let (far, near, said) = (Gain::default(), Gain::default(), Gain::default());
+        let (role, crossing) = (self.roles.of_peer(peer), Crossing::default());
+        self.slots.push(Slot { peer, leg, role, far, near, said, crossing, leaving: false });
+    }
+
+    /// Gives the microphone's frame, and what the others say, to those who
+    /// talk, and silence to all others connected. Says whether anybody took it.
+    pub fn near_end(&mut self, microphone: &mut Frame, now: Instant) -> bool {
+        if self.slots.iter().all(|slot| slot.role.is_none()) {
+            self.microphone = Gain::default();
+            return false;
+        }
+        self.microphone.apply(microphone, !self.muted);
+        self.round.clear();
+        self.round.add(microphone);
+        for (slot, own) in self.slots.iter_mut().zip(self.own.iter_mut()) {
+            *own = slot.crossing.pop().filter(|_| slot.talks() || !slot.said.is_closed());
+            if let Some(own) = own {
+                slot.said.apply(own, slot.talks());
+                self.round.add(own);
+            }
+        }
+        // From the last one on: one that panics is taken out and the last one put in its place.
+        for index in (0..self.slots.len()).rev() {
+            let slot = &mut self.slots[index];
+            if slot.role.is_none() {
+                continue;
+            }
+            let mut frame = self.round.without(self.own[index].as_ref());
+            slot.near.apply(&mut frame, slot.talks());
+            self.with_leg(index, |leg| leg.near_end(&frame, now));
+        }
+        true
     }
 
     /// Fills a frame for the loudspeaker.
     pub fn far_end(&mut self, frame: &mut Frame, now: Instant) {
-        frame.fill(0);
-        if self.far.is_closed() {
-            self.heard = self.wanted;
-        }
-        if let Some(peer) = self.heard {
-            if !self.with_leg(peer, |leg| leg.far_end(frame, now)) {
-                frame.fill(0);
+        let mut heard = Sum::EMPTY;
+        for index in (0..self.slots.len()).rev() {
+            let slot = &self.slots[index];
+            if slot.role.is_none() && slot.far.is_closed() {
+                continue;
             }
-            self.far.apply(frame, self.wanted == self.heard);
-            if self.far.is_closed() && self.slots.iter().any(|slot| slot.peer == peer && slot.leaving) {
-                self.remove(peer);
+            let mut sound = SILENCE;
+            if !self.with_leg(index, |leg| leg.far_end(&mut sound, now)) {
+                continue;
+            }
+            let slot = &mut self.slots[index];
+            slot.crossing.push(&sound);
+            if slot.is_heard() || !slot.far.is_closed() {
+                slot.far.apply(&mut sound, slot.is_heard());
+                heard.add(&sound);
+            }
+            if slot.leaving && slot.far.is_closed() {
+                self.remove_at(index);
             }
         }
+        *frame = heard.frame();
         self.tones.mix(frame);
     }
 
     /// Calls a leg. One that panics is taken out: its call is lost, the box is not.
-    fn with_leg(&mut self, peer: PeerId, call: impl FnOnce(&mut dyn Leg)) -> bool {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.peer == peer) else { return false };
+    fn with_leg(&mut self, index: usize, call: impl FnOnce(&mut dyn Leg)) -> bool {
+        let slot = &mut self.slots[index];
         let calm = catch_unwind(AssertUnwindSafe(|| call(slot.leg.as_mut()))).is_ok();
         if !calm {
             self.panics += 1;
-            self.remove(peer);
+            self.remove_at(index);
         }
         calm
     }
 
     fn remove(&mut self, peer: PeerId) {
         if let Some(index) = self.slots.iter().position(|slot| slot.peer == peer) {
-            discard(&mut self.bin, self.slots.swap_remove(index).leg);
+            self.remove_at(index);
         }
+    }
+
+    fn remove_at(&mut self, index: usize) {
+        discard(&mut self.bin, self.slots.swap_remove(index).leg);
     }
 }
 

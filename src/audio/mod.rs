@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 pub mod alsa;
+mod bus;
 pub mod device;
 mod dsp;
 pub mod engine;

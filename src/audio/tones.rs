@@ -1,8 +1,9 @@
 //! Tones as sound: cadences by region, phase-continuous and without clicks.
 //!
 //! Frequencies and cadences: ITU-T E.180 Supplement 2; for Europe also ETSI
-//! TR 101 041-2, for the United Kingdom BT SIN 350. Progress, ring, press and
-//! error tones are local to the box and follow no standard.
+//! TR 101 041-2, for the United Kingdom BT SIN 350. Call waiting is the one of
+//! Germany for Europe, whose countries all have another. Progress, ring, press,
+//! error and end-of-call tones are local to the box and follow no standard.
 
 use std::f64::consts::TAU;
 
@@ -49,11 +50,6 @@ fn cadence(region: Region, tone: Tone) -> &'static [Segment] {
         (Tone::Congestion, Region::Uk) => {
             const { &[on(400.0, 0.0, 400), off(350), on(400.0, 0.0, 225), off(525)] }
         }
-        (Tone::CallWaiting, Region::Eu) => {
-            const { &[on(425.0, 0.0, 200), off(200), on(425.0, 0.0, 200), off(5000)] }
-        }
-        (Tone::CallWaiting, Region::Us) => const { &[on(440.0, 0.0, 300), off(9700)] },
-        (Tone::CallWaiting, Region::Uk) => const { &[on(400.0, 0.0, 100), off(3000)] },
         (Tone::Ring, Region::Eu | Region::Us | Region::Uk) => {
             const {
                 &[
@@ -68,8 +64,28 @@ fn cadence(region: Region, tone: Tone) -> &'static [Segment] {
         (Tone::Error, Region::Eu | Region::Us | Region::Uk) => {
             const { &[on(480.0, 0.0, 150), off(50), on(400.0, 0.0, 150), off(50), on(320.0, 0.0, 300), off(800)] }
         }
+        (Tone::CallWaiting, Region::Eu) => {
+            const { &[on(425.0, 0.0, 200), off(200), on(425.0, 0.0, 200), off(5000)] }
+        }
+        (Tone::CallWaiting, Region::Us) => const { &[on(440.0, 0.0, 300), off(10_000)] },
+        (Tone::CallWaiting, Region::Uk) => const { &[on(400.0, 0.0, 100), off(3000)] },
+        (Tone::CallEnding, Region::Eu | Region::Us | Region::Uk) => {
+            const {
+                &[
+                    on(950.0, 0.0, 100),
+                    off(100),
+                    on(950.0, 0.0, 100),
+                    off(100),
+                    on(950.0, 0.0, 100),
+                    off(4500),
+                ]
+            }
+        }
     }
 }
+
+/// How far below the other tones these are, which are laid over somebody's words.
+const OVER_SPEECH_DB: f64 = 12.0;
 
 /// The tones of the box: one cadence, and the blip of a press ahead of it.
 pub(super) struct Tones {
@@ -105,14 +121,23 @@ impl Tones {
         }
     }
 
+    fn peak(&self, tone: Tone) -> f64 {
+        match tone {
+            Tone::Ring => self.ring_peak,
+            Tone::CallWaiting | Tone::CallEnding => self.tone_peak * 10_f64.powf(-OVER_SPEECH_DB / 20.0),
+            Tone::Press | Tone::Progress | Tone::Ringback | Tone::Busy | Tone::Congestion | Tone::Error => {
+                self.tone_peak
+            }
+        }
+    }
+
     /// Adds what sounds now to the frame.
     pub fn mix(&mut self, frame: &mut Frame) {
         for sample in frame.iter_mut() {
             if !self.blip.is_playing()
                 && let Some(tone) = self.next.take()
             {
-                let peak = if tone == Tone::Ring { self.ring_peak } else { self.tone_peak };
-                self.cadence.start(cadence(self.region, tone), peak, true);
+                self.cadence.start(cadence(self.region, tone), self.peak(tone), true);
             }
             let sum = f64::from(*sample) + self.cadence.sample() + self.blip.sample();
             *sample = sum.round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16;
@@ -205,15 +230,16 @@ mod tests {
     use super::*;
     use crate::audio::leg::FRAME_SAMPLES;
 
-    const TONES: [Tone; 8] = [
+    const TONES: [Tone; 9] = [
         Tone::Press,
         Tone::Progress,
         Tone::Ringback,
         Tone::Ring,
-        Tone::CallWaiting,
         Tone::Busy,
         Tone::Congestion,
         Tone::Error,
+        Tone::CallWaiting,
+        Tone::CallEnding,
     ];
 
     fn tones(region: Region) -> Tones {
@@ -243,9 +269,7 @@ mod tests {
     #[test]
     fn cadences_and_frequencies_are_those_of_the_tone_plans() {
         // Region, tone, frequencies, on and off in ms (ITU-T E.180 Supplement 2).
-        let plan: [(Region, Tone, &[f64], usize, usize); 11] = [
-            (Region::Eu, Tone::CallWaiting, &[425.0], 200, 200),
-            (Region::Us, Tone::CallWaiting, &[440.0], 300, 9700),
+        let plan: [(Region, Tone, &[f64], usize, usize); 12] = [
             (Region::Eu, Tone::Ringback, &[425.0], 1000, 4000),
             (Region::Eu, Tone::Busy, &[425.0], 500, 500),
             (Region::Eu, Tone::Congestion, &[425.0], 250, 250),
@@ -255,14 +279,18 @@ mod tests {
             (Region::Uk, Tone::Ringback, &[400.0, 450.0], 400, 200),
             (Region::Uk, Tone::Busy, &[400.0], 375, 375),
             (Region::Uk, Tone::Congestion, &[400.0], 400, 350),
+            (Region::Eu, Tone::CallWaiting, &[425.0], 200, 200),
+            (Region::Us, Tone::CallWaiting, &[440.0], 300, 10_000),
+            (Region::Uk, Tone::CallWaiting, &[400.0], 100, 3000),
         ];
         for (region, tone, hertz, on_ms, off_ms) in plan {
             let mut tones = tones(region);
             tones.play(Some(tone));
             let sound = render(&mut tones, on_ms + off_ms + 200);
-            let each = if hertz.len() == 2 { -18.0 - 3.01 } else { -18.0 };
+            let quieter = if tone == Tone::CallWaiting { 12.0 } else { 0.0 };
+            let each = if hertz.len() == 2 { -18.0 - 3.01 } else { -18.0 - quieter };
             for &hz in hertz {
-                for at in [20, on_ms - 100, on_ms + off_ms + 20] {
+                for at in [on_ms.min(120) - 100, on_ms - 100, on_ms + off_ms + on_ms.min(120) - 100] {
                     let found = level(&sound, at, hz);
                     assert!(
                         (found - each).abs() < 0.7,

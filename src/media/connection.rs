@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
 use webrtc::error::Error;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
@@ -26,6 +28,7 @@ use webrtc::peer_connection::{
 use webrtc::runtime::Runtime;
 
 use super::leg::Wires;
+use super::report::Reports;
 use super::runtime::GuardedRuntime;
 use super::sdp::{PayloadTypes, Remote, Setup, complete_answer};
 use super::sender::{self, Sender};
@@ -64,6 +67,9 @@ pub(super) enum Happened {
 /// The interceptor's place: nearest to the application.
 const TAP: Slot = Slot::Custom(20_000);
 
+/// Between the network and who writes reports.
+const REPORTS: Slot = Slot::Custom(10_500);
+
 struct Handler(mpsc::Sender<Report>);
 
 #[async_trait]
@@ -95,6 +101,11 @@ pub(super) struct Connection {
     postponed: VecDeque<Report>,
     heard: mpsc::Receiver<Heard>,
     pub(super) digits: mpsc::Sender<String>,
+    /// Made, and not yet given to its task.
+    sender: Option<(Sender, Arc<dyn TrackLocal>, mpsc::Receiver<String>)>,
+    sending: Option<AbortHandle>,
+    /// Whether this connection has the sound; the tap looks at it.
+    live: Arc<AtomicBool>,
     panicked: Arc<Notify>,
     types: Arc<SharedTypes>,
     /// Our part in DTLS, once it is settled; it stays (RFC 8842 section 5.5).
@@ -127,8 +138,12 @@ impl Connection {
         let types = Arc::new(SharedTypes::default());
         let panicked = Arc::new(Notify::new());
         let runtime = Arc::new(GuardedRuntime::new(Arc::clone(&panicked)));
-        let tap = Tap::new(Arc::clone(&types), Arc::clone(&wires.shared), wires.arrived, hear);
-        let registry = configure_rtcp_reports(Registry::new()).with(TAP, tap);
+        let live = Arc::new(AtomicBool::new(false));
+        let tap =
+            Tap::new(Arc::clone(&types), Arc::clone(&wires.shared), wires.arrived, hear, Arc::clone(&live));
+        let registry = configure_rtcp_reports(Registry::new())
+            .with(TAP, tap)
+            .with(REPORTS, Reports::new(Arc::clone(&types)));
         let pc = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(media_engine().map_err(internal)?)
@@ -154,7 +169,6 @@ impl Connection {
             transceiver.set_codec_preferences(codecs(&settings.codecs)).await.map_err(internal)?;
         }
         let sender = Sender::new(ssrc, wires.outgoing, Arc::clone(&types), wires.shared);
-        runtime.guard(sender::run(sender, track, digits_out));
         Ok(Self {
             pc: Box::new(pc),
             runtime,
@@ -162,6 +176,9 @@ impl Connection {
             postponed: VecDeque::new(),
             heard,
             digits,
+            sender: Some((sender, track, digits_out)),
+            sending: None,
+            live,
             panicked,
             types,
             setup: None,
@@ -223,6 +240,22 @@ impl Connection {
         local.map(|local| local.sdp).ok_or_else(|| internal("ICE candidates could not be gathered"))
     }
 
+    /// Gives the peer's sound to this connection, both ways. Once, and no other may have it.
+    pub(super) fn go_live(&mut self) {
+        self.live.store(true, Ordering::Relaxed);
+        if let Some((sender, track, digits)) = self.sender.take() {
+            self.sending = Some(self.runtime.guard(sender::run(sender, track, digits)).abort_handle());
+        }
+    }
+
+    /// Takes the peer's sound away from this connection, for good.
+    pub(super) fn go_silent(&mut self) {
+        self.live.store(false, Ordering::Relaxed);
+        if let Some(task) = self.sending.take() {
+            task.abort();
+        }
+    }
+
     /// Makes one of the library's tasks panic.
     #[cfg(test)]
     pub(super) fn panic(&self) {
@@ -233,6 +266,11 @@ impl Connection {
     pub(super) async fn close(self) {
         let _ = tokio::time::timeout(CLOSING, self.pc.close()).await;
         self.runtime.abort_all();
+    }
+
+    /// The same without waiting for it.
+    pub(super) fn close_later(self) {
+        tokio::spawn(self.close());
     }
 }
 

@@ -7,9 +7,9 @@
 //! task: it takes Notify's short internal lock only when that task is parked,
 //! and no other thread holds it for longer than a few instructions.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
@@ -37,6 +37,40 @@ pub(super) struct Shared {
     pub(super) sending: AtomicBool,
     /// Wakes the sending task when a packet is ready.
     pub(super) ready: Notify,
+    /// Set where the next packet that comes is news.
+    pub(super) quiet: AtomicBool,
+    /// RTP packets of any kind that came, and when the last one did, in ms since `epoch`.
+    rtp: AtomicU64,
+    last_rtp: AtomicU64,
+    epoch: Instant,
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            stats: Arc::new(LegStats::default()),
+            sending: AtomicBool::new(false),
+            ready: Notify::new(),
+            quiet: AtomicBool::new(false),
+            rtp: AtomicU64::new(0),
+            last_rtp: AtomicU64::new(0),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// An RTP packet has come.
+    pub(super) fn note_rtp(&self, arrival: Instant) {
+        let since = arrival.saturating_duration_since(self.epoch).as_millis() as u64;
+        self.last_rtp.store(since, Ordering::Relaxed);
+        self.rtp.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many RTP packets came so far, and when the last one did.
+    pub(super) fn rtp(&self) -> (u64, Option<Instant>) {
+        let packets = self.rtp.load(Ordering::Relaxed);
+        let last = self.epoch + Duration::from_millis(self.last_rtp.load(Ordering::Relaxed));
+        (packets, Some(last).filter(|_| packets > 0))
+    }
 }
 
 /// The peer's ends of the rings. They outlive a peer connection: the far end
@@ -104,11 +138,7 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
     let (outgoing_in, outgoing_out) = RingBuffer::new(OUTGOING_RING);
     let (new_in, new_out) = RingBuffer::new(ENCODER_RING);
     let (old_in, old_out) = RingBuffer::new(ENCODER_RING);
-    let shared = Arc::new(Shared {
-        stats: Arc::new(LegStats::default()),
-        sending: AtomicBool::new(false),
-        ready: Notify::new(),
-    });
+    let shared = Arc::new(Shared::new());
     let leg = AudioLeg {
         shared: Arc::clone(&shared),
         encoder: Box::new(Encoder::new(codec, bitrate)?),

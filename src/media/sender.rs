@@ -25,7 +25,7 @@ use super::tap::SharedTypes;
 pub(super) struct Sender {
     ssrc: u32,
     sequence: u16,
-    /// RTP timestamp of the leg's first sample, in any clock.
+    /// RTP timestamp of the leg's first sample in the clock of the codec in use.
     base: u32,
     outgoing: Arc<Mutex<Consumer<Outgoing>>>,
     types: Arc<SharedTypes>,
@@ -63,7 +63,7 @@ impl Sender {
         loop {
             let outgoing = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner).pop().ok()?;
             self.latest = (Instant::now(), outgoing.first_sample);
-            self.codec = outgoing.codec;
+            self.change_to(outgoing.codec, outgoing.first_sample);
             let sending = self.shared.sending.load(Ordering::Relaxed);
             let agreed = self.types.send().of(outgoing.codec).is_some();
             let payload_type = PayloadTypes::OFFERED.of(outgoing.codec);
@@ -79,6 +79,16 @@ impl Sender {
                 marker,
                 Bytes::copy_from_slice(outgoing.payload.as_slice()),
             ));
+        }
+    }
+
+    /// Another codec may have another clock. Its first timestamp is the one
+    /// that the former codec would have had, so that no step shows (RFC 7160).
+    fn change_to(&mut self, codec: Codec, first_sample: u64) {
+        if codec != self.codec {
+            let timestamp = self.timestamp(first_sample);
+            self.codec = codec;
+            self.base = self.base.wrapping_add(timestamp.wrapping_sub(self.timestamp(first_sample)));
         }
     }
 

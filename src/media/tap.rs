@@ -7,7 +7,7 @@
 //! way out it puts the far end's payload types in the place of the fixed ones
 //! that the library knows.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ use super::{Codec, sdp::PayloadTypes};
 #[derive(Debug)]
 pub(super) enum Heard {
     FirstAudio,
+    /// The first packet since [`Shared::quiet`] was set.
+    Again,
     Digit(char),
 }
 
@@ -58,15 +60,21 @@ impl Packed {
 
 /// The negotiated payload types: each side names those it wants to receive
 /// (RFC 3264 section 5.1), mostly the same. Where they differ, some far ends
-/// send with the numbers that they themselves have named.
+/// send with the numbers that they themselves have named. And a far end sends
+/// what was agreed on before until it has our answer to the change.
 #[derive(Default)]
 pub(super) struct SharedTypes {
     send: Packed,
     receive: Packed,
+    former: Packed,
 }
 
 impl SharedTypes {
     pub(super) fn set(&self, send: &PayloadTypes, receive: &PayloadTypes) {
+        let former = self.receive.get();
+        if former != *receive {
+            self.former.set(&former);
+        }
         self.send.set(send);
         self.receive.set(receive);
     }
@@ -76,10 +84,10 @@ impl SharedTypes {
     }
 
     /// The types in which `payload_type` that came in means something; our
-    /// own meaning goes first.
+    /// own meaning goes first, what was agreed on before comes last.
     fn received(&self, payload_type: u8) -> PayloadTypes {
-        let receive = self.receive.get();
-        if receive.names(payload_type) { receive } else { self.send.get() }
+        let all = [self.receive.get(), self.send.get(), self.former.get()];
+        all.into_iter().find(|types| types.names(payload_type)).unwrap_or_default()
     }
 }
 
@@ -89,6 +97,8 @@ pub(super) struct Tap {
     shared: Arc<Shared>,
     arrived: Arc<Mutex<Producer<Arrived>>>,
     heard: mpsc::Sender<Heard>,
+    /// Whether this connection is the one whose sound is wanted.
+    live: Arc<AtomicBool>,
     digits: Receiver,
     any_audio: bool,
     read: Option<TaggedPacket>,
@@ -101,12 +111,14 @@ impl Tap {
         shared: Arc<Shared>,
         arrived: Arc<Mutex<Producer<Arrived>>>,
         heard: mpsc::Sender<Heard>,
+        live: Arc<AtomicBool>,
     ) -> Self {
         Self {
             types,
             shared,
             arrived,
             heard,
+            live,
             digits: Receiver::default(),
             any_audio: false,
             read: None,
@@ -115,6 +127,13 @@ impl Tap {
     }
 
     fn take(&mut self, packet: &rtc::rtp::Packet, arrival: Instant) {
+        if !self.live.load(Ordering::Relaxed) {
+            return;
+        }
+        self.shared.note_rtp(arrival);
+        if self.shared.quiet.swap(false, Ordering::Relaxed) {
+            let _ = self.heard.try_send(Heard::Again);
+        }
         let header = &packet.header;
         let types = self.types.received(header.payload_type);
         let stats = &self.shared.stats;

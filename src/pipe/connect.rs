@@ -20,10 +20,9 @@ use super::{PipeSettings, tls};
 use crate::appliance::event::{CloseReason, Closed};
 use crate::appliance::settings::KeepAlive;
 
-/// TCP tries a silent connection itself (RFC 9293 section 3.8.4), so that one
-/// that is dead is found in 20 s also when the core bears no PINGs: no server
-/// can take offence at these.
-const TCP_IDLE: Duration = Duration::from_secs(10);
+/// TCP tries a silent connection itself (RFC 9293 section 3.8.4), at the pace
+/// that is configured for an idle box: a dead one is then found as soon when
+/// the core bears no PINGs. No server can take offence at these.
 const TCP_PROBE: Duration = Duration::from_secs(3);
 const TCP_PROBES: u32 = 3;
 /// What is sent and not acknowledged for so long ends the connection (RFC 5482).
@@ -65,7 +64,7 @@ async fn try_connect(settings: &PipeSettings, pace: Pace) -> Result<Connection, 
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
-    connector.set_keepalive(Some(TCP_IDLE));
+    connector.set_keepalive(Some(settings.keep_alive.every));
     connector.set_keepalive_interval(Some(TCP_PROBE));
     connector.set_keepalive_retries(Some(TCP_PROBES));
     connector.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));

@@ -282,7 +282,8 @@ async fn call(hub: Arc<Hub>, mut commands: mpsc::Receiver<FarCommand>, reports: 
                     Some(FromPage::Bye) | None => FarEvent::HungUp,
                 };
                 let over = matches!(event, FarEvent::HungUp);
-                if !reports.tell(event).await || over {
+                reports.tell(event).await;
+                if over {
                     break;
                 }
             }

@@ -1,6 +1,6 @@
 //! One call of one terminal, as the simulated core holds it.
 
-use super::far_end::FarEnd;
+use super::far_end::{FarEnd, FarReports};
 use super::script::Phone;
 
 /// A call.
@@ -11,7 +11,10 @@ pub(super) struct Call {
     pub number: String,
     pub phone: Phone,
     pub far: FarEnd,
+    pub reports: FarReports,
     pub state: State,
+    /// The same call on its way before the box took it over; it is let go of when this one is up.
+    pub replaces: Option<Box<Call>>,
 }
 
 /// Where a call is. Inputs: messages of the box, events of the far end,

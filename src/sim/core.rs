@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::browser::Browser;
 use super::event::{Seen, SimEvent};
 use super::far_end::{self, FarEnd, FarReports};
 use super::handle::{Order, SimHandle};
+use super::kept::Kept;
 use super::script::{Phone, Script, Sound};
 use super::server::{Server, ServerSettings};
 use super::session;
@@ -127,7 +129,9 @@ impl SimCore {
             media: settings.media,
             browser,
             seen,
+            kept: Kept::default(),
             terminals: Mutex::default(),
+            last_serial: AtomicU64::new(0),
         });
         if let Some(browser) = &shared.browser {
             // Weak, so that the page's server does not keep the core alive.
@@ -198,6 +202,7 @@ impl SimCore {
         if let Err(error) = (&mut self.serving).await {
             tracing::warn!(%error, "the simulated core did not end in good order");
         }
+        drop(self.shared.kept.take());
     }
 
     async fn ask(&self, order: impl FnOnce(oneshot::Sender<()>) -> ServerOrder) {
@@ -249,8 +254,10 @@ pub(super) struct Shared {
     pub script: Script,
     pub seen: broadcast::Sender<Seen>,
     media: MediaSettings,
+    pub kept: Kept,
     browser: Option<Browser>,
     terminals: Mutex<BTreeMap<u64, mpsc::Sender<Order>>>,
+    last_serial: AtomicU64,
 }
 
 impl Shared {
@@ -270,6 +277,11 @@ impl Shared {
     pub fn newest(&self) -> Option<mpsc::Sender<Order>> {
         let terminals = self.terminals.lock().unwrap_or_else(PoisonError::into_inner);
         terminals.last_key_value().map(|(_, orders)| orders.clone())
+    }
+
+    /// Never used twice: what comes late for a call that is over finds nothing.
+    pub fn next_serial(&self) -> u64 {
+        self.last_serial.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A far end for one call of this phone.

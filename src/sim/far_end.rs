@@ -1,6 +1,8 @@
 //! The far end of a call: a phone with media, a text in place of media, or
 //! (in [`super::browser`]) a page.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::sync::mpsc;
 
 use super::script::Phone;
@@ -51,16 +53,29 @@ pub(super) enum FarEvent {
     Failed(String),
 }
 
-/// Where one call's far end reports, with the call's number in the session.
+/// Where one call's far end reports, with the call's number.
+#[derive(Clone)]
 pub(super) struct FarReports {
     pub serial: u64,
-    pub events: mpsc::Sender<(u64, FarEvent)>,
+    listener: Arc<Mutex<mpsc::Sender<(u64, FarEvent)>>>,
 }
 
 impl FarReports {
-    /// False if the call is over.
-    pub async fn tell(&self, event: FarEvent) -> bool {
-        self.events.send((self.serial, event)).await.is_ok()
+    pub fn new(serial: u64, listener: mpsc::Sender<(u64, FarEvent)>) -> Self {
+        Self { serial, listener: Arc::new(Mutex::new(listener)) }
+    }
+
+    /// Another session has the call from now on.
+    pub fn hand_over(&self, listener: mpsc::Sender<(u64, FarEvent)>) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+    }
+
+    /// Nobody may listen: the box's stream broke, and the call is kept for it.
+    pub async fn tell(&self, event: FarEvent) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if listener.send((self.serial, event)).await.is_err() {
+            tracing::debug!("news of a far end while no session has its call");
+        }
     }
 }
 
@@ -118,10 +133,8 @@ async fn run_phone(
                     }
                 }
                 Some((_, MediaOutput::Event(event))) => {
-                    if let Some(event) = far_event(event)
-                        && !reports.tell(event).await
-                    {
-                        return;
+                    if let Some(event) = far_event(event) {
+                        reports.tell(event).await;
                     }
                 }
                 None => {
@@ -152,7 +165,11 @@ fn far_event(event: MediaEvent) -> Option<FarEvent> {
         MediaEvent::FirstAudio => Some(FarEvent::FirstAudio),
         MediaEvent::Digit(digit) => Some(FarEvent::Digit(digit)),
         MediaEvent::Failed(error) => Some(FarEvent::Failed(format!("{:?}: {}", error.kind, error.detail))),
-        MediaEvent::Acceptable | MediaEvent::Interrupted | MediaEvent::Closed => None,
+        MediaEvent::Acceptable
+        | MediaEvent::Interrupted
+        | MediaEvent::Quiet
+        | MediaEvent::AudioBack
+        | MediaEvent::Closed => None,
     }
 }
 
@@ -167,9 +184,7 @@ pub(super) fn text(sdp: String, reports: FarReports) -> FarEnd {
                 FarCommand::Call => FarEvent::Offer { sdp },
                 FarCommand::Offered { .. } | FarCommand::Answered { .. } | FarCommand::Digits(_) => continue,
             };
-            if !reports.tell(event).await {
-                return;
-            }
+            reports.tell(event).await;
         }
     });
     FarEnd(sender)

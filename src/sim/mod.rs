@@ -12,6 +12,7 @@ mod core;
 mod event;
 mod far_end;
 mod handle;
+mod kept;
 mod outbox;
 mod reoffer;
 pub mod script;

@@ -107,9 +107,9 @@ impl Config {
             playback = self.audio.1,
             codecs = self.codecs,
             answer = self.answer,
+            while_busy = self.while_busy,
             base = self.backoff.0,
             ceiling = self.backoff.1,
-            while_busy = self.while_busy,
             more = self.more,
         )
     }

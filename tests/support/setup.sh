@@ -105,7 +105,8 @@ python() {
     cmp -s "$list" "$stamp" && return
     say "installing into .cache/venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
     [[ -x .cache/venv/bin/pip ]] || python3 -m venv .cache/venv
-    .cache/venv/bin/pip install --quiet --disable-pip-version-check -r "$list" </dev/null
+    # Not bin/pip: its first line names the folder in which it was made, and checkouts move.
+    .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$list" </dev/null
     cp "$list" "$stamp"
 }
 

@@ -6,6 +6,7 @@ use callbox::appliance::event::{Clock, CloseReason, Event, SystemEvent};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::CallId;
 
+use super::chance::Chance;
 use super::clock::TODAY;
 use super::exam::Exam;
 use super::plan::{Trouble, WELL, What};
@@ -14,6 +15,7 @@ use super::{Happening, World};
 impl World<'_> {
     pub fn make_move(&mut self, index: usize) {
         let what = self.plan.moves[index].what.clone();
+        self.chance = Chance::new(self.plan.seed, 100 + self.plan.moves[index].part);
         self.tell("== world", || format!("{what:?}"));
         match what {
             What::Press { button, held, bounces } => self.press(button, held, bounces),

@@ -23,6 +23,9 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Move {
     pub at: Duration,
+    /// Its own chance, so that what a move leads to does not depend on how
+    /// many others there were before.
+    pub part: u64,
     pub what: What,
 }
 
@@ -142,12 +145,12 @@ pub fn plan(seed: u64, pace: Pace) -> Plan {
     let mut heal_at = pace.heal_every;
     while at < pace.length {
         if at >= heal_at {
-            moves.push(Move { at, what: What::Heal });
+            moves.push(Move { at, part: moves.len() as u64, what: What::Heal });
             at += WELL;
             heal_at = at + pace.heal_every;
             continue;
         }
-        moves.push(Move { at, what: what(&mut chance) });
+        moves.push(Move { at, part: moves.len() as u64, what: what(&mut chance) });
         // In bursts: what crosses within a second is what breaks things.
         at += match chance.below(4) {
             0 => chance.ms(1, 400),
@@ -156,7 +159,7 @@ pub fn plan(seed: u64, pace: Pace) -> Plan {
             other => unreachable!("{other} is not below 4"),
         };
     }
-    moves.push(Move { at, what: What::Heal });
+    moves.push(Move { at, part: moves.len() as u64, what: What::Heal });
     Plan { seed, moves, end: at + WELL }
 }
 

@@ -5,10 +5,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Html;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::prelude::*;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
@@ -18,6 +19,9 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Starting a browser on a loaded machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bytes of a recording in text form: four minutes.
+const LONGEST_RECORDING: usize = 32 * 1024 * 1024;
 
 const FLAGS: [&str; 12] = [
     "--headless",
@@ -56,6 +60,7 @@ impl Browser {
             .route("/", get(|| async { Html(include_str!("page.html")) }))
             .route("/order", get(next_order))
             .route("/done", post(take_done))
+            .layer(DefaultBodyLimit::max(LONGEST_RECORDING))
             .with_state(desk);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -92,6 +97,20 @@ impl Browser {
     pub async fn listen(&mut self, ms: u64) -> (f64, f64) {
         let heard = self.ask(json!({ "op": "listen", "ms": ms })).await;
         (heard["level"].as_f64().unwrap(), heard["hertz"].as_f64().unwrap())
+    }
+
+    /// Begins to record what the page hears.
+    pub async fn record(&mut self) {
+        self.ask(json!({ "op": "record" })).await;
+    }
+
+    /// What it has heard since, at 48 kHz, and the longest time in ms between two pieces of it.
+    pub async fn recorded(&mut self) -> (Vec<i16>, f64) {
+        let done = self.ask(json!({ "op": "recorded" })).await;
+        let bytes = BASE64_STANDARD.decode(done["pcm"].as_str().unwrap()).unwrap();
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let sound = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
+        (sound, done["longest_wait_ms"].as_f64().unwrap())
     }
 
     pub async fn close(mut self) {
