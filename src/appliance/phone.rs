@@ -226,7 +226,6 @@ impl Phone {
             | Timer::ToneEnd
             | Timer::Notice
             | Timer::Exit
-            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)

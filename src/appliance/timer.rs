@@ -72,7 +72,6 @@ impl Timer {
             | Timer::ToneEnd
             | Timer::Notice
             | Timer::Exit
-            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
