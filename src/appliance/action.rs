@@ -50,3 +50,8 @@ pub enum Ring {
     /// All at once, and the first to answer has the call. Only with `MultiPipe`.
     All,
 }
+
+impl Ring {
+    /// More telephones than these do not ring at once.
+    pub const AT_ONCE: usize = 8;
+}

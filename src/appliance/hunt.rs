@@ -4,7 +4,7 @@
 //! Inputs: the action; how each of its calls fails; the first Answer.
 //! Outputs: new calls, and the end of those that lost.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::action::Ring;
 use super::call::{Call, Origin, State};
@@ -13,13 +13,11 @@ use super::command::Refusal;
 use super::context::Context;
 use super::dial;
 use super::id::{CallRef, PhoneNumber};
+use super::log::Kind;
 use super::outgoing::Target;
 use super::phone::Phone;
 use super::settings::Mode;
 use super::timer::Timer;
-
-/// More telephones than these ring for nobody at once.
-pub const AT_ONCE: usize = 8;
 
 pub(super) struct Hunt {
     ring: Ring,
@@ -36,9 +34,9 @@ impl Hunt {
             Ring::InOrder => {}
             Ring::All => {
                 // One telephone rings once, by however many names it is called.
-                let mut seen = std::collections::BTreeSet::new();
+                let mut seen = BTreeSet::new();
                 numbers.retain(|number| seen.insert(number.clone()));
-                numbers.truncate(AT_ONCE);
+                numbers.truncate(Ring::AT_ONCE);
             }
         }
         Self { ring, numbers, left: VecDeque::new(), cycles }
@@ -125,7 +123,7 @@ impl Phone {
             let target = Target { id: cx.new_call_id(), number: Some(number), origin: Origin::Dialled };
             // One was available for the first, and each call has another prepared.
             if let Err(refusal) = self.dial(cx, target) {
-                cx.log(super::log::Kind::Refused, refusal.to_string());
+                cx.log(Kind::Refused, refusal.to_string());
             }
         }
     }

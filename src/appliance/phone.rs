@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::action::Action;
+use super::action::{Action, Ring};
 use super::call::{Leg, Stage, State};
 use super::calls::Calls;
 use super::cause::Cause;
@@ -20,7 +20,7 @@ use super::context::Context;
 use super::elsewhere::Elsewhere;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::hearing::Hearing;
-use super::hunt::{AT_ONCE, Hunt};
+use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
 use super::late_bye::LateByes;
 use super::peers::Peers;
@@ -29,7 +29,7 @@ use super::status::CallStatus;
 use super::timer::Timer;
 
 /// A hunt may let go of as many calls as it makes before the core hears of any.
-const FORMER: usize = AT_ONCE;
+const FORMER: usize = Ring::AT_ONCE;
 
 /// A message that crosses our Bye is here within this time. No longer, since
 /// on `Pipe` a core may use one id for all calls.
@@ -251,7 +251,6 @@ impl Phone {
             | Timer::Notice
             | Timer::DoNotDisturb
             | Timer::Exit
-            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)

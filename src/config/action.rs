@@ -7,9 +7,6 @@ use super::contacts::{Contacts, known_party};
 use super::diagnostic::Problem;
 use super::section::Section;
 
-/// More telephones than these cannot be called at once.
-const AT_ONCE: usize = 8;
-
 #[derive(Clone, Copy)]
 enum Verb {
     Call,
@@ -95,11 +92,11 @@ fn read_ring(section: &mut Section<'_>, to: &[String], mode: Mode) -> Ring {
             let cure = "set mode = \"multi-pipe\" in [terminal], or write ring = \"in-order\"";
             section.note(at, Problem::new(what, cure));
         }
-        (Ring::All, Mode::MultiPipe) if to.len() > AT_ONCE => {
+        (Ring::All, Mode::MultiPipe) if to.len() > Ring::AT_ONCE => {
             let what = format!("{} numbers are too many to ring at once", to.len());
             section.note(
                 at,
-                Problem::new(what, format!("name at most {AT_ONCE}, or write ring = \"in-order\"")),
+                Problem::new(what, format!("name at most {}, or write ring = \"in-order\"", Ring::AT_ONCE)),
             );
         }
         (Ring::All, Mode::MultiPipe) | (Ring::InOrder, Mode::Pipe | Mode::MultiPipe) => {}
