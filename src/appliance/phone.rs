@@ -254,6 +254,7 @@ impl Phone {
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => {}
         }
     }

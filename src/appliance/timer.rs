@@ -102,6 +102,7 @@ impl Timer {
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => None,
         }
     }
