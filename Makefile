@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim bench lint fmt
+.PHONY: help setup build demo test sim mutants bench lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -38,6 +38,10 @@ sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, W
 	@$(SETUP) build
 	WORLD_DEVICES=$${WORLD_DEVICES:-10000} WORLD_DAYS=$${WORLD_DAYS:-7} \
 		$(CARGO) test --locked --release --no-default-features --test world_sim -- --nocapture
+
+mutants: ## changes of the pure core, one at a time, each of which a test must notice; MUTANTS_JOBS
+	@$(SETUP) build mutants
+	tests/support/mutants.sh $(ARGS)
 
 bench: ## the figures that README quotes
 	@$(SETUP) build test bench

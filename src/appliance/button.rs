@@ -238,3 +238,78 @@ impl Button {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Buttons `plain`, and `rich` with all three gestures.
+    fn bench() -> (Context, Buttons) {
+        let mut cx = Context::quiet();
+        let action = super::super::action::Action::Answer;
+        let plain = ButtonSettings { press: Some(action.clone()), ..ButtonSettings::default() };
+        let rich = ButtonSettings { hold: Some(action.clone()), double_press: Some(action), ..plain.clone() };
+        let buttons = BTreeMap::from([("plain".into(), plain), ("rich".into(), rich)]);
+        let names = Buttons::new(buttons.keys().cloned());
+        std::sync::Arc::make_mut(&mut cx.settings).buttons = buttons;
+        (cx, names)
+    }
+
+    fn settle(cx: &mut Context, buttons: &mut Buttons, name: &ButtonName) {
+        cx.timers.stop(&Timer::Debounce(name.clone()));
+        assert_eq!(buttons.debounced(cx, name), None);
+        assert!(!cx.timers.is_set(&Timer::Debounce(name.clone())), "it is settled");
+    }
+
+    #[test]
+    fn the_same_level_again_is_counted_and_no_edge() {
+        let (mut cx, mut buttons) = bench();
+        let name = "plain".into();
+        assert_eq!(buttons.edge(&mut cx, &name, true), Some(Gesture::Press));
+        settle(&mut cx, &mut buttons, &name);
+        assert_eq!(buttons.edge(&mut cx, &name, true), None);
+        assert!(!cx.timers.is_set(&Timer::Debounce(name.clone())));
+        assert_eq!(cx.counters.all().get("button-edge-repeated"), Some(&1));
+        assert_eq!(buttons.edge(&mut cx, &name, false), None);
+        assert!(cx.timers.is_set(&Timer::Debounce(name)));
+    }
+
+    #[test]
+    fn letting_go_leaves_no_timer_of_the_push() {
+        let (mut cx, mut buttons) = bench();
+        let name: ButtonName = "rich".into();
+        assert_eq!(buttons.edge(&mut cx, &name, true), Some(Gesture::FirstPush));
+        let of_the_push = [Timer::Hold(name.clone()), Timer::Stuck(name.clone())];
+        assert!(of_the_push.iter().all(|timer| cx.timers.is_set(timer)));
+        settle(&mut cx, &mut buttons, &name);
+        buttons.edge(&mut cx, &name, false);
+        assert!(!of_the_push.iter().any(|timer| cx.timers.is_set(timer)));
+        settle(&mut cx, &mut buttons, &name);
+        assert_eq!(buttons.edge(&mut cx, &name, true), Some(Gesture::DoublePress));
+        assert!(!cx.timers.is_set(&Timer::Hold(name.clone())), "a double press is no hold");
+        assert!(!cx.timers.is_set(&Timer::DoublePress(name)));
+    }
+
+    #[test]
+    fn only_what_is_pushed_can_be_held_or_stuck() {
+        let (mut cx, mut buttons) = bench();
+        let name: ButtonName = "rich".into();
+        assert_eq!(
+            (buttons.held(&name), buttons.stuck(&name), buttons.no_second_press(&name)),
+            (None, None, None)
+        );
+        cx.now += Duration::from_secs(1);
+        buttons.edge(&mut cx, &name, true);
+        assert_eq!(buttons.no_second_press(&name), Some(Gesture::PressDecided));
+        assert_eq!(buttons.held(&name), Some(Gesture::Hold));
+        assert_eq!(buttons.held(&name), None);
+        assert_eq!(buttons.stuck(&name), Some(Gesture::Stuck));
+        assert_eq!(buttons.stuck(&name), None);
+        assert_eq!(buttons.all_stuck(), ["rich"]);
+        settle(&mut cx, &mut buttons, &name);
+        assert_eq!(buttons.edge(&mut cx, &name, false), Some(Gesture::Free));
+        assert_eq!(buttons.all_stuck(), Vec::<&str>::new());
+    }
+}

@@ -173,3 +173,71 @@ impl Context {
         ))
     }
 }
+
+#[cfg(test)]
+impl Context {
+    /// One without buttons, lamps and contacts, whose chance is always zero.
+    pub fn quiet() -> Self {
+        use std::collections::BTreeMap;
+
+        use super::settings::{
+            BackoffSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
+        };
+        let settings = Settings {
+            mode: Mode::Pipe,
+            contacts: BTreeMap::new(),
+            buttons: BTreeMap::new(),
+            leds: BTreeMap::new(),
+            outputs: Vec::new(),
+            incoming: IncomingSettings::default(),
+            call: CallSettings::default(),
+            backoff: BackoffSettings::default(),
+            session: SessionSettings::default(),
+        };
+        Self::new(settings, Box::new(|| 0), Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_hastened_and_never_put_off() {
+        let mut cx = Context::quiet();
+        let in_secs = |cx: &Context| cx.timers.at(&Timer::Reconnect).map(|at| at - cx.now);
+        cx.hasten(Timer::Reconnect, Duration::from_secs(9));
+        assert_eq!(in_secs(&cx), Some(Duration::from_secs(9)));
+        cx.hasten(Timer::Reconnect, Duration::from_secs(5));
+        cx.hasten(Timer::Reconnect, Duration::from_secs(7));
+        assert_eq!(in_secs(&cx), Some(Duration::from_secs(5)));
+        cx.hasten(Timer::Reconnect, Duration::MAX);
+        assert_eq!(in_secs(&cx), Some(Duration::from_secs(5)));
+        cx.after(Timer::Reconnect, Duration::MAX);
+        assert_eq!(in_secs(&cx), None, "never");
+    }
+
+    #[test]
+    fn a_fault_is_logged_when_it_begins_and_when_it_ends() {
+        let mut cx = Context::quiet();
+        cx.clear(Fault::LineLost);
+        cx.raise(Fault::LineLost, "a line");
+        cx.raise(Fault::LineLost, "two lines");
+        cx.clear(Fault::LineLost);
+        let texts = cx.take_commands().into_iter().map(|command| match command {
+            Command::Log(record) => record.text,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), ["a line", "over: two lines"]);
+    }
+
+    #[test]
+    fn chance_is_spread_over_the_whole_range() {
+        for (drawn, millis) in [(0, 0), (u64::MAX / 4, 250), (u64::MAX / 2, 500), (u64::MAX, 1000)] {
+            let mut cx = Context::quiet();
+            cx.entropy = Box::new(move || drawn);
+            let time = cx.random_up_to(Duration::from_secs(1));
+            assert_eq!((time.as_secs_f64() * 1000.0).round() as u64, millis);
+        }
+    }
+}

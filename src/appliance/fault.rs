@@ -72,3 +72,26 @@ impl Faults {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_new_once_keeps_its_last_detail_and_ends_once() {
+        let mut faults = Faults::default();
+        assert!(!faults.any() && !faults.is_raised(Fault::LineLost));
+        assert!(faults.raise(Fault::LineLost, "first".to_owned()));
+        assert!(!faults.raise(Fault::LineLost, "second".to_owned()));
+        assert!(faults.raise(Fault::StuckButton, "call".to_owned()));
+        assert!(faults.any() && faults.is_raised(Fault::LineLost));
+        let all: Vec<_> = faults.all().into_iter().map(|status| (status.fault, status.detail)).collect();
+        let told = [(Fault::StuckButton, "call".to_owned()), (Fault::LineLost, "second".to_owned())];
+        assert_eq!(all, told);
+        assert_eq!(faults.clear(Fault::LineLost), Some("second".to_owned()));
+        assert_eq!(faults.clear(Fault::LineLost), None);
+        assert!(faults.any() && !faults.is_raised(Fault::LineLost));
+        faults.clear(Fault::StuckButton);
+        assert!(!faults.any());
+    }
+}

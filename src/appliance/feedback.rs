@@ -89,3 +89,56 @@ fn passing(cx: &mut Context, tone: Tone, wait: Duration) {
     cx.audio(AudioCommand::Tone(Some(tone)));
     cx.after(Timer::ToneEnd, wait);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Command;
+    use super::*;
+
+    fn tones(cx: &mut Context) -> Vec<Option<Tone>> {
+        let tone = |command| match command {
+            Command::Audio(AudioCommand::Tone(tone)) => Some(tone),
+            _ => None,
+        };
+        cx.take_commands().into_iter().filter_map(tone).collect()
+    }
+
+    #[test]
+    fn the_tone_of_a_call_is_told_once_and_ends_once() {
+        let mut cx = Context::quiet();
+        tone_of_call(&mut cx, None);
+        assert_eq!(tones(&mut cx), []);
+        tone_of_call(&mut cx, Some(Tone::Progress));
+        tone_of_call(&mut cx, Some(Tone::Progress));
+        tone_of_call(&mut cx, Some(Tone::Ringback));
+        assert_eq!(tones(&mut cx), [Some(Tone::Progress), Some(Tone::Ringback)]);
+        tone_of_call(&mut cx, None);
+        tone_of_call(&mut cx, None);
+        assert_eq!(tones(&mut cx), [None]);
+    }
+
+    #[test]
+    fn a_passing_tone_gives_way_to_a_new_state_and_else_to_the_call_s_own() {
+        let mut cx = Context::quiet();
+        tone_of_call(&mut cx, Some(Tone::Ringback));
+        press(&mut cx);
+        assert!(is_felt(&cx));
+        tone_of_call(&mut cx, Some(Tone::Ringback));
+        tones(&mut cx);
+        cx.timers.stop(&Timer::ToneEnd);
+        tone_ended(&mut cx);
+        assert_eq!((tones(&mut cx), is_felt(&cx)), (vec![Some(Tone::Ringback)], false));
+        // The end of the call does not cut the tone that tells of it.
+        end_tone(&mut cx, Tone::Busy);
+        assert!(!is_felt(&cx));
+        tone_of_call(&mut cx, None);
+        assert_eq!(tones(&mut cx), [Some(Tone::Busy)]);
+        tone_of_call(&mut cx, Some(Tone::Ring));
+        assert_eq!(tones(&mut cx), [Some(Tone::Ring)]);
+        assert!(!cx.timers.is_set(&Timer::ToneEnd));
+        silence(&mut cx);
+        assert_eq!(tones(&mut cx), [None]);
+        tone_ended(&mut cx);
+        assert_eq!(tones(&mut cx), [None]);
+    }
+}

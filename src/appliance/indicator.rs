@@ -188,4 +188,32 @@ mod tests {
         view = View { trouble: true, call: CallStatus::Outgoing, ..view };
         assert_eq!(status(&view), Pattern::DoubleFlash);
     }
+
+    #[test]
+    fn a_press_is_seen_wherever_nothing_else_is() {
+        let mut view = View {
+            session: SessionStatus::Offline,
+            call: CallStatus::Idle,
+            rings: false,
+            busy_elsewhere: false,
+            fault: true,
+            trouble: false,
+            felt: true,
+        };
+        let shown = |view: &View| (pattern(LedFunction::Calling, view), pattern(LedFunction::Status, view));
+        assert_eq!(shown(&view), (Pattern::On, Pattern::On));
+        view.call = CallStatus::InCall;
+        assert_eq!(shown(&view), (Pattern::On, Pattern::On));
+        view.rings = true;
+        assert_eq!(shown(&view), (Pattern::Fast, Pattern::On));
+        view = View { call: CallStatus::Ringing, rings: false, ..view };
+        assert_eq!(shown(&view), (Pattern::Slow, Pattern::Slow));
+        view = View { call: CallStatus::Idle, felt: false, ..view };
+        assert_eq!(shown(&view), (Pattern::Off, Pattern::DoubleFlash));
+        assert_eq!(pattern(LedFunction::Fault, &view), Pattern::DoubleFlash);
+        view = View { fault: false, trouble: true, ..view };
+        assert_eq!(pattern(LedFunction::Fault, &view), Pattern::DoubleFlash);
+        view.trouble = false;
+        assert_eq!(pattern(LedFunction::Fault, &view), Pattern::Off);
+    }
 }

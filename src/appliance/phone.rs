@@ -251,10 +251,10 @@ impl Phone {
             | Timer::Notice
             | Timer::DoNotDisturb
             | Timer::Exit
-            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => {}
         }
     }

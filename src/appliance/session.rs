@@ -134,7 +134,11 @@ pub(super) fn clock_set(cx: &mut Context, clock: Clock) {
         // Nothing has gone wrong yet: this is the start.
         State::Waiting if first && lacked => connect(cx),
         // The certificate may be good today.
-        State::Waiting => try_soon(cx),
+        State::Waiting => {
+            try_soon(cx);
+            // Whoever asked to wait did not ask for a wait as long as that for the time.
+            cx.hasten(Timer::Reconnect, TOKEN_PAUSE);
+        }
         State::Connecting | State::Sent | State::Closing => cx.session.outdated = true,
         State::Registered | State::Ending | State::Ended => {}
     }
@@ -161,6 +165,7 @@ fn connect(cx: &mut Context) {
     if cx.session.detail.is_empty() {
         cx.session.detail = "connecting for the first time".to_owned();
     }
+    cx.timers.stop(&Timer::Reconnect);
     cx.after(Timer::Connecting, CONNECTING);
     cx.log(Kind::Session { state: "connecting" }, "connecting to the voice core");
     cx.tell_session(SessionCommand::Connect { renew_token });

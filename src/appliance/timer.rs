@@ -99,10 +99,10 @@ impl Timer {
             | Timer::CheckOverdue
             | Timer::DoNotDisturb
             | Timer::Exit
-            | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::Hold(_)
             | Timer::DoublePress(_)
+            | Timer::KeepAliveFaster
             | Timer::Stuck(_) => None,
         }
     }
@@ -186,5 +186,9 @@ mod tests {
         let due: Vec<Timer> = std::iter::from_fn(|| timers.take_due(late)).collect();
         assert_eq!(due, [Timer::ToneEnd, Timer::RingTimeout(CallRef(1)), Timer::Reconnect]);
         assert_eq!(timers.next(), None);
+        timers.set(Timer::Exit, late);
+        assert_eq!(timers.at(&Timer::Exit), Some(late));
+        timers.clear();
+        assert_eq!((timers.next(), timers.at(&Timer::Exit)), (None, None));
     }
 }

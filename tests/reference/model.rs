@@ -237,7 +237,7 @@ impl Model {
         up
     }
 
-    pub fn to_phone(&mut self) -> bool {
+    pub fn send_to_phone(&mut self) -> bool {
         let Some(call) = self.calls.first_mut() else { return false };
         if !self.registered || !matches!(call.state, State::Wait { .. } | State::Talk { .. }) {
             return false;

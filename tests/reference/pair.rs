@@ -141,7 +141,7 @@ impl Pair {
             Step::All => self.press("all", |model| model.press_all(&[FIRST, SECOND, THIRD])),
             Step::Answer => self.ask(Action::Answer, Model::answer),
             Step::HangUp => self.ask(Action::HangUp, Model::hang_up),
-            Step::ToPhone => self.ask(Action::ToPhone, Model::to_phone),
+            Step::ToPhone => self.ask(Action::ToPhone, Model::send_to_phone),
             Step::TakeOver => self.ask(Action::TakeOver, Model::take_over),
             Step::Core(who, word) => self.core(who, word),
             Step::MediaUp => self.media(MediaEvent::Connected { codec: "opus".to_owned() }, Model::media_up),

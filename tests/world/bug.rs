@@ -74,6 +74,14 @@ bugs! {
     RestlessTimer breaks TimerStorm
     /// After a while the box does not want to be woken up any more.
     NoTimer breaks TimerNext
+    /// A call ends when the clock is set.
+    ClockHangsUp breaks ClockHarmless
+    /// The clock is not listened to.
+    DeafToClock breaks ClockSaid
+    /// The pace of keep-alive never changes.
+    SlowPings breaks PingsInTime
+    /// The core's word that PINGs are too many is taken for a broken connection.
+    HammersWithPings breaks PingsSlower
     /// Refused credentials are tried again after seconds.
     HammersTokenServer breaks TokenPause
     /// From the tenth stream on, nothing but its end is noticed.

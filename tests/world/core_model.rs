@@ -157,7 +157,7 @@ impl World<'_> {
             }
             (Body::Bye, Some(call)) => {
                 self.core.end(call.serial);
-                if call.from_box && !call.up && self.odd(10) {
+                if call.from_box && !call.up && self.odd(40) {
                     self.count("late answers");
                     self.say(&call.id, Body::Answer { sdp: "far end's late answer".to_owned() });
                 }

@@ -20,6 +20,9 @@ const CONNECTING: Duration = Duration::from_secs(20);
 /// (60 s) and the longest jitter (60 s).
 const OFFLINE: Duration = Duration::from_secs(140);
 
+/// Without the time it makes little sense to connect more often.
+const TIMELESS: Duration = Duration::from_secs(700);
+
 #[derive(Default)]
 pub struct Deadlines {
     minute: u64,
@@ -39,9 +42,8 @@ struct Dwelling {
 impl World<'_> {
     /// Before a deadline is handed over.
     pub fn watch_timer_due(&mut self) {
-        let Some(timer) = self.device.timer() else { return };
-        let status = self.device.status();
-        if !self.fits(&timer, &status) {
+        let Some((timer, status)) = self.device.timer().zip(self.watch.status.as_ref()) else { return };
+        if !self.fits(&timer, status) {
             let detail = format!("{timer:?} in {:?}, {:?}", status.call, status.session);
             self.break_rule(Rule::TimerFits, detail);
         }
@@ -149,10 +151,16 @@ impl World<'_> {
         peer.is_some_and(|peer| peer.up && peer.down_since.is_none())
     }
 
+    /// What was right to wait for may have come.
+    pub fn watch_clock_set(&mut self) {
+        self.watch.deadlines.session = None;
+    }
+
     fn check_session_dwelling(&mut self, status: &Status) {
         let longest = match status.session {
             SessionStatus::Registered => None,
             SessionStatus::Connecting => Some(CONNECTING),
+            SessionStatus::Offline if self.needs_time && !self.time.known => Some(TIMELESS),
             SessionStatus::Offline => Some(OFFLINE),
         };
         match self.watch.deadlines.session {

@@ -9,7 +9,7 @@ use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaComma
 use callbox::appliance::event::{
     Body, CloseReason, Closed, Event, LineEvent, MediaEvent, Message, SessionEvent, SystemEvent,
 };
-use callbox::appliance::id::PeerId;
+use callbox::appliance::id::{PeerId, RequestId};
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::Settings;
 use callbox::appliance::status::{CallStatus, Status};
@@ -18,12 +18,16 @@ use callbox::appliance::timer::Timer;
 use super::bug::Bug;
 use super::chance::Chance;
 
+/// A request that the world did not make.
+const NOBODYS: RequestId = RequestId(u64::MAX);
+
 pub struct Device {
     appliance: Appliance,
     bug: Option<Bug>,
     /// How often the planted bug could have struck.
     chances: u64,
     extra: Option<Command>,
+    hang_up: bool,
     /// A deadline that the planted bug changed.
     spoilt: Option<(Instant, Timer)>,
 }
@@ -42,7 +46,7 @@ impl Device {
         }
         let mut chance = Chance::new(seed, 4);
         let appliance = Appliance::new(settings, Box::new(move || chance.next()), now);
-        Self { appliance, bug, chances: 0, extra: None, spoilt: None }
+        Self { appliance, bug, chances: 0, extra: None, hang_up: false, spoilt: None }
     }
 
     fn every(&mut self, n: u64) -> bool {
@@ -53,6 +57,10 @@ impl Device {
     pub fn event(&mut self, event: Event, now: Instant) {
         let Some(event) = (if self.bug.is_some() { self.heard(event) } else { Some(event) }) else { return };
         self.appliance.handle_event(event, now);
+        if std::mem::take(&mut self.hang_up) {
+            let request = NOBODYS;
+            self.appliance.handle_event(Event::Control { request, action: Action::HangUp }, now);
+        }
     }
 
     /// What the planted bug leaves of an event.
@@ -82,6 +90,14 @@ impl Device {
                 return None;
             }
             (Bug::GlowsWhenOff, Event::System(SystemEvent::Shutdown)) => self.chances = 1,
+            (Bug::DeafToClock, Event::System(SystemEvent::Clock(_))) => return None,
+            (Bug::ClockHangsUp, Event::System(SystemEvent::Clock(_))) => self.hang_up = true,
+            (Bug::HammersWithPings, Event::Session(SessionEvent::Closed(closed)))
+                if closed.reason == CloseReason::TooManyPings =>
+            {
+                let closed = Closed { reason: CloseReason::Lost, detail: closed.detail.clone() };
+                return Some(Event::Session(SessionEvent::Closed(closed)));
+            }
             (Bug::DeafButton, Event::Line(LineEvent::Pressed(_))) => {
                 return (!self.every(10)).then_some(event);
             }
@@ -159,6 +175,7 @@ impl Device {
                 *pattern = self.lie(led.as_str(), *pattern);
                 false
             }
+            (Bug::ClockHangsUp, Command::Reply { request, .. }) => *request == NOBODYS,
             (Bug::NoReply, Command::Reply { .. }) => self.every(5),
             (Bug::EndlessTone, Command::Audio(AudioCommand::Tone(None))) => self.every(10),
             (Bug::MuteStays, Command::Audio(AudioCommand::Mute(false))) => true,
@@ -190,7 +207,8 @@ impl Device {
                 }
                 false
             }
-            (Bug::NeverExits, Command::Exit) => true,
+            (Bug::NeverExits, Command::Exit)
+            | (Bug::SlowPings, Command::Session(SessionCommand::KeepAlive(_))) => true,
             _ => false,
         };
         (!lost).then_some(command)

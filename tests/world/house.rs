@@ -82,6 +82,6 @@ pub fn settings(seed: u64) -> Settings {
             ..CallSettings::default()
         },
         backoff: BackoffSettings::default(),
-        session: SessionSettings::default(),
+        session: SessionSettings { needs_time: chance.percent(50), ..SessionSettings::default() },
     }
 }

@@ -37,6 +37,7 @@ pub struct Watch {
     /// The call of the last Offer that the box got.
     pub offered: Option<CallId>,
     /// After the last step.
+    pub status: Option<Status>,
     registered: bool,
     live: usize,
     muted: bool,
@@ -80,7 +81,8 @@ impl World<'_> {
                     }
                 }
             }
-            Command::Session(SessionCommand::Close | SessionCommand::KeepAlive(_)) => {}
+            Command::Session(SessionCommand::Close) => {}
+            Command::Session(SessionCommand::KeepAlive(pace)) => self.time.pace = *pace,
             Command::Media { peer, command } => self.watch_media(*peer, command),
             Command::Audio(AudioCommand::Connect(peers)) => self.watch.connected.clone_from(peers),
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),
@@ -156,6 +158,9 @@ impl World<'_> {
         if matches!(reason, CloseReason::TokenRefused | CloseReason::Unauthenticated) {
             self.watch.refused = true;
         }
+        if reason == CloseReason::TooManyPings {
+            self.too_many_pings();
+        }
     }
 
     pub fn watch_accepted(&mut self) {
@@ -169,8 +174,10 @@ impl World<'_> {
         self.check_microphone(&status);
         self.check_senses(&status);
         self.check_deadlines(&status);
+        self.check_time(&status);
         self.watch.registered = status.session == SessionStatus::Registered;
         self.watch.live = live(&status).count();
+        self.watch.status = Some(status);
     }
 
     fn check_session(&mut self, status: &Status) {
@@ -201,8 +208,28 @@ impl World<'_> {
             let detail = format!("peers {:?} are in use: {:?}", self.watch.in_use, status.calls);
             self.break_rule(Rule::OneCall, detail);
         }
+        if live > 1 {
+            self.count_company(status);
+        }
         if status.call_id.is_some() != (live > 0) {
             self.break_rule(Rule::CallHasId, format!("{:?}: {:?}", status.call_id, status.calls));
+        }
+    }
+
+    /// Steps with several calls, so that a test can tell that there were some.
+    fn count_company(&mut self, status: &Status) {
+        let count = |state| status.calls.iter().filter(|call| call.state == state).count();
+        let held = status.calls.iter().filter(|call| call.held).count();
+        let talking = count(CallStatus::InCall) - held;
+        for (what, is) in [
+            ("steps: held", held > 0),
+            ("steps: waiting", talking > 0 && count(CallStatus::Incoming) > 0),
+            ("steps: conference", talking > 1),
+            ("steps: ring-all", count(CallStatus::Outgoing) + count(CallStatus::Ringing) > 1),
+        ] {
+            if is {
+                self.count(what);
+            }
         }
     }
 

@@ -103,9 +103,11 @@ impl World<'_> {
             self.media.peers.iter().filter(|(_, peer)| peer.up && !peer.told).map(|(id, _)| *id).collect();
         for peer in up {
             self.after(notices, Happening::Media(peer, MediaEvent::Interrupted));
+            self.after(notices, Happening::Media(peer, MediaEvent::Quiet));
             let again = MediaEvent::Connected { codec: "opus".to_owned() };
             if lasts < Duration::from_secs(25) {
                 self.after(lasts + Duration::from_millis(500), Happening::Media(peer, again));
+                self.after(lasts + Duration::from_millis(600), Happening::Media(peer, MediaEvent::AudioBack));
             } else if self.chance.percent(50) {
                 let error = MediaError { kind: MediaErrorKind::IceFailed, detail: "no path".to_owned() };
                 self.after(Duration::from_secs(30), Happening::Media(peer, MediaEvent::Failed(error)));

@@ -13,6 +13,7 @@
 
 pub mod bug;
 pub mod chance;
+pub mod clock;
 pub mod core_model;
 pub mod deadlines;
 pub mod device;
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{Command, LineCommand};
-use callbox::appliance::event::{Event, LineEvent, MediaEvent, Message, SessionEvent};
+use callbox::appliance::event::{Clock, Event, LineEvent, MediaEvent, Message, SessionEvent};
 use callbox::appliance::id::{PeerId, RequestId};
 
 use bug::Bug;
@@ -61,6 +62,8 @@ pub enum Happening {
     Person(u64, person::Does),
     Media(PeerId, MediaEvent),
     Exam(exam::Exam),
+    /// The machine learns the time.
+    Clock(Clock),
 }
 
 struct Due {
@@ -113,6 +116,7 @@ impl Tally {
 
 pub struct World<'a> {
     plan: &'a Plan,
+    needs_time: bool,
     now: Duration,
     start: Instant,
     queue: BinaryHeap<Reverse<Due>>,
@@ -121,7 +125,10 @@ pub struct World<'a> {
     core: core_model::Core,
     net: network::Network,
     media: media_model::Media,
+    time: clock::Time,
     watch: invariants::Watch,
+    /// The box was told something, or a deadline of it has passed.
+    touched: bool,
     troubles: BTreeMap<Trouble, Duration>,
     whims: Vec<Whim>,
     lines: BTreeMap<&'static str, bool>,
@@ -167,10 +174,13 @@ impl<'a> World<'a> {
             start,
             queue: BinaryHeap::new(),
             order: 0,
+            needs_time: settings.session.needs_time,
             core: core_model::Core::new(settings.mode),
             net: network::Network::new(&mut chance),
             media: media_model::Media::default(),
+            time: clock::Time::new(),
             watch: invariants::Watch::default(),
+            touched: false,
             device: Device::new(settings, plan.seed, start, bug),
             troubles: BTreeMap::new(),
             whims: Vec::new(),
@@ -188,6 +198,7 @@ impl<'a> World<'a> {
             self.at(first.at, Happening::Move(0));
         }
         self.drain();
+        self.start_clock();
         self.check();
         while self.watch.broken.is_none() {
             let happens = self.queue.peek().map(|Reverse(due)| due.at);
@@ -203,12 +214,16 @@ impl<'a> World<'a> {
                 self.tell_timer();
                 self.watch_timer_due();
                 self.device.timeout(self.start + self.now);
+                self.touched = true;
                 self.watch_timer();
                 self.drain();
             } else if let Some(Reverse(due)) = self.queue.pop() {
                 self.happen(due.what);
             }
-            self.check();
+            // What did not reach the box did not change it.
+            if std::mem::take(&mut self.touched) {
+                self.check();
+            }
         }
         if self.watch.broken.is_none() {
             self.switch_off();
@@ -231,6 +246,7 @@ impl<'a> World<'a> {
             Happening::Person(serial, does) => self.person_does(serial, does),
             Happening::Media(peer, event) => self.media_news(peer, event),
             Happening::Exam(exam) => self.examine(exam),
+            Happening::Clock(clock) => self.set_clock(clock),
         }
     }
 
@@ -281,6 +297,7 @@ impl<'a> World<'a> {
     fn event(&mut self, event: Event) {
         self.sense_event(&event);
         self.device.event(event, self.start + self.now);
+        self.touched = true;
         self.drain();
     }
 

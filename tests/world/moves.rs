@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use callbox::appliance::event::{CloseReason, Event, SystemEvent};
+use callbox::appliance::event::{Clock, CloseReason, Event, SystemEvent};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::CallId;
 
+use super::chance::Chance;
+use super::clock::TODAY;
 use super::exam::Exam;
 use super::plan::{Trouble, WELL, What};
 use super::{Happening, World};
@@ -13,6 +15,7 @@ use super::{Happening, World};
 impl World<'_> {
     pub fn make_move(&mut self, index: usize) {
         let what = self.plan.moves[index].what.clone();
+        self.chance = Chance::new(self.plan.seed, 100 + self.plan.moves[index].part);
         self.tell("== world", || format!("{what:?}"));
         match what {
             What::Press { button, held, bounces } => self.press(button, held, bounces),
@@ -39,6 +42,11 @@ impl World<'_> {
             }
             What::Stray(stray) => self.stray(stray),
             What::AddressesChanged => self.event(Event::System(SystemEvent::AddressesChanged)),
+            What::Clock(clock) => self.set_clock(clock),
+            What::TooManyPings => {
+                let wait = self.chance.ms(0, 200);
+                self.close_if_open(CloseReason::TooManyPings, wait);
+            }
             What::Microphone { broken: true } => {
                 let detail = "the microphone is gone".to_owned();
                 let fault = Fault::CaptureDevice;
@@ -105,6 +113,7 @@ impl World<'_> {
         self.whims.clear();
         self.calm_until = self.now + WELL;
         self.hands_off();
+        self.set_clock(Clock { unix: TODAY, known: true });
         self.schedule_exam(Exam::HangUp);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use callbox::appliance::command::SessionCommand;
 use callbox::appliance::event::{CloseReason, Closed, Event, Message, SessionEvent};
+use callbox::appliance::settings::KeepAlive;
 
 use super::chance::Chance;
 use super::plan::Trouble;
@@ -101,6 +102,9 @@ impl World<'_> {
                 self.close(CloseReason::Unreachable, wait + patience);
             }
             return;
+        }
+        if self.needs_time && !self.time.known {
+            return self.close(CloseReason::CertificateRefused, wait);
         }
         for (trouble, reason) in refusals {
             if self.troubled(trouble) {
@@ -226,7 +230,9 @@ impl World<'_> {
 
     /// Keep-alive finds a dead connection if it stays dead for long enough.
     pub fn cut(&mut self, lasts: Duration) {
-        let found = self.chance.ms(20_000, 30_000);
+        // The box notices sooner in a call.
+        let KeepAlive { every, timeout } = self.time.pace;
+        let found = timeout + every.mul_f64(self.chance.below(100) as f64 / 100.0);
         if lasts > found {
             self.close_if_open(CloseReason::Lost, found);
         }

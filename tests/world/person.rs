@@ -16,6 +16,8 @@ pub enum Does {
     Answers,
     Rejects,
     HangsUp,
+    /// Somebody else calls meanwhile.
+    IsInterrupted,
     /// An Offer of the core in the call: hold, resume, another codec.
     Reoffers,
     EndsElsewhere,
@@ -52,6 +54,10 @@ impl World<'_> {
             let wait = self.chance.ms(0, 30_000);
             self.after(wait, Happening::Person(serial, Does::Reoffers));
         }
+        if self.core.mode == Mode::MultiPipe && self.odd(40) {
+            let wait = self.chance.ms(500, 20_000);
+            self.after(wait, Happening::Person(serial, Does::IsInterrupted));
+        }
         let wait = self.chance.ms(500, 120_000);
         self.after(wait, Happening::Person(serial, Does::HangsUp));
     }
@@ -61,8 +67,15 @@ impl World<'_> {
         if self.chance.percent(60) {
             let wait = self.chance.ms(500, 20_000);
             let held = self.chance.ms(60, 500);
-            self.after(wait, Happening::Line("call", true));
-            self.after(wait + held, Happening::Line("call", false));
+            let talks = self.core.calls.iter().any(|call| call.up);
+            let button = if talks { "swap" } else { "call" };
+            self.after(wait, Happening::Line(button, true));
+            self.after(wait + held, Happening::Line(button, false));
+            if talks && self.chance.percent(50) {
+                let wait = wait + self.chance.ms(1000, 20_000);
+                self.after(wait, Happening::Line("merge", true));
+                self.after(wait + held, Happening::Line("merge", false));
+            }
         }
     }
 
@@ -111,6 +124,7 @@ impl World<'_> {
                 self.core.end(serial);
                 self.say(&call.id, Body::Bye);
             }
+            Does::IsInterrupted => self.person_calls(Some(super::house::FAMILY)),
             Does::Reoffers => {
                 self.count("renegotiations");
                 self.offer_to_box(&call.id, serial, None);

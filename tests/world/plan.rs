@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use callbox::appliance::action::Action;
+use callbox::appliance::event::Clock;
 
 use super::chance::Chance;
+use super::clock::TODAY;
 use super::house::{BUTTONS, call_to};
 
 /// After [`What::Heal`] nothing goes wrong for this long.
@@ -21,6 +23,9 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Move {
     pub at: Duration,
+    /// Its own chance, so that what a move leads to does not depend on how
+    /// many others there were before.
+    pub part: u64,
     pub what: What,
 }
 
@@ -114,6 +119,8 @@ pub enum What {
     Whim(Whim),
     Stray(Stray),
     AddressesChanged,
+    Clock(Clock),
+    TooManyPings,
     Microphone {
         broken: bool,
     },
@@ -138,12 +145,12 @@ pub fn plan(seed: u64, pace: Pace) -> Plan {
     let mut heal_at = pace.heal_every;
     while at < pace.length {
         if at >= heal_at {
-            moves.push(Move { at, what: What::Heal });
+            moves.push(Move { at, part: moves.len() as u64, what: What::Heal });
             at += WELL;
             heal_at = at + pace.heal_every;
             continue;
         }
-        moves.push(Move { at, what: what(&mut chance) });
+        moves.push(Move { at, part: moves.len() as u64, what: what(&mut chance) });
         // In bursts: what crosses within a second is what breaks things.
         at += match chance.below(4) {
             0 => chance.ms(1, 400),
@@ -152,7 +159,7 @@ pub fn plan(seed: u64, pace: Pace) -> Plan {
             other => unreachable!("{other} is not below 4"),
         };
     }
-    moves.push(Move { at, what: What::Heal });
+    moves.push(Move { at, part: moves.len() as u64, what: What::Heal });
     Plan { seed, moves, end: at + WELL }
 }
 
@@ -211,8 +218,20 @@ fn what(chance: &mut Chance) -> What {
             Stray::ToPhone,
             Stray::Unknown,
         ])),
-        94..=96 => What::AddressesChanged,
+        94 => What::AddressesChanged,
+        95 => What::Clock(clock(chance)),
+        96 => What::TooManyPings,
         _ => What::Microphone { broken: chance.percent(50) },
+    }
+}
+
+/// Days ahead, days back, or not set at all.
+fn clock(chance: &mut Chance) -> Clock {
+    let days = Duration::from_secs(86_400) * chance.below(40) as u32;
+    match chance.below(4) {
+        0 => Clock { unix: Duration::ZERO, known: false },
+        1 => Clock { unix: TODAY - days, known: true },
+        _ => Clock { unix: TODAY + days, known: true },
     }
 }
 

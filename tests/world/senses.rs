@@ -112,8 +112,8 @@ impl World<'_> {
             self.watch.senses.trouble = Some(self.now);
         }
         self.watch.senses.calls = calls;
-        self.check_lamps(status);
         self.check_tone(status);
+        self.check_lamps(status);
         self.check_stuck(status);
     }
 
@@ -132,7 +132,7 @@ impl World<'_> {
             self.break_rule(Rule::LampsTrue, detail);
         }
         let allowed = self.watch.senses.trouble.is_some_and(|at| self.now - at <= END);
-        let needed = matches!(self.watch.senses.tone, Some((Tone::Error, _)));
+        let needed = matches!(self.watch.senses.tone, Some((Tone::Error, since)) if self.now - since < END);
         if trouble && !allowed || needed && !trouble {
             let detail = format!("shown {trouble}, last one {:?}", self.watch.senses.trouble);
             self.break_rule(Rule::TroubleShort, detail);
@@ -146,8 +146,8 @@ impl World<'_> {
             None => !matches!(status.call, CallStatus::Outgoing | CallStatus::Ringing) || self.early_media(),
             Some((Tone::Press, since)) => self.now - since <= BLIP,
             Some((Tone::Busy | Tone::Congestion | Tone::Error, since)) => self.now - since <= END,
-            Some((Tone::CallEnding, since)) => self.now - since <= END,
             Some((Tone::Progress, _)) => status.call == CallStatus::Outgoing,
+            Some((Tone::CallEnding, since)) => status.call == CallStatus::InCall && self.now - since <= END,
             Some((Tone::Ringback, _)) => status.call == CallStatus::Ringing,
             Some((Tone::Ring, _)) => status.call == CallStatus::Incoming,
             Some((Tone::CallWaiting, _)) => {
@@ -195,6 +195,8 @@ fn truth(status: &Status, trouble: bool, felt: bool) -> [(&'static str, Pattern)
         Connecting => (lit(felt), Pattern::Off, Pattern::Fast, Pattern::Fast),
         InCall => (lit(felt), Pattern::Off, Pattern::On, Pattern::On),
     };
+    let waits = status.calls.iter().any(|call| call.state == CallStatus::Incoming);
+    let calling = if waits { Pattern::Fast } else { calling };
     [
         ("status", flash(trouble, all)),
         ("online", lit(online)),
