@@ -86,7 +86,7 @@ impl Handle {
     /// What the box is doing now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            appliance: self.status.borrow().clone(),
+            appliance: self.status.borrow().clone().at(Instant::now()),
             audio: (self.audio)(),
             uptime_s: self.start.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION"),

@@ -9,6 +9,7 @@
 //! that a release hidden among bounces is not lost.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::context::Context;
 use super::id::ButtonName;
@@ -24,6 +25,8 @@ pub(super) struct Buttons {
 struct Button {
     contact: Contact,
     finger: Finger,
+    /// When a press last acted.
+    acted: Option<Instant>,
 }
 
 /// What the line does.
@@ -155,6 +158,20 @@ impl Buttons {
                 Some(Gesture::Stuck)
             }
             Finger::Off | Finger::Between | Finger::Stuck => None,
+        }
+    }
+
+    /// Whether the last press that acted was only a moment ago.
+    pub fn too_soon(&self, cx: &Context, name: &ButtonName) -> bool {
+        let ignore_again = cx.settings.buttons.get(name).map(|settings| settings.ignore_again);
+        let acted = self.buttons.get(name).and_then(|button| button.acted);
+        acted.zip(ignore_again).is_some_and(|(at, wait)| cx.now.saturating_duration_since(at) < wait)
+    }
+
+    /// A press did something.
+    pub fn acted(&mut self, cx: &Context, name: &ButtonName) {
+        if let Some(button) = self.buttons.get_mut(name) {
+            button.acted = Some(cx.now);
         }
     }
 

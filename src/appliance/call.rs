@@ -7,6 +7,7 @@
 //!
 //! `outgoing.rs`, `incoming.rs`, `talking.rs` and `ending.rs` hold the steps.
 
+use super::adoption::Signalling;
 use super::id::{CallId, CallRef, PeerId, PhoneNumber};
 use super::status::{CallEntry, CallStatus};
 
@@ -18,6 +19,7 @@ pub(super) struct Call {
 }
 
 /// What every call has.
+#[derive(Clone)]
 pub(super) struct Leg {
     pub id: CallId,
     pub peer: PeerId,
@@ -26,6 +28,10 @@ pub(super) struct Leg {
     pub origin: Origin,
     /// Offers of the core that media has not answered yet.
     pub answers_owed: u32,
+    /// What the core knows of it.
+    pub signalling: Signalling,
+    /// Whether its audio comes.
+    pub audio: Audio,
     /// Whether it is being moved to the mobile phone.
     pub moving: Moving,
     /// The far end's first packet of audio has come.
@@ -41,6 +47,17 @@ pub(super) enum Origin {
     TakenOver,
     /// The core offered it.
     Offered,
+    /// The box called a number by itself: see `check_call.rs`.
+    Check,
+}
+
+/// The far end's audio, as media sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audio {
+    /// It comes, or need not come.
+    Flows,
+    /// It should come and does not.
+    Quiet,
 }
 
 /// Moving a call to the mobile phone.
@@ -120,19 +137,30 @@ impl Call {
             peer: self.leg.number.clone(),
             call_id: self.leg.id.clone(),
             held: self.state.is_held(),
+            adopting: self.leg.is_adopting(),
         }
     }
 }
 
 impl Leg {
     pub fn new(id: CallId, peer: PeerId, number: Option<PhoneNumber>, origin: Origin) -> Self {
-        Self { id, peer, number, origin, answers_owed: 0, moving: Moving::No, heard: false }
+        Self {
+            id,
+            peer,
+            number,
+            origin,
+            answers_owed: 0,
+            signalling: Signalling::Up,
+            audio: Audio::Flows,
+            moving: Moving::No,
+            heard: false,
+        }
     }
 
     /// What our Offer says of whom it is for.
     pub fn callee(&self) -> Option<PhoneNumber> {
         match self.origin {
-            Origin::Dialled => self.number.clone(),
+            Origin::Dialled | Origin::Check => self.number.clone(),
             Origin::TakenOver | Origin::Offered => None,
         }
     }

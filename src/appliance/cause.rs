@@ -18,6 +18,10 @@ pub(super) enum Cause {
     MediaTimeout,
     /// Media was interrupted for too long.
     MediaLost,
+    /// The far end sent no audio for too long.
+    NoMedia,
+    /// The longest time of a call is over.
+    TooLong,
     /// Media gave up.
     MediaFailed(MediaErrorKind),
     /// No peer connection for the Offer.
@@ -32,6 +36,12 @@ pub(super) enum Cause {
     MovedToPhone,
     /// The caller is not on the list after all.
     NotAllowed,
+    /// A check call was good.
+    CheckDone,
+    /// A check call was up and nothing was heard.
+    CheckSilent,
+    /// A check call gave way to a person or to a call for this box.
+    CheckGaveWay,
     /// The appliance shuts down.
     ShuttingDown,
 }
@@ -45,11 +55,16 @@ impl Cause {
             | Cause::RingTimeout
             | Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
+            | Cause::TooLong
             | Cause::MediaFailed(_)
             | Cause::PeerNotReady
             | Cause::SessionLost
             | Cause::RateLimited
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => true,
             Cause::HungUpThere | Cause::UnknownToCore | Cause::MovedToPhone => false,
         }
@@ -62,11 +77,15 @@ impl Cause {
             | Cause::AnsweredByAnother
             | Cause::MovedToPhone
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => None,
-            Cause::HungUpThere => Some(Tone::Busy),
+            Cause::HungUpThere | Cause::TooLong => Some(Tone::Busy),
             Cause::RingTimeout
             | Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
             | Cause::MediaFailed(_)
             | Cause::SessionLost
             | Cause::RateLimited
@@ -82,11 +101,16 @@ impl Cause {
             | Cause::HungUpThere
             | Cause::AnsweredByAnother
             | Cause::RingTimeout
+            | Cause::TooLong
             | Cause::MovedToPhone
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => false,
             Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
             | Cause::MediaFailed(_)
             | Cause::PeerNotReady
             | Cause::SessionLost
@@ -103,6 +127,8 @@ impl Cause {
             | Cause::AnsweredByAnother
             | Cause::MediaTimeout
             | Cause::MediaLost
+            | Cause::NoMedia
+            | Cause::TooLong
             | Cause::MediaFailed(_)
             | Cause::PeerNotReady
             | Cause::SessionLost
@@ -110,6 +136,9 @@ impl Cause {
             | Cause::UnknownToCore
             | Cause::MovedToPhone
             | Cause::NotAllowed
+            | Cause::CheckDone
+            | Cause::CheckSilent
+            | Cause::CheckGaveWay
             | Cause::ShuttingDown => false,
         }
     }
@@ -122,6 +151,8 @@ impl Cause {
             Cause::RingTimeout => "nobody answered",
             Cause::MediaTimeout => "media did not come up in time",
             Cause::MediaLost => "media was interrupted for too long",
+            Cause::NoMedia => "no audio came from the far end for too long",
+            Cause::TooLong => "the longest time of a call is over",
             Cause::MediaFailed(kind) => match kind {
                 MediaErrorKind::BadSdp => "the far end's SDP cannot be read",
                 MediaErrorKind::NoAudio => "the far end offers no audio",
@@ -137,6 +168,9 @@ impl Cause {
             Cause::UnknownToCore => "the voice core does not know the call",
             Cause::MovedToPhone => "moved to the mobile phone",
             Cause::NotAllowed => "the caller is not on the list",
+            Cause::CheckDone => "the check call was good",
+            Cause::CheckSilent => "nothing was heard in the check call",
+            Cause::CheckGaveWay => "the check call gave way",
             Cause::ShuttingDown => "shutting down",
         }
     }

@@ -8,6 +8,7 @@ use super::Entropy;
 use super::clock::WallClock;
 use super::command::{AudioCommand, Command, MediaCommand, SessionCommand};
 use super::counters::Counters;
+use super::do_not_disturb::DoNotDisturbStatus;
 use super::event::{Body, Message};
 use super::fault::{Fault, Faults};
 use super::feedback::Feedback;
@@ -30,6 +31,7 @@ pub(super) struct Context {
     pub faults: Faults,
     pub counters: Counters,
     pub feedback: Feedback,
+    pub do_not_disturb: DoNotDisturbStatus,
     entropy: Entropy,
     fresh: Vec<Command>,
 }
@@ -46,6 +48,7 @@ impl Context {
             faults: Faults::default(),
             counters: Counters::default(),
             feedback: Feedback::default(),
+            do_not_disturb: DoNotDisturbStatus::default(),
             entropy,
             fresh: Vec::new(),
         }

@@ -1,5 +1,9 @@
 //! Who is called, and who may call in.
 
+use std::sync::Arc;
+
+use super::context::Context;
+use super::do_not_disturb::{self, DoNotDisturbStatus};
 use super::id::PhoneNumber;
 use super::settings::Settings;
 
@@ -17,13 +21,53 @@ pub(super) fn numbers(to: &[String], settings: &Settings) -> Vec<PhoneNumber> {
     to.iter().filter_map(|who| resolve(who, settings)).collect()
 }
 
-/// Whether this caller may ring here. With a list, a caller who hides the
-/// number may not.
-pub(super) fn may_call_in(number: Option<&PhoneNumber>, settings: &Settings) -> bool {
-    match (&settings.incoming.allow, number) {
-        (None, Some(_) | None) => true,
-        (Some(_), None) => false,
-        (Some(allowed), Some(number)) => allowed.contains(number),
+/// Why a caller may not ring here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnedAway {
+    Denied,
+    Hidden,
+    NotAllowed,
+    DoNotDisturb,
+}
+
+impl TurnedAway {
+    pub fn counter(self) -> &'static str {
+        match self {
+            TurnedAway::Denied => "incoming-denied",
+            TurnedAway::Hidden => "incoming-hidden",
+            TurnedAway::NotAllowed => "incoming-not-allowed",
+            TurnedAway::DoNotDisturb => "incoming-do-not-disturb",
+        }
+    }
+
+    pub fn text(self) -> &'static str {
+        match self {
+            TurnedAway::Denied => "a caller on the deny list was rejected",
+            TurnedAway::Hidden => "a caller who hides the number was rejected",
+            TurnedAway::NotAllowed => "a caller who is not on the list was rejected",
+            TurnedAway::DoNotDisturb => "a call was rejected: it is an hour not to be disturbed in",
+        }
+    }
+}
+
+/// Whether this caller may ring here now. The deny list wins; with an allow
+/// list, a caller who hides the number may not.
+pub(super) fn may_call_in(cx: &mut Context, number: Option<&PhoneNumber>) -> Result<(), TurnedAway> {
+    let settings = Arc::clone(&cx.settings);
+    let incoming = &settings.incoming;
+    let on = |list: &[PhoneNumber]| number.is_some_and(|number| list.contains(number));
+    if on(&incoming.deny) {
+        return Err(TurnedAway::Denied);
+    }
+    if number.is_none() && incoming.deny_hidden {
+        return Err(TurnedAway::Hidden);
+    }
+    if incoming.allow.as_deref().is_some_and(|allowed| !on(allowed)) {
+        return Err(TurnedAway::NotAllowed);
+    }
+    match do_not_disturb::now(cx) {
+        DoNotDisturbStatus::On if !on(&incoming.priority) => Err(TurnedAway::DoNotDisturb),
+        DoNotDisturbStatus::On | DoNotDisturbStatus::Off | DoNotDisturbStatus::ClockUnknown => Ok(()),
     }
 }
 

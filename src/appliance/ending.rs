@@ -1,15 +1,16 @@
 //! How calls end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::adoption::Signalling;
 use super::call::{Call, Origin, Part, State};
 use super::cause::Cause;
 use super::command::Refusal;
 use super::context::Context;
-use super::event::{Body, MediaError, MediaErrorKind};
+use super::event::{MediaError, MediaErrorKind};
 use super::fault::Fault;
 use super::feedback;
-use super::id::{CallId, CallRef};
+use super::id::CallRef;
 use super::phone::Phone;
 use super::session::Change;
 use super::status::CallStatus;
@@ -17,13 +18,6 @@ use super::timer::Timer;
 
 /// The media shell may take this long to close.
 const RELEASING: Duration = Duration::from_secs(2);
-/// A Bye that could not be sent is worth sending for this long.
-const BYE_LIFE: Duration = Duration::from_secs(30);
-
-/// Byes that wait for the session to come back, each with the end of its worth.
-#[derive(Default)]
-pub(super) struct UnsentByes(Vec<(CallId, Instant)>);
-
 impl Phone {
     /// Action: hang up, cancel or reject the call at the box. A hunt is one, and
     /// so are those who talk together.
@@ -67,6 +61,9 @@ impl Phone {
             | State::Releasing => Cause::MediaFailed(error.kind),
         };
         cx.step("media-failed", &found.leg.id, error.detail);
+        if self.fall_back(cx, call) {
+            return;
+        }
         self.fail(cx, call, cause);
     }
 
@@ -86,8 +83,11 @@ impl Phone {
             return;
         }
         let at_box = self.calls.present().filter(|call| calls.contains(&call.reference));
-        // What only rang here ends in silence.
-        let heard = at_box.is_some_and(|call| call.state.status() != CallStatus::Incoming);
+        // What only rang here ends in silence, and what no person asked for.
+        let asked_for = at_box.is_some_and(|call| call.leg.origin != Origin::Check);
+        let heard = asked_for && at_box.is_some_and(|call| call.state.status() != CallStatus::Incoming);
+        let checks = calls.iter().filter_map(|call| self.calls.get(*call));
+        let only_checks = checks.into_iter().all(|call| call.leg.origin == Origin::Check);
         for call in calls {
             self.let_go(cx, *call, cause);
         }
@@ -100,7 +100,7 @@ impl Phone {
             Some(tone) if heard && self.calls.present().is_none() => feedback::end_tone(cx, tone),
             Some(_) | None => {}
         }
-        if cause.is_trouble() {
+        if cause.is_trouble() && !only_checks {
             feedback::notice(cx);
         }
     }
@@ -120,11 +120,13 @@ impl Phone {
             | State::Talking(_)
             | State::Releasing => true,
         };
-        let (id, peer) = (found.leg.id.clone(), found.leg.peer);
+        let (id, peer, leg) = (found.leg.id.clone(), found.leg.peer, found.leg.clone());
+        found.leg.signalling = Signalling::Up;
         if found.leg.answers_owed > 0 {
             cx.counters.count("renegotiation-unanswered");
         }
         cx.timers.stop_call(call);
+        self.drop_adoption(cx, &leg);
         // On `MultiPipe` no Idle may come for a call that was taken over and
         // ends here. `Pipe`, where ids may be empty, always sends Idle.
         if told && !id.as_str().is_empty() {
@@ -132,8 +134,9 @@ impl Phone {
             self.remember(cx, &id);
         }
         if told && cause.needs_bye() {
-            self.bye(cx, id.clone());
+            self.bye(cx, leg);
         }
+        self.check_over(cx, call, cause);
         self.connect(cx);
         self.peers.close(cx, peer);
         cx.after(Timer::Releasing(call), RELEASING);
@@ -160,26 +163,16 @@ impl Phone {
     pub fn session_changed(&mut self, cx: &mut Context, change: Change) {
         match change {
             Change::Registered => {
-                for (id, until) in std::mem::take(&mut self.unsent_byes.0) {
-                    if cx.now <= until {
-                        cx.step("hang-up", &id, "Bye sent late: the session was gone");
-                        cx.send(id, Body::Bye);
-                    }
-                }
+                self.late_byes_due(cx);
+                self.signalling_back(cx);
             }
             Change::Lost => {
                 self.elsewhere.clear();
-                self.end_all(cx, Cause::SessionLost, |call| call.state.is_unanswered());
+                self.end_all(cx, Cause::SessionLost, |call| {
+                    call.state.is_unanswered() || call.leg.origin == Origin::Check
+                });
+                self.signalling_lost(cx);
             }
-        }
-    }
-
-    fn bye(&mut self, cx: &mut Context, id: CallId) {
-        if cx.registered() {
-            cx.send(id, Body::Bye);
-        } else if let Some(until) = cx.now.checked_add(BYE_LIFE) {
-            self.unsent_byes.0.retain(|(_, until)| cx.now <= *until);
-            self.unsent_byes.0.push((id, until));
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Fault {
     StuckButton,
     /// An input or output line cannot be used.
     LineLost,
+    /// No check call has been good for too long.
+    CheckCallOverdue,
     /// The clock is before this program was built.
     ClockNotSet,
 }

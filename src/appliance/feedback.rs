@@ -19,6 +19,9 @@ use super::tone::Tone;
 /// tone seems not to stop.
 const PRESS: Duration = Duration::from_millis(200);
 
+/// Long enough for the three beeps of [`Tone::CallEnding`], not for them to come again.
+const WARNING: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Feedback {
     /// The tone of the call's state.
@@ -55,6 +58,11 @@ pub(super) fn is_felt(cx: &Context) -> bool {
 pub(super) fn end_tone(cx: &mut Context, tone: Tone) {
     let wait = cx.settings.call.end_tone;
     passing(cx, tone, wait);
+}
+
+/// What a call in progress has to be told, laid over it.
+pub(super) fn warning(cx: &mut Context, tone: Tone) {
+    passing(cx, tone, WARNING);
 }
 
 /// Lamps show for a while that something was refused or failed.

@@ -1,7 +1,7 @@
 //! Who hears whom, and which tone belongs to the calls: both follow from the
 //! set of calls, here and nowhere else.
 
-use super::call::{Call, EarlyMedia, Part, Stage, State, Then};
+use super::call::{Call, EarlyMedia, Origin, Part, Stage, State, Then};
 use super::command::{AudioCommand, Role};
 use super::context::Context;
 use super::feedback;
@@ -44,7 +44,8 @@ impl Phone {
 
     /// The tone of the call at the box.
     fn tone(&self) -> Option<Tone> {
-        match &self.calls.at_box()?.state {
+        let call = self.calls.at_box().filter(|call| call.leg.origin != Origin::Check)?;
+        match &call.state {
             // The far end's own ringback or announcement is heard instead.
             State::Outgoing { .. } | State::Ringing { .. }
                 if self.early().is_some_and(|call| call.leg.heard) =>
@@ -87,7 +88,11 @@ fn has_early_media(state: &State) -> bool {
 /// The microphone is shut until there is an answer.
 fn role(call: &Call, early: bool) -> Option<Role> {
     match call.state {
-        State::Connecting | State::Talking(Part::Present) => Some(Role::Talk),
+        State::Connecting | State::Talking(Part::Present) => match call.leg.origin {
+            Origin::Dialled | Origin::TakenOver | Origin::Offered => Some(Role::Talk),
+            // Nobody asked the person at the box whether it may listen.
+            Origin::Check => Some(Role::Listen),
+        },
         State::Talking(Part::Held) => Some(Role::Hold),
         State::Outgoing { .. } | State::Ringing { .. } => early.then_some(Role::Listen),
         State::Preparing | State::Incoming(_) | State::Releasing => None,

@@ -134,11 +134,11 @@ fn is_hunted(call: &Call) -> bool {
         (State::Preparing | State::Outgoing { .. } | State::Ringing { .. }, Origin::Dialled) => true,
         (
             State::Preparing | State::Outgoing { .. } | State::Ringing { .. },
-            Origin::TakenOver | Origin::Offered,
+            Origin::TakenOver | Origin::Offered | Origin::Check,
         )
         | (
             State::Incoming(_) | State::Connecting | State::Talking(_) | State::Releasing,
-            Origin::Dialled | Origin::TakenOver | Origin::Offered,
+            Origin::Dialled | Origin::TakenOver | Origin::Offered | Origin::Check,
         ) => false,
     }
 }

@@ -20,8 +20,8 @@ impl Phone {
     /// box may ring in vain until the core's Bye; the other choice would turn
     /// away a visitor who calls at that moment.
     pub fn offered(&mut self, cx: &mut Context, id: CallId, sdp: String, number: Option<PhoneNumber>) {
-        if !dial::may_call_in(number.as_ref(), &cx.settings) {
-            self.turn_away(cx, id, "incoming-not-allowed", "a caller who is not on the list was rejected");
+        if let Err(why) = dial::may_call_in(cx, number.as_ref()) {
+            self.turn_away(cx, id, why.counter(), why.text());
             return;
         }
         let then = match cx.settings.incoming.answer {
@@ -52,8 +52,10 @@ impl Phone {
         sdp: String,
         number: Option<PhoneNumber>,
     ) {
-        if number.is_some() && !dial::may_call_in(number.as_ref(), &cx.settings) {
-            cx.counters.count("incoming-not-allowed");
+        // Whoever was let in stays in, also when an hour of quiet begins.
+        let another = number.is_some() && self.calls.get(call).is_some_and(|call| call.leg.number != number);
+        if another && let Err(why) = dial::may_call_in(cx, number.as_ref()) {
+            cx.counters.count(why.counter());
             self.end(cx, call, Cause::NotAllowed);
             return;
         }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::do_not_disturb::DoNotDisturbStatus;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId};
 
@@ -62,4 +63,9 @@ pub enum Kind {
     },
     /// A request was refused.
     Refused,
+    /// Do-not-disturb began or ended.
+    DoNotDisturb {
+        /// Which.
+        state: DoNotDisturbStatus,
+    },
 }

@@ -15,24 +15,30 @@ use super::settings::Mode;
 impl Phone {
     /// Obeys a message of a registered session.
     pub fn message(&mut self, cx: &mut Context, message: Message) {
+        self.settle_late_byes(cx, &message);
         let Message { call_id, body } = message;
         match body {
             Body::Offer { sdp, msisdn } => self.offer_received(cx, call_id, sdp, msisdn),
             Body::Answer { sdp } => {
                 let call = self.about(cx, &call_id);
-                if !call.is_some_and(|call| self.far_end_answers(cx, call, sdp)) {
+                if let Some(call) = self.asked(call) {
+                    self.adoption_answered(cx, call, sdp);
+                } else if !call.is_some_and(|call| self.far_end_answers(cx, call, sdp)) {
                     cx.ignored("answer-unexpected", "an Answer came that no Offer waits for");
                     self.refuse_late_answer(cx, call, call_id);
                 }
             }
             Body::Ringing => {
                 let call = self.about(cx, &call_id);
-                if !call.is_some_and(|call| self.far_end_rings(cx, call)) {
+                if self.asked(call).is_none() && !call.is_some_and(|call| self.far_end_rings(cx, call)) {
                     cx.ignored("ringing-unexpected", "a Ringing came that no Offer waits for");
                 }
             }
             Body::Bye => self.bye_received(cx, &call_id),
-            Body::Idle => self.elsewhere.ended(cx, &call_id),
+            Body::Idle => {
+                self.elsewhere.ended(cx, &call_id);
+                self.core_is_idle(cx);
+            }
             Body::InCall { msisdn } => self.in_call_received(cx, call_id, msisdn),
             Body::Error(code) => self.error_received(cx, &call_id, code),
             Body::ToPhone => {
@@ -49,6 +55,8 @@ impl Phone {
             }
             Mode::Pipe | Mode::MultiPipe => {}
         }
+        self.check_gives_way_to(cx, &id);
+        self.core_offers(cx);
         // On `Pipe` every Offer is for the one call: a Bye to another id would
         // end it at a core that does not look at ids.
         let call = match cx.settings.mode {
@@ -91,6 +99,7 @@ impl Phone {
 
     fn bye_received(&mut self, cx: &mut Context, id: &CallId) {
         match self.known_to_core(cx, id) {
+            Some(call) if self.asked(Some(call)).is_some() => self.adoption_refused(cx, call),
             Some(call) => self.fail(cx, call, Cause::HungUpThere),
             None => cx.ignored("bye-unexpected", "a Bye came for no call of this box"),
         }
@@ -123,10 +132,13 @@ impl Phone {
         if let Some(call) = moved {
             self.end(cx, call, Cause::MovedToPhone);
         }
-        self.elsewhere.began(cx, id, number);
+        if !self.adopt(cx, &id, number.as_ref()) {
+            self.elsewhere.began(cx, id, number);
+        }
     }
 
     fn error_received(&mut self, cx: &mut Context, id: &CallId, code: ErrorCode) {
+        let asked = self.asked(self.about(cx, id));
         match code {
             ErrorCode::Unknown(number) => {
                 cx.ignored(
@@ -137,6 +149,9 @@ impl Phone {
             }
             ErrorCode::NotInCall => {
                 cx.odd(Kind::Refused, "error-not-in-call", "the core says that there is no call to act on");
+                if let Some(call) = asked {
+                    return self.adoption_error(cx, call, code);
+                }
                 for call in self.blamed(cx, id) {
                     self.not_moved(cx, call);
                     self.not_taken_over(cx, call);
@@ -145,6 +160,9 @@ impl Phone {
             }
             ErrorCode::TryAgain => {
                 cx.ignored("error-try-again", "the core says: try again");
+                if let Some(call) = asked {
+                    return self.adoption_error(cx, call, code);
+                }
                 if let Some(call) = self.about(cx, id)
                     && !self.try_again(cx, call)
                     && !self.not_moved(cx, call)
@@ -155,12 +173,18 @@ impl Phone {
             ErrorCode::InvalidCallId => {
                 cx.ignored("error-invalid-call-id", "the core does not know the call id");
                 self.elsewhere.forget(id);
+                if let Some(call) = asked {
+                    return self.adoption_error(cx, call, code);
+                }
                 if let Some(call) = self.known_to_core(cx, id) {
                     self.fail(cx, call, Cause::UnknownToCore);
                 }
             }
             ErrorCode::RateLimitHit => {
                 cx.ignored("error-rate-limit-hit", "the core asks for fewer calls");
+                if let Some(call) = asked {
+                    self.adoption_error(cx, call, code);
+                }
                 self.rate_limit_hit(cx, id);
             }
         }

@@ -10,15 +10,19 @@
 //! deadlines to them.
 
 pub mod action;
+mod adoption;
 mod button;
 mod call;
+mod call_time;
 mod calls;
 mod cause;
+pub mod check_call;
 mod clock;
 pub mod command;
 mod context;
 mod counters;
 mod dial;
+pub mod do_not_disturb;
 mod elsewhere;
 mod ending;
 pub mod event;
@@ -30,6 +34,7 @@ pub mod id;
 mod incoming;
 pub mod indicator;
 mod keep_alive;
+mod late_bye;
 pub mod log;
 mod message;
 mod outgoing;
@@ -43,6 +48,7 @@ mod talking;
 pub mod timer;
 pub mod tone;
 mod waiting;
+pub mod wall_clock;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -103,8 +109,10 @@ impl Appliance {
             commands: VecDeque::new(),
         };
         appliance.outputs_off();
+        do_not_disturb::now(&mut appliance.cx);
         session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
+        appliance.phone.check.start(&mut appliance.cx);
         appliance.flush();
         appliance
     }
@@ -150,6 +158,8 @@ impl Appliance {
             calls: self.phone.calls.all().map(Call::entry).collect(),
             muted: self.phone.muted,
             busy_elsewhere: self.phone.elsewhere.busy(),
+            do_not_disturb: self.cx.do_not_disturb,
+            check_call: self.cx.settings.call.check.as_ref().map(|_| self.phone.check.status()),
             leds: self.shown.clone(),
             // Nothing switches an output on yet.
             outputs: self.cx.settings.outputs.iter().map(|output| (output.clone(), false)).collect(),
@@ -192,7 +202,11 @@ impl Appliance {
                 self.phone.peers.renew(cx);
                 session::addresses_changed(cx);
             }
-            Event::System(SystemEvent::Clock(clock)) => session::clock_set(cx, clock),
+            Event::System(SystemEvent::Clock(clock)) => {
+                session::clock_set(cx, clock);
+                do_not_disturb::now(cx);
+                self.phone.check.clock_set(cx);
+            }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -217,10 +231,21 @@ impl Appliance {
             | Timer::RingTimeout(_)
             | Timer::MediaTimeout(_)
             | Timer::MediaLost(_)
+            | Timer::NoMedia(_)
+            | Timer::CallEnding(_)
+            | Timer::CallTooLong(_)
+            | Timer::LateBye
+            | Timer::CheckCall
+            | Timer::CheckSilent(_)
+            | Timer::Adoption(_)
+            | Timer::CheckOverdue
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
             Timer::Notice => {}
+            Timer::DoNotDisturb => {
+                do_not_disturb::now(cx);
+            }
             Timer::Exit => self.exit(),
             Timer::Debounce(name) => {
                 let gesture = self.buttons.debounced(cx, &name);

@@ -18,7 +18,7 @@ use super::tone::Tone;
 /// How long a press waits for a peer connection that is being prepared.
 const PEER_WAIT: Duration = Duration::from_secs(2);
 /// TRY_AGAIN: the least wait, and the random part on top.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 const RETRY_SPREAD: Duration = Duration::from_secs(2);
 
 /// Whom an Offer is for.
@@ -52,7 +52,9 @@ impl Phone {
             Taken::Nothing => return Err(Refusal::MediaNotReady),
         };
         // The tone comes first: the person at the box hears before the core does.
-        feedback::tone_of_call(cx, Some(Tone::Progress));
+        if to.origin != Origin::Check {
+            feedback::tone_of_call(cx, Some(Tone::Progress));
+        }
         let call = self.begin(cx, Leg::new(to.id, peer, to.number, to.origin), State::Preparing);
         match sdp {
             Some(sdp) => self.offer(cx, call, sdp),
@@ -167,6 +169,7 @@ impl Phone {
     /// `Timer::OfferRetry`: the same Offer under the same id, unless the core
     /// has taken the first after all; `RingTimeout` goes on.
     pub fn offer_again(&mut self, cx: &mut Context, call: CallRef) {
+        self.adoption_again(cx, call);
         let Some(found) = self.calls.get(call) else { return };
         match &found.state {
             State::Outgoing { sdp, .. } => {

@@ -11,6 +11,7 @@ use super::feedback;
 use super::id::ButtonName;
 use super::log::Kind;
 use super::phone::By;
+use super::status::CallStatus;
 use super::tone::Tone;
 
 impl Appliance {
@@ -24,7 +25,7 @@ impl Appliance {
             Gesture::Press => {
                 cx.log(pushed("press"), format!("button {name} pressed"));
                 match (&button.press, &button.hold) {
-                    (Some(action), _) => self.act(action),
+                    (Some(action), _) => self.press(name, action),
                     // It may become a hold: the finger hears that it is felt.
                     (None, Some(_)) => feedback::press(cx),
                     (None, None) => cx.counters.count("button-without-action"),
@@ -36,19 +37,19 @@ impl Appliance {
             }
             Gesture::PressDecided => {
                 if let Some(action) = &button.press {
-                    self.act(action);
+                    self.press(name, action);
                 }
             }
             Gesture::Hold => {
                 cx.log(pushed("hold"), format!("button {name} held"));
                 if let Some(action) = &button.hold {
-                    self.act(action);
+                    let _ = self.act(action);
                 }
             }
             Gesture::DoublePress => {
                 cx.log(pushed("double-press"), format!("button {name} pressed twice"));
                 if let Some(action) = &button.double_press {
-                    self.act(action);
+                    let _ = self.act(action);
                 }
             }
             Gesture::Stuck | Gesture::Free => match self.buttons.all_stuck().as_slice() {
@@ -62,10 +63,30 @@ impl Appliance {
         }
     }
 
-    /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, action: &Action) {
+    /// A press. One that comes too soon after the last that acted is answered,
+    /// and changes nothing; a call that rings here is never kept from its answer.
+    fn press(&mut self, name: &ButtonName, action: &Action) {
         let cx = &mut self.cx;
-        match self.phone.act(cx, action, By::Button) {
+        let answers = self.phone.status() == CallStatus::Incoming;
+        if answers || !self.buttons.too_soon(cx, name) {
+            if self.act(action).is_ok() && !answers {
+                self.buttons.acted(&self.cx, name);
+            }
+            return;
+        }
+        feedback::press(cx);
+        if self.phone.calls.present().is_none() {
+            // No lamp of a call tells that the press is felt.
+            feedback::notice(cx);
+        }
+        cx.ignored("press-too-soon", format!("button {name} pressed again too soon"));
+    }
+
+    /// Does what a person at the box asks for, and lets the person hear so.
+    fn act(&mut self, action: &Action) -> Result<(), Refusal> {
+        let cx = &mut self.cx;
+        let result = self.phone.act(cx, action, By::Button);
+        match result {
             Ok(()) => match action {
                 // A call has its own tone; an answered one must not blip.
                 Action::Call { .. } | Action::TakeOver if self.phone.is_calling() => {}
@@ -94,5 +115,6 @@ impl Appliance {
                 cx.log(Kind::Refused, refusal.to_string());
             }
         }
+        result
     }
 }

@@ -14,14 +14,15 @@ use super::action::{Action, Ring};
 use super::call::{Leg, Stage, State};
 use super::calls::Calls;
 use super::cause::Cause;
+use super::check_call::CheckCall;
 use super::command::{AudioCommand, Refusal};
 use super::context::Context;
 use super::elsewhere::Elsewhere;
-use super::ending::UnsentByes;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::hearing::Hearing;
 use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
+use super::late_bye::LateByes;
 use super::peers::Peers;
 use super::settings::Mode;
 use super::status::CallStatus;
@@ -43,8 +44,9 @@ pub(super) struct Phone {
     pub hunt: Option<Hunt>,
     /// The last calls that were let go of and when, the newest last.
     former: VecDeque<(CallId, Instant)>,
-    pub unsent_byes: UnsentByes,
+    pub late_byes: LateByes,
     pub hearing: Hearing,
+    pub check: CheckCall,
     pub muted: bool,
 }
 
@@ -65,8 +67,9 @@ impl Phone {
             elsewhere: Elsewhere::default(),
             hunt: None,
             former: VecDeque::with_capacity(FORMER),
-            unsent_byes: UnsentByes::default(),
+            late_byes: LateByes::default(),
             hearing: Hearing::default(),
+            check: CheckCall::default(),
             muted: false,
         }
     }
@@ -76,6 +79,7 @@ impl Phone {
         for released in self.calls.forget_released() {
             cx.timers.stop_call(released.reference);
         }
+        self.forget_late_byes(cx);
         self.calls.begin(leg, state)
     }
 
@@ -83,9 +87,11 @@ impl Phone {
     /// here, and that one in [`Phone::let_go`].
     pub fn enter(&mut self, cx: &mut Context, call: CallRef, state: State, text: impl Into<String>) {
         let Some(found) = self.calls.get_mut(call) else { return };
-        found.state = state;
+        let before = std::mem::replace(&mut found.state, state);
         cx.call_state(found.state.status(), &found.leg.id, text);
         self.sound(cx);
+        self.watch_time(cx, call, &before);
+        self.check_progress(cx, call, false);
     }
 
     /// The live call that a message is about. `Pipe` knows one call only and
@@ -123,6 +129,7 @@ impl Phone {
 
     /// Does what a person asks for.
     pub fn act(&mut self, cx: &mut Context, action: &Action, by: By) -> Result<(), Refusal> {
+        self.check_gives_way(cx);
         match action {
             Action::Call { to, ring } => match (self.calls.present().map(|call| &call.state), by) {
                 (None, By::Button | By::Control) => self.start_call(cx, to, *ring),
@@ -175,6 +182,10 @@ impl Phone {
     /// News of a peer connection.
     pub fn media(&mut self, cx: &mut Context, peer: PeerId, event: MediaEvent) {
         let Some(call) = self.calls.of_peer(peer) else {
+            if let Some(call) = self.adopting_with(peer) {
+                self.adoption_media(cx, call, peer, event);
+                return;
+            }
             let closed = event == MediaEvent::Closed;
             let known = self.peers.handle(cx, peer, event);
             if closed {
@@ -188,11 +199,16 @@ impl Phone {
         match event {
             MediaEvent::Prepared { sdp } => self.prepared(cx, call, sdp),
             MediaEvent::Acceptable => self.acceptable(cx, call),
+            // The core waits for the Answer of the new media, not of the old.
+            MediaEvent::Answer { .. } if self.is_leaving(call, peer) => {
+                cx.ignored("media-unexpected", "an Answer of media that the call is about to leave");
+            }
             MediaEvent::Answer { sdp } => self.media_answer(cx, call, sdp),
             MediaEvent::Connected { codec } => self.connected(cx, call, &codec),
             MediaEvent::FirstAudio => self.first_audio(cx, call),
             MediaEvent::Interrupted => self.interrupted(cx, call),
-            MediaEvent::Quiet | MediaEvent::AudioBack => {}
+            MediaEvent::Quiet => self.quiet(cx, call),
+            MediaEvent::AudioBack => self.audio_back(cx, call),
             MediaEvent::Digit(_) => self.digit(cx, call),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
             MediaEvent::Closed => {
@@ -215,6 +231,14 @@ impl Phone {
             Timer::RingTimeout(call) => self.fail(cx, *call, Cause::RingTimeout),
             Timer::MediaTimeout(call) => self.media_too_slow(cx, *call),
             Timer::MediaLost(call) => self.media_lost(cx, *call),
+            Timer::NoMedia(call) => self.no_media(cx, *call),
+            Timer::CallEnding(call) => self.call_ends_soon(cx, *call),
+            Timer::CallTooLong(call) => self.call_too_long(cx, *call),
+            Timer::Adoption(call) => self.adoption_timeout(cx, *call),
+            Timer::LateBye => self.send_late_byes(cx),
+            Timer::CheckCall => self.check_due(cx),
+            Timer::CheckSilent(call) => self.check_silent(cx, *call),
+            Timer::CheckOverdue => self.check.overdue(cx),
             Timer::Releasing(call) => {
                 cx.counters.count("media-close-timeout");
                 self.released(cx, |released| released.reference == *call);
@@ -225,6 +249,7 @@ impl Phone {
             | Timer::Healthy
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::DoNotDisturb
             | Timer::Exit
             | Timer::Debounce(_)
             | Timer::Hold(_)

@@ -47,6 +47,8 @@ pub(super) struct Session {
     /// When the core last gave a first sign of life on a stream.
     answered: Option<Instant>,
     detail: String,
+    /// The network or the clock changed under the attempt that is under way.
+    outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,12 +139,8 @@ pub(super) fn clock_set(cx: &mut Context, clock: Clock) {
             // Whoever asked to wait did not ask for a wait as long as that for the time.
             cx.hasten(Timer::Reconnect, TOKEN_PAUSE);
         }
-        State::Connecting
-        | State::Sent
-        | State::Registered
-        | State::Closing
-        | State::Ending
-        | State::Ended => {}
+        State::Connecting | State::Sent | State::Closing => cx.session.outdated = true,
+        State::Registered | State::Ending | State::Ended => {}
     }
 }
 
@@ -163,6 +161,7 @@ fn connect(cx: &mut Context) {
     }
     cx.session.state = State::Connecting;
     cx.session.answered = None;
+    cx.session.outdated = false;
     if cx.session.detail.is_empty() {
         cx.session.detail = "connecting for the first time".to_owned();
     }
@@ -247,13 +246,9 @@ pub(super) fn healthy(cx: &mut Context) {
 pub(super) fn addresses_changed(cx: &mut Context) {
     match cx.session.state {
         State::Waiting if !lacks_time(cx) => try_soon(cx),
-        State::Waiting
-        | State::Connecting
-        | State::Sent
-        | State::Registered
-        | State::Closing
-        | State::Ending
-        | State::Ended => {}
+        // It may fail yet by what was before, such as a route that was not there.
+        State::Connecting | State::Sent | State::Closing => cx.session.outdated = true,
+        State::Waiting | State::Registered | State::Ending | State::Ended => {}
     }
 }
 
@@ -316,6 +311,7 @@ fn alive(cx: &mut Context) -> Option<Change> {
 fn registered(cx: &mut Context) -> Change {
     cx.session.state = State::Registered;
     cx.session.token = Token::Fine;
+    cx.session.outdated = false;
     cx.session.detail.clear();
     cx.timers.stop(&Timer::Connecting);
     cx.timers.stop(&Timer::Registration);
@@ -447,6 +443,9 @@ fn wait(cx: &mut Context, reason: CloseReason, detail: String) {
         Duration::ZERO
     };
     cx.after(Timer::Reconnect, least.saturating_add(jitter));
+    if std::mem::take(&mut cx.session.outdated) && !lacks_time(cx) {
+        try_soon(cx);
+    }
 }
 
 fn stop_timers(cx: &mut Context) {

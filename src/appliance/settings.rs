@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::check_call::CheckCallSettings;
+use super::do_not_disturb::DoNotDisturb;
 use super::id::{ButtonName, LedName, OutputName, PhoneNumber};
 use super::indicator::LedFunction;
 
@@ -61,6 +63,9 @@ pub struct ButtonSettings {
     pub double_within: Duration,
     /// A press longer than this is a fault. Default 60 s.
     pub stuck_after: Duration,
+    /// A press so soon after the last one that acted is answered and does
+    /// nothing. Default 0: every press acts.
+    pub ignore_again: Duration,
 }
 
 impl Default for ButtonSettings {
@@ -73,6 +78,7 @@ impl Default for ButtonSettings {
             hold_after: Duration::from_secs(1),
             double_within: Duration::from_millis(400),
             stuck_after: Duration::from_secs(60),
+            ignore_again: Duration::ZERO,
         }
     }
 }
@@ -82,6 +88,14 @@ impl Default for ButtonSettings {
 pub struct IncomingSettings {
     /// Numbers that may call; `None` lets everybody.
     pub allow: Option<Vec<PhoneNumber>>,
+    /// Numbers that may not call, whatever else is said.
+    pub deny: Vec<PhoneNumber>,
+    /// Callers who hide their number may not call. With `allow` they never may.
+    pub deny_hidden: bool,
+    /// Hours in which calls do not ring; `None` for none.
+    pub do_not_disturb: Option<DoNotDisturb>,
+    /// Numbers that ring in those hours too.
+    pub priority: Vec<PhoneNumber>,
     /// What to do with a call that may come in.
     pub answer: AnswerPolicy,
     /// What to do with one that comes while another is up. With `Pipe` there is none.
@@ -127,6 +141,16 @@ pub struct CallSettings {
     pub media_timeout: Duration,
     /// An interrupted call ends after this. Default 30 s.
     pub media_lost_after: Duration,
+    /// From when both can talk; `None` for as long as they like, which is the
+    /// default: no setting that nobody made may cut off a call for help.
+    pub longest: Option<Duration>,
+    /// The warning comes so long before `longest` is over; zero for none. Default 10 s.
+    pub warn_before: Duration,
+    /// A call whose far end sends no audio, although it should, ends after
+    /// this; `None` for never. Default 60 s.
+    pub no_media_timeout: Option<Duration>,
+    /// Calls that the box makes by itself; `None` for none.
+    pub check: Option<CheckCallSettings>,
     /// How long the tone at a call's end plays. Default 2 s.
     pub end_tone: Duration,
     /// How long a prepared peer connection stays fresh. Default 10 min.
@@ -141,6 +165,10 @@ impl Default for CallSettings {
             hunt_cycles: 1,
             media_timeout: Duration::from_secs(10),
             media_lost_after: Duration::from_secs(30),
+            longest: None,
+            warn_before: Duration::from_secs(10),
+            no_media_timeout: Some(Duration::from_secs(60)),
+            check: None,
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
         }

@@ -1,9 +1,12 @@
 //! A snapshot of the appliance: the part of `callbox status --json` that it owns.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde::Serialize;
 
+use super::check_call::CheckCallStatus;
+use super::do_not_disturb::DoNotDisturbStatus;
 use super::fault::Fault;
 use super::id::{CallId, LedName, OutputName, PhoneNumber};
 use super::indicator::Pattern;
@@ -27,6 +30,10 @@ pub struct Status {
     pub muted: bool,
     /// The associated number is in a call on another terminal.
     pub busy_elsewhere: bool,
+    /// Whether calls are turned away by the time of day.
+    pub do_not_disturb: DoNotDisturbStatus,
+    /// How check calls go, where they are made.
+    pub check_call: Option<CheckCallStatus>,
     /// Lamps and what they show.
     pub leds: BTreeMap<LedName, Pattern>,
     /// Outputs and whether they are on.
@@ -35,6 +42,17 @@ pub struct Status {
     pub faults: Vec<FaultStatus>,
     /// How often each odd thing happened since the start.
     pub counters: BTreeMap<&'static str, u64>,
+}
+
+impl Status {
+    /// The same with the ages of what has one, as of `now`: they grow while
+    /// nothing happens.
+    pub fn at(mut self, now: Instant) -> Self {
+        if let Some(check) = &mut self.check_call {
+            check.last_good_s = check.last_good.map(|at| now.saturating_duration_since(at).as_secs());
+        }
+        self
+    }
 }
 
 /// One call of several.
@@ -48,6 +66,8 @@ pub struct CallEntry {
     pub call_id: CallId,
     /// It waits for the person at the box to come back.
     pub held: bool,
+    /// Its stream broke, and it is about to go over to new media.
+    pub adopting: bool,
 }
 
 /// A fault with its explanation.

@@ -58,6 +58,7 @@ impl Phone {
             cx.step("first-audio", &found.leg.id, "first audio from the far end");
             self.sound(cx);
         }
+        self.check_progress(cx, call, true);
     }
 
     /// Media: ICE lost its peer; it may come back.
@@ -101,7 +102,7 @@ impl Phone {
             }
             leg.answers_owed = leg.answers_owed.saturating_add(1);
             cx.step("renegotiation", &leg.id, "the core renegotiates");
-            cx.media(leg.peer, MediaCommand::Renegotiate { sdp });
+            cx.media(leg.signalled_peer(), MediaCommand::Renegotiate { sdp });
         }
     }
 
@@ -185,6 +186,9 @@ impl Phone {
     /// `Timer::MediaLost`: the call was not left meanwhile, or the timer would be gone.
     pub fn media_lost(&mut self, cx: &mut Context, call: CallRef) {
         cx.counters.count("media-lost");
+        if self.fall_back(cx, call) {
+            return;
+        }
         self.end(cx, call, Cause::MediaLost);
     }
 }

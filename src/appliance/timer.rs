@@ -34,12 +34,30 @@ pub enum Timer {
     MediaTimeout(CallRef),
     /// Media is interrupted for too long.
     MediaLost(CallRef),
+    /// The far end sent no audio for too long.
+    NoMedia(CallRef),
+    /// The longest time of a call will soon be over.
+    CallEnding(CallRef),
+    /// The longest time of a call is over.
+    CallTooLong(CallRef),
+    /// A check call is up and nothing was heard yet.
+    CheckSilent(CallRef),
+    /// The core has not said which call there is: tell it of those that are over.
+    LateBye,
+    /// Make a check call.
+    CheckCall,
+    /// No check call has been good for too long.
+    CheckOverdue,
+    /// The core says nothing of a call that outlived its stream.
+    Adoption(CallRef),
     /// A shell did not say that a call's media is closed.
     Releasing(CallRef),
     /// The tone at a call's end has been heard.
     ToneEnd,
     /// Lamps have shown long enough that something was refused or failed.
     Notice,
+    /// Do-not-disturb may begin or end now.
+    DoNotDisturb,
     /// Shutting down: do not wait for the shells any longer.
     Exit,
     /// A button's bounces are over.
@@ -61,6 +79,11 @@ impl Timer {
             | Timer::RingTimeout(call)
             | Timer::MediaTimeout(call)
             | Timer::MediaLost(call)
+            | Timer::NoMedia(call)
+            | Timer::CallEnding(call)
+            | Timer::CallTooLong(call)
+            | Timer::CheckSilent(call)
+            | Timer::Adoption(call)
             | Timer::Releasing(call) => Some(*call),
             Timer::Reconnect
             | Timer::Connecting
@@ -71,6 +94,10 @@ impl Timer {
             | Timer::OfferPause
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::LateBye
+            | Timer::CheckCall
+            | Timer::CheckOverdue
+            | Timer::DoNotDisturb
             | Timer::Exit
             | Timer::Debounce(_)
             | Timer::Hold(_)

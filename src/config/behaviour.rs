@@ -1,18 +1,15 @@
-//! What the box does: `[[button]]`, `[incoming]`, `[call]` and `[backoff]`, as
-//! the appliance's settings.
+//! What the box does: `[[button]]`, `[call]` and `[backoff]`, as the appliance's settings.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::appliance::id::ButtonName;
-use crate::appliance::settings::{
-    AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, WhileBusy,
-};
+use crate::appliance::settings::{BackoffSettings, ButtonSettings, CallSettings, Mode};
 
 use super::action::read_action;
 use super::board::Board;
-use super::contacts::{Contacts, known_party};
+use super::contacts::Contacts;
 use super::diagnostic::{Place, Problem, quoted};
 use super::section::{Located, Section};
 use super::value;
@@ -89,54 +86,13 @@ fn read_button(
     set(section, "hold-after", MS(100)..=SECS(60), &mut button.hold_after);
     set(section, "double-within", MS(50)..=SECS(5), &mut button.double_within);
     set(section, "stuck-after", SECS(1)..=SECS(3600), &mut button.stuck_after);
+    set(section, "ignore-again", Duration::ZERO..=SECS(3600), &mut button.ignore_again);
     let at = section.key_at("stuck-after").unwrap_or(section.at);
     if button.stuck_after <= button.hold_after {
         let what = "the button counts as stuck before it counts as held";
         section.note(at, Problem::new(what, "make stuck-after longer than hold-after"));
     }
     button
-}
-
-pub(super) fn read_incoming(
-    section: Option<Section<'_>>,
-    contacts: &Contacts,
-    mode: Mode,
-) -> IncomingSettings {
-    let mut incoming = IncomingSettings::default();
-    let Some(mut section) = section else { return incoming };
-    if let Some(parties) = section.texts("allow") {
-        let mut numbers = Vec::new();
-        for party in parties {
-            match known_party(party.value, contacts) {
-                Ok(number) => numbers.push(number),
-                Err(problem) => section.note(party.at, problem),
-            }
-        }
-        incoming.allow = Some(numbers);
-    }
-    let policies =
-        [("ring", AnswerPolicy::Ring), ("auto", AnswerPolicy::Auto), ("reject", AnswerPolicy::Reject)];
-    incoming.answer = section.choice("answer", &policies).unwrap_or_default();
-    incoming.while_busy = read_while_busy(&mut section, mode);
-    section.finish();
-    incoming
-}
-
-/// With `Pipe` every Offer is for the one call, so none can wait.
-fn read_while_busy(section: &mut Section<'_>, mode: Mode) -> WhileBusy {
-    let words = [("busy", WhileBusy::Busy), ("queue", WhileBusy::Queue), ("swap", WhileBusy::Swap)];
-    let while_busy = section.choice("while-busy", &words).unwrap_or_default();
-    match (while_busy, mode) {
-        (WhileBusy::Queue | WhileBusy::Swap, Mode::Pipe) => {
-            let at = section.key_at("while-busy").unwrap_or(section.at);
-            let what = "a second call cannot wait where mode = \"pipe\" carries one";
-            let cure = "set mode = \"multi-pipe\" in [terminal], or write while-busy = \"busy\"";
-            section.note(at, Problem::new(what, cure));
-        }
-        (WhileBusy::Queue | WhileBusy::Swap, Mode::MultiPipe)
-        | (WhileBusy::Busy, Mode::Pipe | Mode::MultiPipe) => {}
-    }
-    while_busy
 }
 
 pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
@@ -148,6 +104,16 @@ pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
     }
     set(&mut section, "media-timeout", SECS(1)..=SECS(120), &mut call.media_timeout);
     set(&mut section, "media-lost-after", SECS(1)..=SECS(600), &mut call.media_lost_after);
+    call.longest = or_never(&mut section, "longest", SECS(15), call.longest);
+    set(&mut section, "warn-before", Duration::ZERO..=SECS(600), &mut call.warn_before);
+    if let Some(at) = section.key_at("warn-before")
+        && call.longest.is_none_or(|longest| longest <= call.warn_before)
+    {
+        let what = "warn-before needs a longest time that is longer";
+        section
+            .note(at, Problem::new(what, "make longest longer than warn-before, or leave warn-before out"));
+    }
+    call.no_media_timeout = or_never(&mut section, "no-media-timeout", SECS(5), call.no_media_timeout);
     set(&mut section, "end-tone", Duration::ZERO..=SECS(30), &mut call.end_tone);
     set(&mut section, "peer-lifetime", SECS(10)..=SECS(86_400), &mut call.peer_lifetime);
     section.finish();
@@ -167,6 +133,24 @@ pub(super) fn read_backoff(section: Option<Section<'_>>) -> BackoffSettings {
     }
     section.finish();
     backoff
+}
+
+/// A duration from `least` to 24 h, or "0s" for never.
+fn or_never(
+    section: &mut Section<'_>,
+    key: &'static str,
+    least: Duration,
+    usual: Option<Duration>,
+) -> Option<Duration> {
+    let Some(duration) = section.duration(key, Duration::ZERO..=SECS(86_400)) else { return usual };
+    if !duration.is_zero() && duration < least {
+        let at = section.value_at(key).unwrap_or(section.at);
+        let what = format!("{key} is too short");
+        let cure =
+            format!("write a duration from \"{}\" to \"24h\", or \"0s\" for never", value::in_words(least));
+        section.note(at, Problem::new(what, cure));
+    }
+    Some(duration).filter(|duration| !duration.is_zero())
 }
 
 fn set(section: &mut Section<'_>, key: &'static str, range: RangeInclusive<Duration>, into: &mut Duration) {

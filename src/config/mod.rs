@@ -9,10 +9,12 @@ mod behaviour;
 pub mod board;
 mod board_draft;
 mod board_file;
+mod check_call;
 mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
+mod incoming;
 pub mod media;
 pub mod secret;
 mod section;
@@ -26,6 +28,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::appliance::settings::{Mode, Settings};
+use crate::appliance::wall_clock::Zone;
 
 pub use audio::{AudioConfig, AudioDevice};
 pub use board::{Backend, Board};
@@ -179,7 +182,7 @@ impl Config {
 }
 
 fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Option<Config> {
-    let mode = read_mode(root.section("terminal"));
+    let (mode, zone) = read_terminal(root.section("terminal"));
     let core = core::read_core(root.section("core"), base);
     let auth = root.section("auth");
     let auth = core::read_auth(auth, root, base);
@@ -187,8 +190,9 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let board = board.as_ref();
     let contacts = contacts::read_contacts(root.section("contacts"));
     let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
-    let incoming = behaviour::read_incoming(root.section("incoming"), &contacts, mode);
+    let incoming = incoming::read(root.section("incoming"), &contacts, mode, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
+    call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
     call.ring_times = contacts.ring_times;
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
@@ -217,11 +221,12 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     })
 }
 
-fn read_mode(section: Option<Section<'_>>) -> Mode {
-    let Some(mut section) = section else { return Mode::Pipe };
+fn read_terminal(section: Option<Section<'_>>) -> (Mode, Option<Zone>) {
+    let Some(mut section) = section else { return (Mode::Pipe, None) };
     let mode = section.choice("mode", &[("pipe", Mode::Pipe), ("multi-pipe", Mode::MultiPipe)]);
+    let zone = section.parsed("time-zone", incoming::time_zone).map(|zone| zone.value);
     section.finish();
-    mode.unwrap_or(Mode::Pipe)
+    (mode.unwrap_or(Mode::Pipe), zone)
 }
 
 fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Option<Board>, Option<Backend>) {

@@ -68,6 +68,11 @@ impl<'a> Section<'a> {
         self.keys().find(|found| found.value == key).map(|found| found.at)
     }
 
+    /// Where a key's value stands, if it is there.
+    pub(super) fn value_at(&self, key: &str) -> Option<usize> {
+        self.find(key).map(|(at, _)| at)
+    }
+
     /// Where this section stands.
     pub(super) fn place(&self) -> Place {
         self.report.place(self.at)
@@ -206,6 +211,30 @@ impl<'a> Section<'a> {
             DeValue::Table(table) => Some(Section::new(self.report, table, at, title)),
             other => self.wrong_type(key, at, other, "a table"),
         }
+    }
+
+    /// A list of small tables. The example shows what would be right.
+    pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Vec<Section<'a>> {
+        let Some((at, value)) = self.value(key) else { return Vec::new() };
+        let expected = format!("a list of tables such as {example}");
+        let DeValue::Array(items) = value else {
+            self.wrong_type::<()>(key, at, value, &expected);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            let at = item.span().start;
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let title = format!("{key} in {}", self.title);
+                    tables.push(Section::new(self.report, table, at, title));
+                }
+                other => {
+                    self.wrong_type::<()>(key, at, other, &expected);
+                }
+            }
+        }
+        tables
     }
 
     /// `[[key]]`, any number of times.

@@ -26,7 +26,8 @@ impl Timeline {
             | Kind::FaultRaised { .. }
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
-            | Kind::Refused => {}
+            | Kind::Refused
+            | Kind::DoNotDisturb { .. } => {}
         }
         let ms = entry.t_us.saturating_sub(self.from_us) as f64 / 1000.0;
         format!("{ms:>10.1} ms after {:<9}  {}", self.began, entry.record.text)

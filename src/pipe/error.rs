@@ -60,6 +60,12 @@ pub(super) fn is_too_many_pings(error: &h2::Error) -> bool {
     error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
 }
 
+/// Whether a stream ends for that reason. The C core of gRPC (Python, C++, Ruby) says so in these words
+/// before its GOAWAY, which is lost if the box writes to the connection at that moment.
+pub(super) fn says_too_many_pings(status: &Status) -> bool {
+    status.code() == Code::Unavailable && status.message().eq_ignore_ascii_case("too many pings")
+}
+
 /// What a TLS error means, for people.
 pub(super) fn tls_text(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(error) = error else { return error.to_string() };

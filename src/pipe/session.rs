@@ -15,7 +15,7 @@ use tonic::{Code, Request, Status};
 
 use super::connect::{Connection, connect};
 use super::convert::{from_wire, to_wire};
-use super::error::{closed, from_status, is_too_many_pings};
+use super::error::{closed, from_status, is_too_many_pings, says_too_many_pings};
 use super::http2::Ended;
 use super::link::{Gone, Link};
 use super::proto::WebTerminalMessage;
@@ -179,14 +179,16 @@ impl Shell<'_> {
         if status.source().is_none() && status.code() != Code::Unavailable {
             return from_status(status);
         }
-        match self.link.meanwhile(tokio::time::timeout(END_GRACE, ended)).await {
-            Ok(Ok(Err(Ended::Broken(error)))) if is_too_many_pings(&error) => {
-                let every = self.pace.borrow().every;
-                closed(
-                    CloseReason::TooManyPings,
-                    format!("the core finds keep-alive every {every:?} too often"),
-                )
-            }
+        let ended = self.link.meanwhile(tokio::time::timeout(END_GRACE, ended)).await;
+        let goaway = matches!(&ended, Ok(Ok(Err(Ended::Broken(error)))) if is_too_many_pings(error));
+        if goaway || says_too_many_pings(status) {
+            let every = self.pace.borrow().every;
+            return closed(
+                CloseReason::TooManyPings,
+                format!("the core finds keep-alive every {every:?} too often"),
+            );
+        }
+        match ended {
             Ok(Ok(Err(silent @ Ended::NoAnswer(_)))) => closed(CloseReason::Lost, silent.to_string()),
             Ok(Ok(Err(Ended::Broken(_)) | Ok(())) | Err(_)) | Err(_) => from_status(status),
         }

@@ -13,7 +13,9 @@ pub fn start(level: &str) {
 }
 
 /// The libraries below talk a lot, and some of it holds SDP: only their warnings, and of webrtc, which warns of
-/// every early ICE packet, only its errors.
+/// every early ICE packet and of netlink, which warns of each kernel newer than itself, only their errors.
 fn quiet(level: &str) -> String {
-    format!("warn,callbox={level},rtc=error,rtc_ice=error,rtc_dtls=error,rtc_srtp=error,webrtc=error")
+    let errors = ["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp", "webrtc", "netlink_packet_route"];
+    let errors: String = errors.iter().map(|library| format!(",{library}=error")).collect();
+    format!("warn,callbox={level}{errors}")
 }

@@ -16,7 +16,7 @@ use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
 use callbox::appliance::event::{
-    Body, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
+    Body, Clock, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
     SessionEvent, SystemEvent,
 };
 use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
@@ -287,6 +287,13 @@ impl Bench {
         self.event(Event::System(event));
     }
 
+    /// The machine's clock was set to a time such as `2026-01-05T21:00:00Z`.
+    pub fn clock(&mut self, utc: &str) {
+        let at: jiff::Timestamp = utc.parse().unwrap();
+        let unix = Duration::from_secs(at.as_second().try_into().unwrap());
+        self.system(SystemEvent::Clock(Clock { unix, known: true }));
+    }
+
     /// A clean push: down now, up 100 ms later.
     pub fn press(&mut self, name: &str) {
         self.down(name);
@@ -403,6 +410,11 @@ impl Bench {
     pub fn steps(&self) -> Vec<String> {
         let steps = self.kinds.iter().filter_map(|kind| kind.get("step"));
         steps.map(|step| step.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The peer that made an Offer.
+    pub fn peer_of(&self, sdp: &str) -> PeerId {
+        self.offers[sdp]
     }
 
     /// Presses `call`; the peer and the id of the Offer that goes out.

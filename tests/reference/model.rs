@@ -5,8 +5,11 @@ pub const RING: u64 = 45_000;
 pub const MEDIA: u64 = 10_000;
 pub const MEDIA_LOST: u64 = 30_000;
 pub const PAUSE: u64 = 30_000;
-/// A Bye for a call that ended while there was no session is worth sending so long.
-const BYE_LIFE: u64 = 30_000;
+/// A Bye for a call that ended while there was no session is worth sending so
+/// long: with one pipe, where no id tells which call it ends, and with many.
+const BYE_LIFE: [u64; 2] = [30_000, 600_000];
+/// With one pipe a late Bye waits so long for the core to say which call there is.
+const FIRST_WORD: u64 = 2_000;
 /// A message that crossed our Bye is here within this time.
 const CROSSING: u64 = 3_000;
 /// How many of those that ended are remembered.
@@ -93,6 +96,8 @@ pub struct Model {
     /// The last calls that ended, and when.
     let_go: Vec<(String, u64)>,
     unsent: Vec<(String, u64)>,
+    /// When they are sent if the core says nothing.
+    unsent_due: Option<u64>,
     paused_until: u64,
     /// Whom to try next.
     rest: Vec<String>,
@@ -109,6 +114,7 @@ impl Model {
             busy: Vec::new(),
             let_go: Vec::new(),
             unsent: Vec::new(),
+            unsent_due: None,
             paused_until: 0,
             rest: Vec::new(),
             says: Vec::new(),
@@ -199,7 +205,15 @@ impl Model {
         self.calls.is_empty() && self.registered && self.now >= self.paused_until
     }
 
+    /// A late Bye could end what begins now.
+    fn a_call_begins(&mut self) {
+        if self.pipes == Pipes::One {
+            (self.unsent, self.unsent_due) = (Vec::new(), None);
+        }
+    }
+
     fn dial(&mut self, id: &str, number: Option<String>) {
+        self.a_call_begins();
         let state = State::Out { rung: false, early: false, until: self.now + RING };
         let taken_over = number.is_none();
         self.calls.push(Call { id: id.to_owned(), state, taken_over, moving: false, retry: None });
@@ -244,6 +258,14 @@ impl Model {
     // What the core says.
 
     pub fn hear(&mut self, id: &str, word: &Word) {
+        if self.pipes == Pipes::One {
+            self.unsent_due = None;
+            for (ended, until) in std::mem::take(&mut self.unsent) {
+                if *word == Word::InCall && self.now <= until && (id == ended || id.is_empty()) {
+                    self.say(if id.is_empty() { &ended } else { id }, What::Bye);
+                }
+            }
+        }
         let call = self.about(id);
         match word {
             Word::Offer { bad } => self.hear_offer(id, *bad),
@@ -326,6 +348,7 @@ impl Model {
             None if self.pipes == Pipes::Many && self.is_former(id) => self.say(id, What::Bye),
             None if !self.calls.is_empty() => self.say(id, What::Bye),
             None => {
+                self.a_call_begins();
                 let state = State::In { until: self.now + RING };
                 let call = Call { id: id.to_owned(), state, taken_over: false, moving: false, retry: None };
                 self.calls.push(call);
@@ -389,6 +412,14 @@ impl Model {
 
     pub fn session_is_back(&mut self) {
         self.registered = true;
+        match self.pipes {
+            Pipes::One if self.unsent.is_empty() => {}
+            Pipes::One => self.unsent_due = Some(self.now + FIRST_WORD),
+            Pipes::Many => self.say_unsent(),
+        }
+    }
+
+    fn say_unsent(&mut self) {
         for (id, until) in std::mem::take(&mut self.unsent) {
             if self.now <= until {
                 self.say(&id, What::Bye);
@@ -426,12 +457,15 @@ impl Model {
 
     /// When something is due next.
     pub fn next(&self) -> Option<u64> {
-        self.calls.iter().filter_map(Call::due).min()
+        self.calls.iter().filter_map(Call::due).chain(self.unsent_due).min()
     }
 
     /// Does what is due by now.
     pub fn time(&mut self, now: u64) {
         self.now = now;
+        if self.unsent_due.take_if(|due| *due <= now).is_some() && self.registered {
+            self.say_unsent();
+        }
         while let Some(at) = self.find(|call| call.due().is_some_and(|due| due <= now)) {
             self.no_luck(at, true);
         }
@@ -491,7 +525,8 @@ impl Model {
         if bye && self.registered {
             self.say(&call.id, What::Bye);
         } else if bye {
-            self.unsent.push((call.id, self.now + BYE_LIFE));
+            let life = BYE_LIFE[usize::from(self.pipes == Pipes::Many)];
+            self.unsent.push((call.id, self.now + life));
         }
     }
 }

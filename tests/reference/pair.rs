@@ -214,7 +214,10 @@ impl Pair {
     }
 
     fn session_ends(&mut self) -> Result<(), String> {
-        if !self.model.registered {
+        // With one pipe the box goes back into a talk whose stream broke:
+        // appliance_adoption.rs has that, step by step.
+        let answered = matches!(self.model.shown(), Shown::Connecting | Shown::InCall);
+        if !self.model.registered || answered && self.pipes == Pipes::One {
             return Ok(());
         }
         let closed = Closed { reason: CloseReason::Lost, detail: "lost".to_owned() };

@@ -60,10 +60,16 @@ impl World<'_> {
             Timer::Registration => session == SessionStatus::Connecting,
             Timer::Healthy => session == SessionStatus::Registered,
             Timer::PeerWait(_) => any(&[Outgoing]),
-            Timer::OfferRetry(_) => any(&[Outgoing, Ringing]),
+            Timer::OfferRetry(_) => {
+                any(&[Outgoing, Ringing]) || status.calls.iter().any(|call| call.adopting)
+            }
             Timer::RingTimeout(_) => any(&[Outgoing, Ringing, Incoming]),
             Timer::MediaTimeout(_) => any(&[Incoming, Connecting]),
-            Timer::MediaLost(_) => any(&[InCall]),
+            Timer::MediaLost(_) | Timer::NoMedia(_) | Timer::CallEnding(_) | Timer::CheckSilent(_) => {
+                any(&[InCall])
+            }
+            Timer::CallTooLong(_) => any(&[Outgoing, Ringing, Connecting, InCall]),
+            Timer::Adoption(_) => any(&[Connecting, InCall]),
             Timer::Releasing(_) => any(&[Releasing]),
             Timer::Hold(name) | Timer::Stuck(name) => down(name.as_str()),
             Timer::Exit => false,
@@ -72,6 +78,10 @@ impl World<'_> {
             | Timer::OfferPause
             | Timer::ToneEnd
             | Timer::Notice
+            | Timer::LateBye
+            | Timer::CheckCall
+            | Timer::CheckOverdue
+            | Timer::DoNotDisturb
             | Timer::KeepAliveFaster
             | Timer::Debounce(_)
             | Timer::DoublePress(_) => true,

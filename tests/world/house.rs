@@ -74,6 +74,7 @@ pub fn settings(seed: u64) -> Settings {
                 AnswerPolicy::Reject,
             ]),
             while_busy: chance.pick(&[WhileBusy::Busy, WhileBusy::Queue, WhileBusy::Swap, WhileBusy::Swap]),
+            ..IncomingSettings::default()
         },
         call: CallSettings {
             hunt_cycles: chance.pick(&[1, 1, 2, 3]),

@@ -146,6 +146,7 @@ impl World<'_> {
             None => !matches!(status.call, CallStatus::Outgoing | CallStatus::Ringing) || self.early_media(),
             Some((Tone::Press, since)) => self.now - since <= BLIP,
             Some((Tone::Busy | Tone::Congestion | Tone::Error, since)) => self.now - since <= END,
+            Some((Tone::CallEnding, since)) => self.now - since <= END,
             Some((Tone::Progress, _)) => status.call == CallStatus::Outgoing,
             Some((Tone::CallEnding, since)) => status.call == CallStatus::InCall && self.now - since <= END,
             Some((Tone::Ringback, _)) => status.call == CallStatus::Ringing,

@@ -104,13 +104,14 @@ impl Browser {
         self.ask(json!({ "op": "record" })).await;
     }
 
-    /// What it has heard since, at 48 kHz, and the longest time in ms between two pieces of it.
+    /// What it has heard since, at 48 kHz, and by how many ms that is shorter
+    /// than the time it took: while Chromium decodes nothing there is no silence either.
     pub async fn recorded(&mut self) -> (Vec<i16>, f64) {
         let done = self.ask(json!({ "op": "recorded" })).await;
         let bytes = BASE64_STANDARD.decode(done["pcm"].as_str().unwrap()).unwrap();
         let (pairs, _) = bytes.as_chunks::<2>();
         let sound = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
-        (sound, done["longest_wait_ms"].as_f64().unwrap())
+        (sound, done["missing_ms"].as_f64().unwrap())
     }
 
     pub async fn close(mut self) {
