@@ -148,7 +148,6 @@ impl World<'_> {
             Some((Tone::Busy | Tone::Congestion | Tone::Error, since)) => self.now - since <= END,
             Some((Tone::CallEnding, since)) => self.now - since <= END,
             Some((Tone::Progress, _)) => status.call == CallStatus::Outgoing,
-            Some((Tone::CallEnding, since)) => status.call == CallStatus::InCall && self.now - since <= END,
             Some((Tone::Ringback, _)) => status.call == CallStatus::Ringing,
             Some((Tone::Ring, _)) => status.call == CallStatus::Incoming,
             Some((Tone::CallWaiting, _)) => {
