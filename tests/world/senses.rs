@@ -57,7 +57,13 @@ impl World<'_> {
         if tone.is_some() {
             senses.presses.iter_mut().for_each(|press| press.heard = true);
         }
-        if matches!(tone, Some(Tone::Error | Tone::Congestion)) {
+        let troubled = match tone {
+            Some(Tone::Error | Tone::Congestion) => true,
+            // A press too soon after the last is shown as one that is refused.
+            Some(Tone::Press) => self.patient,
+            _ => false,
+        };
+        if troubled {
             senses.trouble = Some(self.now);
         }
     }
