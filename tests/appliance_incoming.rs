@@ -382,6 +382,41 @@ fn a_take_over_of_a_call_that_is_over_ends_at_once_and_is_forgotten() {
 }
 
 #[test]
+fn a_take_over_that_comes_to_nothing_leaves_the_call_where_it_is() {
+    for settings in [settings(), multi()] {
+        for cancelled in [false, true] {
+            let mut bench = Bench::ready(settings.clone());
+            bench.message("there", Body::InCall { msisdn: None });
+            bench.press("take");
+            if cancelled {
+                bench.press("hangup");
+            } else {
+                bench.message("there", Body::Bye);
+            }
+            assert_eq!(bench.call(), CallStatus::Releasing);
+            assert!(bench.box_.status().busy_elsewhere, "it goes on there");
+            bench.close_all();
+            bench.prepare_all();
+            bench.take();
+            bench.press("take");
+            assert_eq!(bench.sent_offer().unwrap().0.as_str(), "there", "it can be tried again");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_was_taken_over_is_here_and_not_elsewhere() {
+    for settings in [settings(), multi()] {
+        let mut bench = Bench::ready(settings);
+        bench.message("there", Body::InCall { msisdn: None });
+        bench.press("take");
+        assert!(bench.box_.status().busy_elsewhere, "not yet");
+        bench.message("there", Body::Answer { sdp: ANSWER.to_owned() });
+        assert!(!bench.box_.status().busy_elsewhere);
+    }
+}
+
+#[test]
 fn a_call_that_was_taken_over_and_ends_here_is_not_elsewhere_any_more() {
     for hangs_up_here in [false, true] {
         let mut bench = Bench::ready(multi());

@@ -109,16 +109,13 @@ impl Phone {
     /// call ends here.
     pub fn let_go(&mut self, cx: &mut Context, call: CallRef, cause: Cause) {
         let Some(found) = self.calls.get_mut(call) else { return };
-        let told = match std::mem::replace(&mut found.state, State::Releasing) {
+        let (told, answered) = match std::mem::replace(&mut found.state, State::Releasing) {
             // The core has not heard of it.
-            State::Preparing => false,
+            State::Preparing => (false, false),
             // It may ring again when the session is back: that is for the core to say.
-            State::Incoming(_) => cause != Cause::SessionLost,
-            State::Outgoing { .. }
-            | State::Ringing { .. }
-            | State::Connecting
-            | State::Talking(_)
-            | State::Releasing => true,
+            State::Incoming(_) => (cause != Cause::SessionLost, false),
+            State::Outgoing { .. } | State::Ringing { .. } => (true, false),
+            State::Connecting | State::Talking(_) | State::Releasing => (true, true),
         };
         let (id, peer, leg) = (found.leg.id.clone(), found.leg.peer, found.leg.clone());
         found.leg.signalling = Signalling::Up;
@@ -127,11 +124,13 @@ impl Phone {
         }
         cx.timers.stop_call(call);
         self.drop_adoption(cx, &leg);
-        // On `MultiPipe` no Idle may come for a call that was taken over and
-        // ends here. `Pipe`, where ids may be empty, always sends Idle.
         if told && !id.as_str().is_empty() {
-            self.elsewhere.forget(&id);
             self.remember(cx, &id);
+        }
+        if answered {
+            // On `MultiPipe` no Idle may come for a call that ends here. One that was
+            // not taken over in the end goes on elsewhere.
+            self.elsewhere.forget(&id);
         }
         if told && cause.needs_bye() {
             self.bye(cx, leg);

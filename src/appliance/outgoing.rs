@@ -134,6 +134,9 @@ impl Phone {
                 cx.timers.stop(&Timer::RingTimeout(call));
                 cx.timers.stop(&Timer::OfferRetry(call));
                 cx.step("answer", &found.leg.id, "Answer received");
+                if found.leg.origin == Origin::TakenOver {
+                    self.elsewhere.forget(&found.leg.id);
+                }
                 self.answered(cx, call, media);
                 self.won(cx);
                 true
