@@ -112,16 +112,30 @@ impl World<'_> {
         self.watch_accepted();
         self.count("registrations");
         self.headers(stream);
-        match (self.core.mode, self.core.elsewhere.clone()) {
-            (Mode::Pipe, Some((_, id))) => self.say(&id, Body::InCall { msisdn: Some(number(FAMILY)) }),
-            (Mode::Pipe, None) => self.send_to_box(Message { call_id: "".into(), body: Body::Idle }),
-            (Mode::MultiPipe, _) => {}
+        if self.core.mode == Mode::Pipe {
+            self.first_word();
         }
         self.catch_up();
         // Callers who are still there ring again.
         for call in self.core.calls.clone() {
             if !call.from_box && !call.up {
                 self.offer_to_box(&call.id, call.serial, Some(FAMILY));
+            }
+        }
+    }
+
+    /// What a core says at once on a new `Pipe`: whether the number is in a call,
+    /// be it one of this box that outlived its stream.
+    fn first_word(&mut self) {
+        let up = self.core.calls.iter().find(|call| call.up).cloned();
+        match (self.core.elsewhere.clone(), up) {
+            (Some((_, id)), _) => self.say(&id, Body::InCall { msisdn: Some(number(FAMILY)) }),
+            (None, Some(call)) if self.chance.percent(70) => {
+                self.say(&call.id, Body::InCall { msisdn: Some(number(FAMILY)) });
+            }
+            (None, call) => {
+                call.into_iter().for_each(|call| self.core.end(call.serial));
+                self.send_to_box(Message { call_id: "".into(), body: Body::Idle });
             }
         }
     }
@@ -193,6 +207,10 @@ impl World<'_> {
                 Whim::Silence => return,
             };
             return self.say(&id, Body::Error(code));
+        }
+        if taking_over && self.core.mode == Mode::Pipe && self.core.calls.iter().any(|call| call.up) {
+            self.count("adoptions");
+            return self.say(&id, Body::Answer { sdp: "far end's answer".to_owned() });
         }
         if taking_over && self.core.elsewhere.take().is_none() {
             return self.say(&id, Body::Error(ErrorCode::InvalidCallId));

@@ -137,7 +137,9 @@ impl World<'_> {
             CallStatus::Incoming => ("incoming", Some(90)),
             CallStatus::Connecting => ("connecting", Some(10)),
             CallStatus::Releasing => ("releasing", Some(2)),
-            CallStatus::InCall if self.media_is_up(&call.call_id) => ("talking", None),
+            CallStatus::InCall if self.media_is_up(&call.call_id) => {
+                ("talking", self.longest.map(|longest| longest.as_secs()))
+            }
             CallStatus::InCall => ("interrupted", Some(30)),
         }
     }

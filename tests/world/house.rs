@@ -29,7 +29,8 @@ pub fn call_to(names: &[&str]) -> Action {
 
 pub fn settings(seed: u64) -> Settings {
     let mut chance = Chance::new(seed, 1);
-    let press = |action| ButtonSettings { press: Some(action), ..ButtonSettings::default() };
+    let ignore_again = Duration::from_secs(chance.pick(&[0, 0, 0, 2]));
+    let press = |action| ButtonSettings { press: Some(action), ignore_again, ..ButtonSettings::default() };
     let rich = ButtonSettings {
         hold: Some(Action::HangUp),
         double_press: Some(Action::TakeOver),
@@ -77,6 +78,7 @@ pub fn settings(seed: u64) -> Settings {
             ..IncomingSettings::default()
         },
         call: CallSettings {
+            longest: chance.pick(&[None, None, Some(Duration::from_secs(40))]),
             hunt_cycles: chance.pick(&[1, 1, 2, 3]),
             peer_lifetime: Duration::from_secs(chance.pick(&[600, 1800, 3600])),
             ..CallSettings::default()

@@ -117,6 +117,9 @@ impl Tally {
 pub struct World<'a> {
     plan: &'a Plan,
     needs_time: bool,
+    longest: Option<Duration>,
+    /// A second press may come too soon.
+    patient: bool,
     now: Duration,
     start: Instant,
     queue: BinaryHeap<Reverse<Due>>,
@@ -175,6 +178,8 @@ impl<'a> World<'a> {
             queue: BinaryHeap::new(),
             order: 0,
             needs_time: settings.session.needs_time,
+            longest: settings.call.longest,
+            patient: settings.buttons.values().any(|button| !button.ignore_again.is_zero()),
             core: core_model::Core::new(settings.mode),
             net: network::Network::new(&mut chance),
             media: media_model::Media::default(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use callbox::appliance::event::Body;
+use callbox::appliance::event::{Body, CloseReason};
 use callbox::appliance::id::CallId;
 use callbox::appliance::settings::Mode;
 
@@ -16,6 +16,8 @@ pub enum Does {
     Answers,
     Rejects,
     HangsUp,
+    /// Nobody's doing: the stream breaks, and the talk goes on.
+    OutlivesStream,
     /// Somebody else calls meanwhile.
     IsInterrupted,
     /// An Offer of the core in the call: hold, resume, another codec.
@@ -57,6 +59,10 @@ impl World<'_> {
         if self.core.mode == Mode::MultiPipe && self.odd(40) {
             let wait = self.chance.ms(500, 20_000);
             self.after(wait, Happening::Person(serial, Does::IsInterrupted));
+        }
+        if self.odd(8) {
+            let wait = self.chance.ms(500, 20_000);
+            self.after(wait, Happening::Person(serial, Does::OutlivesStream));
         }
         let wait = self.chance.ms(500, 120_000);
         self.after(wait, Happening::Person(serial, Does::HangsUp));
@@ -124,6 +130,7 @@ impl World<'_> {
                 self.core.end(serial);
                 self.say(&call.id, Body::Bye);
             }
+            Does::OutlivesStream => self.close_if_open(CloseReason::Lost, Duration::ZERO),
             Does::IsInterrupted => self.person_calls(Some(super::house::FAMILY)),
             Does::Reoffers => {
                 self.count("renegotiations");

@@ -57,7 +57,13 @@ impl World<'_> {
         if tone.is_some() {
             senses.presses.iter_mut().for_each(|press| press.heard = true);
         }
-        if matches!(tone, Some(Tone::Error | Tone::Congestion)) {
+        let troubled = match tone {
+            Some(Tone::Error | Tone::Congestion) => true,
+            // A press too soon after the last is shown as one that is refused.
+            Some(Tone::Press) => self.patient,
+            _ => false,
+        };
+        if troubled {
             senses.trouble = Some(self.now);
         }
     }
@@ -147,7 +153,6 @@ impl World<'_> {
             Some((Tone::Press, since)) => self.now - since <= BLIP,
             Some((Tone::Busy | Tone::Congestion | Tone::Error, since)) => self.now - since <= END,
             Some((Tone::Progress, _)) => status.call == CallStatus::Outgoing,
-            Some((Tone::CallEnding, since)) => status.call == CallStatus::InCall && self.now - since <= END,
             Some((Tone::Ringback, _)) => status.call == CallStatus::Ringing,
             Some((Tone::Ring, _)) => status.call == CallStatus::Incoming,
             Some((Tone::CallWaiting, _)) => {
