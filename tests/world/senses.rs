@@ -155,6 +155,8 @@ impl World<'_> {
             Some((Tone::Progress, _)) => status.call == CallStatus::Outgoing,
             Some((Tone::Ringback, _)) => status.call == CallStatus::Ringing,
             Some((Tone::Ring, _)) => status.call == CallStatus::Incoming,
+            // A passing tone: the call may be over before it is.
+            Some((Tone::CallEnding, since)) => self.now - since <= END,
             Some((Tone::CallWaiting, _)) => {
                 let waits = status.calls.iter().any(|call| call.state == CallStatus::Incoming);
                 waits && matches!(status.call, CallStatus::Connecting | CallStatus::InCall)
