@@ -1,9 +1,9 @@
 //! Every message of the core in every state of a call, on `Pipe` and on
-//! `MultiPipe`: what the box does is written down in
-//! `tests/appliance_every_message.md`, with no empty cell, and this test drives
+//! `MultiPipe`: what the box does is written down in ARCHITECTURE.md under
+//! "Every message in every state", with no empty cell, and this test drives
 //! each cell and compares. A rule that changes must change there too.
 //!
-//! `CALLBOX_WRITE_TABLE=1` writes the table anew, for a person to read and judge.
+//! `CALLBOX_WRITE_TABLE=1` writes the tables anew, for a person to read and judge.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod appliance_support;
@@ -20,7 +20,8 @@ use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::{Mode, Settings, WhileBusy};
 use callbox::appliance::status::CallStatus;
 
-const TABLE: &str = "tests/appliance_every_message.md";
+const HEADING: &str = "## Every message in every state\n";
+const FIRST_TABLE: &str = "### Pipe\n";
 
 /// A box in some state, and the id of the call that the state is of.
 struct Scene {
@@ -277,18 +278,11 @@ fn drive(mut scene: Scene, what: What, id: &str) -> String {
 }
 
 fn driven() -> String {
-    let mut text = String::from(
-        "# Every message in every state\n\n\
-         What the box does when the core says something of the call that is in the state. `→` is the\n\
-         state that the call enters; \"nothing\" means: counted, logged where that helps, and all goes on.\n\
-         An Offer that media checks rings or waits here, or rings on; one that media answers is\n\
-         answered without a gap in the sound. `MultiPipe` is shown with while-busy = \"swap\".\n\
-         `tests/appliance_every_message.rs` drives every cell.\n",
-    );
+    let mut text = String::new();
     for (title, mode) in [("Pipe", Mode::Pipe), ("MultiPipe", Mode::MultiPipe)] {
         let columns: Vec<&str> = messages().into_iter().map(|(name, _)| name).collect();
         let second: &[(&str, Setting)] = if mode == Mode::MultiPipe { &SECOND } else { &[] };
-        writeln!(text, "\n## {title}\n\n| state | {} |", columns.join(" | ")).unwrap();
+        writeln!(text, "### {title}\n\n| state | {} |", columns.join(" | ")).unwrap();
         writeln!(text, "|{}", "---|".repeat(columns.len() + 1)).unwrap();
         for (name, setting) in STATES.iter().chain(second) {
             write!(text, "| {name} |").unwrap();
@@ -299,8 +293,17 @@ fn driven() -> String {
             }
             text.push('\n');
         }
+        text.push('\n');
     }
-    text
+    text.trim_end().to_owned() + "\n"
+}
+
+/// ARCHITECTURE.md before the tables, the tables, and after them.
+fn split(document: &str) -> (&str, &str, &str) {
+    let section = document.find(HEADING).expect("no heading of the tables in ARCHITECTURE.md");
+    let begin = section + document[section..].find(FIRST_TABLE).expect("no tables under their heading");
+    let end = document[begin..].find("\n## ").map_or(document.len(), |end| begin + end);
+    (&document[..begin], &document[begin..end], &document[end..])
 }
 
 /// Mode, state, message and cell of every cell.
@@ -309,7 +312,7 @@ fn cells(text: &str) -> Vec<(String, String, String, String)> {
     let mut columns: Vec<String> = Vec::new();
     let mut cells = Vec::new();
     for line in text.lines() {
-        if let Some(title) = line.strip_prefix("## ") {
+        if let Some(title) = line.strip_prefix("### ") {
             mode = title.to_owned();
             columns.clear();
         } else if let Some(row) = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |")) {
@@ -329,12 +332,15 @@ fn cells(text: &str) -> Vec<(String, String, String, String)> {
 
 #[test]
 fn the_box_does_what_the_table_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let document = std::fs::read_to_string(&path).unwrap();
+    let (before, mut written, after) = split(&document);
     let driven = driven();
     if std::env::var_os("CALLBOX_WRITE_TABLE").is_some() {
-        std::fs::write(&path, &driven).unwrap();
+        std::fs::write(&path, format!("{before}{driven}{after}")).unwrap();
+        written = &driven;
     }
-    let written = cells(&std::fs::read_to_string(&path).unwrap());
+    let written = cells(written);
     let driven = cells(&driven);
     let states = 2 * STATES.len() + SECOND.len();
     assert_eq!(written.len(), states * messages().len(), "a row or a column is missing");

@@ -126,11 +126,11 @@ impl Phone {
         self.drop_adoption(cx, &leg);
         if told && !id.as_str().is_empty() {
             self.remember(cx, &id);
-        }
-        if answered {
-            // On `MultiPipe` no Idle may come for a call that ends here. One that was
-            // not taken over in the end goes on elsewhere.
-            self.elsewhere.forget(&id);
+            if answered {
+                // On `MultiPipe` no Idle may come for a call that ends here. One that
+                // was not taken over in the end goes on elsewhere.
+                self.elsewhere.forget(&id);
+            }
         }
         if told && cause.needs_bye() {
             self.bye(cx, leg);

@@ -373,6 +373,9 @@ impl Model {
         self.calls[at].retry = None;
         self.rest.clear();
         let winner = self.calls[at].id.clone();
+        if self.calls[at].taken_over {
+            self.busy.retain(|known| *known != winner);
+        }
         while let Some(loser) = self.find(|call| call.id != winner) {
             self.end(loser, true);
         }
@@ -515,7 +518,9 @@ impl Model {
     fn end(&mut self, at: usize, bye: bool) {
         let call = self.calls.remove(at);
         if !call.id.is_empty() {
-            self.busy.retain(|known| *known != call.id);
+            if matches!(call.state, State::Wait { .. } | State::Talk { .. }) {
+                self.busy.retain(|known| *known != call.id);
+            }
             self.let_go.retain(|(known, _)| *known != call.id);
             self.let_go.push((call.id.clone(), self.now));
             if self.let_go.len() > FORMER {
