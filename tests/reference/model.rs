@@ -372,6 +372,9 @@ impl Model {
         *state = if early { State::Talk { lost: None } } else { State::Wait { until } };
         self.calls[at].retry = None;
         self.rest.clear();
+        if self.calls[at].taken_over {
+            self.busy.retain(|known| *known != self.calls[at].id);
+        }
         let winner = self.calls[at].id.clone();
         while let Some(loser) = self.find(|call| call.id != winner) {
             self.end(loser, true);
@@ -514,8 +517,11 @@ impl Model {
 
     fn end(&mut self, at: usize, bye: bool) {
         let call = self.calls.remove(at);
-        if !call.id.is_empty() {
+        if matches!(call.state, State::Wait { .. } | State::Talk { .. }) {
+            // One that nobody answered here goes on elsewhere, if it is there.
             self.busy.retain(|known| *known != call.id);
+        }
+        if !call.id.is_empty() {
             self.let_go.retain(|(known, _)| *known != call.id);
             self.let_go.push((call.id.clone(), self.now));
             if self.let_go.len() > FORMER {
