@@ -129,4 +129,12 @@ mod tests {
             assert!(PhoneNumber::parse(wrong).is_err(), "{wrong:?} was accepted");
         }
     }
+
+    #[test]
+    fn a_number_is_written_as_it_was_read() {
+        let number = PhoneNumber::parse("+4722222222").unwrap();
+        assert_eq!((number.as_str(), number.to_string().as_str()), ("+4722222222", "+4722222222"));
+        assert_eq!(String::from(number.clone()), "+4722222222");
+        assert_eq!(PhoneNumber::try_from("+4722222222".to_owned()), Ok(number));
+    }
 }
