@@ -14,10 +14,9 @@ use std::time::Instant;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
-use super::codec::{CodecError, Decoder, Encoder, MAX_SAMPLES, PACKET_SAMPLES};
-use super::jitter::{JitterBuffer, Turn};
+use super::codec::{CodecError, Encoder, PACKET_SAMPLES};
+use super::jitter::Player;
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
-use super::pause::Pauses;
 use super::{Codec, LegStats};
 use crate::audio::{FRAME_SAMPLES, Frame, Leg};
 
@@ -89,13 +88,7 @@ pub(super) struct AudioLeg {
     scratch: Box<[u8; MAX_PAYLOAD]>,
     // Far end.
     arrived: Consumer<Arrived>,
-    jitter: JitterBuffer,
-    decoder: Decoder,
-    sound: Box<[i16; MAX_SAMPLES]>,
-    sound_from: usize,
-    sound_to: usize,
-    pauses: Pauses,
-    pause: bool,
+    player: Player,
 }
 
 /// Makes a leg, the peer's ends of it, and the switch of its encoder.
@@ -120,13 +113,7 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
         sample: 0,
         scratch: Box::new([0; MAX_PAYLOAD]),
         arrived: arrived_out,
-        jitter: JitterBuffer::new(),
-        decoder: Decoder::new()?,
-        sound: Box::new([0; MAX_SAMPLES]),
-        sound_from: 0,
-        sound_to: 0,
-        pauses: Pauses::default(),
-        pause: true,
+        player: Player::new()?,
     };
     let encoders = EncoderSwitch { new: new_in, old: old_out, codec, bitrate };
     let (arrived, outgoing) = (Arc::new(Mutex::new(arrived_in)), Arc::new(Mutex::new(outgoing_out)));
@@ -152,64 +139,9 @@ impl AudioLeg {
         if self.outgoing.push(packet).is_err() {
             self.shared.stats.send_ring_overflows.add(1);
         }
+        let waiting = OUTGOING_RING - self.outgoing.slots();
+        self.shared.stats.send_ring_packets.set(waiting as u64);
         self.shared.ready.notify_one();
-    }
-
-    /// Puts the next piece of sound into `sound`; at least 10 ms of it.
-    fn refill(&mut self, now: Instant) {
-        let stats = &self.shared.stats;
-        let frames = |samples: usize| (samples / FRAME_SAMPLES).max(1) as u64;
-        let filled = match self.jitter.next_turn(now, self.pause) {
-            Turn::Packet(packet) => {
-                match self.decoder.decode(packet.codec, packet.payload.as_slice(), &mut self.sound) {
-                    Ok(samples) if samples > 0 => {
-                        stats.frames_played.add(frames(samples));
-                        samples
-                    }
-                    Ok(_) | Err(_) => {
-                        stats.packets_unreadable.add(1);
-                        self.decoder.conceal(&mut self.sound[..FRAME_SAMPLES]);
-                        stats.frames_concealed.add(1);
-                        FRAME_SAMPLES
-                    }
-                }
-            }
-            Turn::Lost { samples, next } => {
-                let sound = &mut self.sound[..usize::from(samples).clamp(1, MAX_SAMPLES)];
-                let next = next.map(|packet| (packet.codec, packet.payload.as_slice()));
-                if next.is_some_and(|next| self.decoder.recover(next, sound)) {
-                    stats.frames_recovered.add(frames(sound.len()));
-                } else {
-                    self.decoder.conceal(sound);
-                    stats.frames_concealed.add(frames(sound.len()));
-                }
-                sound.len()
-            }
-            Turn::Starved => {
-                self.decoder.conceal(&mut self.sound[..FRAME_SAMPLES]);
-                stats.frames_concealed.add(1);
-                FRAME_SAMPLES
-            }
-            Turn::Silence => {
-                self.sound[..FRAME_SAMPLES].fill(0);
-                stats.frames_silent.add(1);
-                FRAME_SAMPLES
-            }
-        };
-        self.pause = self.pauses.hear(&self.sound[..filled]);
-        self.sound_from = 0;
-        self.sound_to = filled;
-    }
-
-    fn publish(&self) {
-        let (stats, counts) = (&self.shared.stats, self.jitter.counts());
-        stats.packets_lost.set(counts.lost);
-        stats.packets_late.set(counts.late);
-        stats.packets_reordered.set(counts.reordered);
-        stats.packets_duplicated.set(counts.duplicated);
-        stats.packets_dropped.set(counts.dropped);
-        stats.jitter_us.set(counts.jitter.as_micros() as u64);
-        stats.playout_delay_ms.set(counts.delay.as_millis() as u64);
     }
 }
 
@@ -232,20 +164,11 @@ impl Leg for AudioLeg {
     }
 
     fn far_end(&mut self, frame: &mut Frame, now: Instant) {
+        let stats = &self.shared.stats;
+        stats.receive_ring_packets.set(self.arrived.slots() as u64);
         while let Ok(packet) = self.arrived.pop() {
-            self.jitter.insert_fresh(packet, now);
+            self.player.insert(packet, now);
         }
-        let mut filled = 0;
-        while filled < FRAME_SAMPLES {
-            if self.sound_from == self.sound_to {
-                self.refill(now);
-            }
-            let count = (FRAME_SAMPLES - filled).min(self.sound_to - self.sound_from);
-            frame[filled..filled + count]
-                .copy_from_slice(&self.sound[self.sound_from..self.sound_from + count]);
-            self.sound_from += count;
-            filled += count;
-        }
-        self.publish();
+        self.player.read(frame, now, stats);
     }
 }
