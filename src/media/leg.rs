@@ -14,7 +14,8 @@ use std::time::Instant;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
-use super::codec::{CodecError, Encoder, PACKET_SAMPLES};
+use super::codec::control::{Length, Settings};
+use super::codec::{CodecError, Encoder, LONGEST_PACKET};
 use super::jitter::Player;
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
 use super::{Codec, LegStats};
@@ -54,6 +55,7 @@ pub(super) struct Wires {
 pub(super) struct EncoderSwitch {
     new: Producer<Box<Encoder>>,
     old: Consumer<Box<Encoder>>,
+    settings: Producer<Settings>,
     codec: Codec,
     bitrate: u32,
 }
@@ -72,6 +74,14 @@ impl EncoderSwitch {
         }
         Ok(())
     }
+
+    /// Makes the leg encode like this from its next packet on.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the hook for RTCP, see codec::control"))]
+    pub(super) fn settings(&mut self, settings: Settings) {
+        self.bitrate = settings.bitrate;
+        // A full ring means that no audio thread runs this leg; nobody hears.
+        let _ = self.settings.push(settings);
+    }
 }
 
 /// See the module's documentation.
@@ -82,8 +92,11 @@ pub(super) struct AudioLeg {
     new_encoders: Consumer<Box<Encoder>>,
     old_encoders: Producer<Box<Encoder>>,
     outgoing: Producer<Outgoing>,
-    pending: [i16; PACKET_SAMPLES],
-    half_full: bool,
+    new_settings: Consumer<Settings>,
+    /// Sound of the next packet: so many frames of as many as `length` says.
+    pending: [i16; LONGEST_PACKET],
+    frames: usize,
+    length: Length,
     sample: u64,
     scratch: Box<[u8; MAX_PAYLOAD]>,
     // Far end.
@@ -97,6 +110,7 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
     let (outgoing_in, outgoing_out) = RingBuffer::new(OUTGOING_RING);
     let (new_in, new_out) = RingBuffer::new(ENCODER_RING);
     let (old_in, old_out) = RingBuffer::new(ENCODER_RING);
+    let (settings_in, settings_out) = RingBuffer::new(ENCODER_RING);
     let shared = Arc::new(Shared {
         stats: Arc::new(LegStats::default()),
         sending: AtomicBool::new(false),
@@ -108,14 +122,16 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
         new_encoders: new_out,
         old_encoders: old_in,
         outgoing: outgoing_in,
-        pending: [0; PACKET_SAMPLES],
-        half_full: false,
+        new_settings: settings_out,
+        pending: [0; LONGEST_PACKET],
+        frames: 0,
+        length: Length::Ms20,
         sample: 0,
         scratch: Box::new([0; MAX_PAYLOAD]),
         arrived: arrived_out,
         player: Player::new()?,
     };
-    let encoders = EncoderSwitch { new: new_in, old: old_out, codec, bitrate };
+    let encoders = EncoderSwitch { new: new_in, old: old_out, settings: settings_in, codec, bitrate };
     let (arrived, outgoing) = (Arc::new(Mutex::new(arrived_in)), Arc::new(Mutex::new(outgoing_out)));
     Ok((leg, Wires { arrived, outgoing, shared }, encoders))
 }
@@ -131,9 +147,29 @@ impl AudioLeg {
         }
     }
 
-    fn send(&mut self, first_sample: u64) {
+    fn append(&mut self, frame: &Frame) {
+        let at = self.frames * FRAME_SAMPLES;
+        self.pending[at..at + FRAME_SAMPLES].copy_from_slice(frame);
+        self.frames += 1;
+    }
+
+    /// Between two packets only: the one begun keeps its length.
+    fn take_new_settings(&mut self) {
+        while let Ok(settings) = self.new_settings.pop() {
+            self.length = settings.length;
+            // Refused settings leave the encoder as it was.
+            let _ = self.encoder.set(settings);
+        }
+    }
+
+    fn send(&mut self) {
         self.take_new_encoder();
-        let Ok(length) = self.encoder.encode(&self.pending, &mut self.scratch) else { return };
+        let samples = self.frames * FRAME_SAMPLES;
+        self.frames = 0;
+        let encoded = self.encoder.encode(&self.pending[..samples], &mut self.scratch);
+        self.take_new_settings();
+        let first_sample = self.sample - samples as u64;
+        let Ok(length) = encoded else { return };
         let Some(payload) = Payload::copy_of(&self.scratch[..length]) else { return };
         let packet = Outgoing { codec: self.encoder.codec(), first_sample, payload };
         if self.outgoing.push(packet).is_err() {
@@ -149,18 +185,23 @@ impl Leg for AudioLeg {
     fn near_end(&mut self, frame: &Frame, _now: Instant) {
         self.sample += FRAME_SAMPLES as u64;
         if !self.shared.sending.load(Ordering::Relaxed) {
-            // The last frame waits as the first half, so that a packet leaves
+            // The last frames wait as the begin of a packet, so that it leaves
             // with the very next frame once the far end can hear.
-            self.pending[..FRAME_SAMPLES].copy_from_slice(frame);
-            self.half_full = true;
+            self.take_new_settings();
+            let waiting = self.length.frames() - 1;
+            if self.frames >= waiting {
+                self.pending.copy_within(FRAME_SAMPLES.., 0);
+                self.frames = waiting.saturating_sub(1);
+            }
+            if waiting > 0 {
+                self.append(frame);
+            }
             return;
         }
-        let half = if self.half_full { FRAME_SAMPLES } else { 0 };
-        self.pending[half..half + FRAME_SAMPLES].copy_from_slice(frame);
-        if self.half_full {
-            self.send(self.sample - PACKET_SAMPLES as u64);
+        self.append(frame);
+        if self.frames >= self.length.frames() {
+            self.send();
         }
-        self.half_full = !self.half_full;
     }
 
     fn far_end(&mut self, frame: &mut Frame, now: Instant) {

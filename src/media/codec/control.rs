@@ -10,7 +10,8 @@
 //!
 //! Hook: whoever receives a report block of RFC 3550 section 6.4.1 on the
 //! leg's source calls [`Control::report`] with its fraction lost and the round
-//! trip computed as there, and hands the [`Settings`] that come back to the encoder.
+//! trip computed as there, and hands the [`Settings`] that come back to the
+//! leg by `EncoderSwitch::settings`.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,18 @@ pub(in crate::media) enum Length {
     Ms40,
 }
 
-/// What the encoder should do.
+impl Length {
+    /// Frames of 10 ms in a packet.
+    pub(in crate::media) fn frames(self) -> usize {
+        match self {
+            Self::Ms10 => 1,
+            Self::Ms20 => 2,
+            Self::Ms40 => 4,
+        }
+    }
+}
+
+/// What the encoder should do. G.711 takes only the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::media) struct Settings {
     /// Bits a second.

@@ -4,7 +4,7 @@ use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw}
 
 use super::conceal::Concealer;
 use super::resample::{Down, FACTOR, Up};
-use super::{MAX_SAMPLES, PACKET_SAMPLES};
+use super::MAX_SAMPLES;
 use crate::media::Codec;
 use crate::media::packet::MAX_PAYLOAD;
 
@@ -32,7 +32,7 @@ impl Encoder {
         }
     }
 
-    pub(super) fn encode(&mut self, sound: &[i16; PACKET_SAMPLES], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
+    pub(super) fn encode(&mut self, sound: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
         let (groups, _) = sound.as_chunks::<FACTOR>();
         for (group, byte) in groups.iter().zip(payload.iter_mut()) {
             let sample = self.down.push(group);

@@ -10,6 +10,7 @@ mod noise;
 mod opus;
 mod resample;
 
+use self::control::Settings;
 use super::Codec;
 use super::packet::{Arrived, MAX_PAYLOAD};
 
@@ -18,8 +19,9 @@ pub(super) use self::opus::samples_in as opus_samples_in;
 /// The longest packet of sound there is: 120 ms at 48 kHz (RFC 6716 section 2.1.4).
 pub(super) const MAX_SAMPLES: usize = 5760;
 
-/// Sound of one packet that the box sends: 20 ms at 48 kHz (RFC 7587 section 4.2, RFC 3551 section 4.2).
-pub(super) const PACKET_SAMPLES: usize = 960;
+/// Sound of the longest packet that the box sends: 40 ms at 48 kHz. Unless the
+/// network asks for another, it is 20 ms (RFC 7587 section 4.2, RFC 3551 section 4.2).
+pub(super) const LONGEST_PACKET: usize = 1920;
 
 /// Why a payload was not encoded or decoded.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,7 @@ pub(super) enum CodecError {
     Opus(#[from] ::opus::Error),
 }
 
-/// An encoder of 20 ms packets.
+/// An encoder of packets of 10, 20 or 40 ms.
 pub(super) enum Encoder {
     Opus(opus::Encoder),
     G711(Box<g711::Encoder>),
@@ -52,10 +54,18 @@ impl Encoder {
         }
     }
 
-    /// Encodes 20 ms and tells how many bytes of `payload` it filled.
+    /// Takes other settings, as far as the codec has them.
+    pub(super) fn set(&mut self, settings: Settings) -> Result<(), CodecError> {
+        match self {
+            Self::Opus(encoder) => encoder.set(settings),
+            Self::G711(_) => Ok(()),
+        }
+    }
+
+    /// Encodes 10, 20 or 40 ms and tells how many bytes of `payload` it filled.
     pub(super) fn encode(
         &mut self,
-        sound: &[i16; PACKET_SAMPLES],
+        sound: &[i16],
         payload: &mut [u8; MAX_PAYLOAD],
     ) -> Result<usize, CodecError> {
         match self {

@@ -1,8 +1,9 @@
-//! Opus by libopus (RFC 6716, RFC 7587): 48 kHz mono, 20 ms, in-band FEC.
+//! Opus by libopus (RFC 6716, RFC 7587): 48 kHz mono, in-band FEC.
 
 use opus::{Application, Bitrate, Channels};
 
-use super::{CodecError, MAX_SAMPLES, PACKET_SAMPLES};
+use super::control::Settings;
+use super::{CodecError, MAX_SAMPLES};
 use crate::audio::SAMPLE_RATE;
 use crate::media::packet::MAX_PAYLOAD;
 
@@ -26,11 +27,14 @@ impl Encoder {
         Ok(Self(encoder))
     }
 
-    pub(super) fn encode(
-        &mut self,
-        sound: &[i16; PACKET_SAMPLES],
-        payload: &mut [u8; MAX_PAYLOAD],
-    ) -> Result<usize, CodecError> {
+    /// Takes other settings; the sound goes on without a seam.
+    pub(super) fn set(&mut self, settings: Settings) -> Result<(), CodecError> {
+        self.0.set_bitrate(Bitrate::Bits(i32::try_from(settings.bitrate).unwrap_or(32_000)))?;
+        self.0.set_packet_loss_perc(i32::from(settings.expected_loss))?;
+        Ok(())
+    }
+
+    pub(super) fn encode(&mut self, sound: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, CodecError> {
         Ok(self.0.encode(sound, payload)?)
     }
 }

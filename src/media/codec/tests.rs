@@ -1,5 +1,7 @@
 use super::*;
 
+const PACKET_SAMPLES: usize = 960;
+
 fn tone(hertz: f64, packet: usize) -> [i16; PACKET_SAMPLES] {
     std::array::from_fn(|i| {
         let t = (packet * PACKET_SAMPLES + i) as f64 / 48_000.0;
@@ -114,4 +116,29 @@ fn nonsense_is_refused_or_decoded_without_a_panic() {
     let long = [0x55; 1400];
     let samples = decoder.decode(Codec::Pcmu, &long, &mut [0; MAX_SAMPLES]).unwrap();
     assert_eq!(samples, MAX_SAMPLES, "more than 120 ms must be cut, not overrun");
+}
+
+#[test]
+fn settings_and_the_length_of_packets_change_without_a_seam() {
+    let mut encoder = Encoder::new(Codec::Opus, 32_000).unwrap();
+    let mut decoder = Decoder::new().unwrap();
+    let sound: Vec<i16> = (0..400).flat_map(|packet| tone(400.0, packet)).collect();
+    let (mut rest, mut heard) = (sound.as_slice(), Vec::new());
+    let lengths = [control::Length::Ms10, control::Length::Ms20, control::Length::Ms40];
+    for (i, length) in lengths.into_iter().cycle().enumerate().take(300) {
+        let bitrate = [16_000, 24_000, 32_000][i / 20 % 3];
+        encoder.set(Settings { bitrate, expected_loss: (i % 20) as u8, length }).unwrap();
+        let (packet, more) = rest.split_at(length.frames() * 480);
+        rest = more;
+        let mut payload = [0; MAX_PAYLOAD];
+        let bytes = encoder.encode(packet, &mut payload).unwrap();
+        let mut decoded = [0; MAX_SAMPLES];
+        let samples = decoder.decode(Codec::Opus, &payload[..bytes], &mut decoded).unwrap();
+        assert_eq!(samples, packet.len());
+        heard.extend_from_slice(&decoded[..samples]);
+    }
+    let gain = 10.0 * (power(&heard[10_000..]) / (8_000.0f64.powi(2) / 2.0)).log10();
+    assert!(gain.abs() < 1.5, "{gain:.2} dB");
+    let step = heard[10_000..].windows(2).map(|pair| (i32::from(pair[0]) - i32::from(pair[1])).abs()).max();
+    assert!(step < Some(1_500), "a step of {step:?} in a tone whose steepest is 420");
 }

@@ -6,8 +6,10 @@ use std::f64::consts::TAU;
 use super::*;
 use crate::audio::{FRAME_SAMPLES, Frame};
 use crate::media::LegStats;
-use crate::media::codec::{Encoder, PACKET_SAMPLES};
+use crate::media::codec::Encoder;
 use crate::media::packet::{MAX_PAYLOAD, Payload, rtp_clock};
+
+const PACKET_SAMPLES: usize = 960;
 
 /// A click of -30 dBFS.
 const CLICK: f64 = 1036.0;
@@ -30,7 +32,7 @@ fn encoded(codec: Codec, sound: &[i16]) -> Vec<Payload> {
     let mut encoder = Encoder::new(codec, 32_000).unwrap();
     let mut payload = [0; MAX_PAYLOAD];
     let mut encode = |block: &[i16]| {
-        let length = encoder.encode(block.try_into().unwrap(), &mut payload).unwrap();
+        let length = encoder.encode(block, &mut payload).unwrap();
         Payload::copy_of(&payload[..length]).unwrap()
     };
     // Once for the encoder to settle.
@@ -228,7 +230,7 @@ fn sources_timestamps_sequences_and_codecs_that_jump_do_not_click() {
             packet.ssrc = source;
             packet.timestamp = packet.timestamp.wrapping_add(stamp);
             packet.sequence = packet.sequence.wrapping_add(sequence);
-            // One of so many sample rates of a hole: what follows comes at once.
+            // A packet is lost.
             if !(is("hole") && random(&mut seed) % 2 == 0) {
                 listener.insert(packet);
             }
