@@ -2,9 +2,9 @@
 
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 
+use super::MAX_SAMPLES;
 use super::conceal::Concealer;
 use super::resample::{Down, FACTOR, Up};
-use super::MAX_SAMPLES;
 use crate::media::Codec;
 use crate::media::packet::MAX_PAYLOAD;
 

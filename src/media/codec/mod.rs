@@ -88,15 +88,21 @@ impl Decoder {
         Ok(Self { opus: opus::Decoder::new()?, g711: g711::Decoder::new(), last: Codec::Opus })
     }
 
-    /// Decodes one payload and tells how many samples of `sound` it filled.
+    /// Decodes one packet and tells how many samples of `sound` it filled.
     pub(super) fn decode(
         &mut self,
-        codec: Codec,
-        payload: &[u8],
+        packet: &Arrived,
         sound: &mut [i16; MAX_SAMPLES],
     ) -> Result<usize, CodecError> {
-        self.last = codec;
-        match codec {
+        let payload = packet.payload.as_slice();
+        self.last = packet.codec;
+        if packet.comfort {
+            let samples = usize::from(packet.samples).min(MAX_SAMPLES);
+            self.g711.describe(payload);
+            self.g711.comfort(&mut sound[..samples]);
+            return Ok(samples);
+        }
+        match packet.codec {
             Codec::Opus => self.opus.decode(payload, sound),
             Codec::Pcmu => Ok(self.g711.decode(g711::Law::Mu, payload, sound)),
             Codec::Pcma => Ok(self.g711.decode(g711::Law::A, payload, sound)),
@@ -130,11 +136,11 @@ impl Decoder {
 
 /// Whether the packet says that its sender pauses and what follows is its
 /// background: in Opus, one that holds no more than its table of contents
-/// (DTX, RFC 6716 section 2.1.9).
+/// (DTX, RFC 6716 section 2.1.9), with G.711 a description of it (RFC 3389).
 pub(super) fn is_comfort(packet: &Arrived) -> bool {
     match packet.codec {
         Codec::Opus => packet.payload.as_slice().len() <= 2,
-        Codec::Pcmu | Codec::Pcma => false,
+        Codec::Pcmu | Codec::Pcma => packet.comfort,
     }
 }
 

@@ -34,7 +34,11 @@ impl Encoder {
         Ok(())
     }
 
-    pub(super) fn encode(&mut self, sound: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, CodecError> {
+    pub(super) fn encode(
+        &mut self,
+        sound: &[i16],
+        payload: &mut [u8; MAX_PAYLOAD],
+    ) -> Result<usize, CodecError> {
         Ok(self.0.encode(sound, payload)?)
     }
 }

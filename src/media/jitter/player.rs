@@ -178,12 +178,15 @@ impl Player {
         let (kind, samples) = match self.buffer.next_turn(now) {
             Turn::Packet(packet) => {
                 let promised = usize::from(packet.samples);
-                let (codec, payload) = (packet.codec, packet.payload.as_slice());
+                let (codec, comfort) = (packet.codec, packet.comfort);
                 let decoded = match space.first_chunk_mut::<MAX_SAMPLES>() {
-                    Some(space) => self.decoder.decode(codec, payload, space).unwrap_or(0),
+                    Some(space) => self.decoder.decode(packet, space).unwrap_or(0),
                     None => 0,
                 };
-                let (kind, samples) = if decoded > 0 {
+                let (kind, samples) = if decoded > 0 && comfort {
+                    stats.frames_comfort.add(frames(decoded));
+                    (Kind::MadeUp, decoded)
+                } else if decoded > 0 {
                     stats.frames_played.add(frames(decoded));
                     (Kind::Decoded(codec), decoded)
                 } else {

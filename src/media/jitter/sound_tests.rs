@@ -72,6 +72,7 @@ impl Listener {
             sequence: (60_000 + number) as u16,
             timestamp: (number * u64::from(rtp_clock(codec)) / 50) as u32,
             codec,
+            comfort: false,
             samples: 960,
             arrival: self.start + Duration::from_secs_f64(at),
             payload: payload.clone(),

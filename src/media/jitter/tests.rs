@@ -15,6 +15,7 @@ fn packet(sequence: u16, arrival: Instant) -> Arrived {
         sequence,
         timestamp: u32::from(sequence).wrapping_mul(960),
         codec: Codec::Opus,
+        comfort: false,
         samples: 960,
         arrival,
         payload: Payload::copy_of(&[SILK, 0, 0, 0]).unwrap(),
