@@ -192,3 +192,91 @@ impl Arrivals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Codec;
+    use crate::media::packet::Payload;
+
+    /// Notes 20 ms packets that came so many ms late; tells the target in ms after each.
+    struct Line {
+        arrivals: Arrivals,
+        start: Instant,
+        number: u32,
+        jump: u32,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            Self { arrivals: Arrivals::new(), start: Instant::now(), number: 0, jump: 0 }
+        }
+
+        fn note(&mut self, late: f64) -> i64 {
+            let at = f64::from(self.number) * 0.02 + late / 1e3;
+            let packet = Arrived {
+                ssrc: 1,
+                sequence: self.number as u16,
+                timestamp: (self.number * 960).wrapping_add(self.jump),
+                codec: Codec::Opus,
+                comfort: false,
+                samples: 960,
+                arrival: self.start + Duration::from_secs_f64(at),
+                payload: Payload::copy_of(&[0x48, 0]).unwrap(),
+            };
+            self.number += 1;
+            self.arrivals.note(&packet);
+            self.arrivals.target() / 1000
+        }
+
+        fn notes(&mut self, packets: u32, late: impl Fn(u32) -> f64) -> i64 {
+            (0..packets).map(|i| self.note(late(i))).last().unwrap_or(0)
+        }
+    }
+
+    #[test]
+    fn the_target_rises_at_once_and_falls_slowly() {
+        let mut line = Line::new();
+        assert_eq!(line.notes(100, |_| 30.0), 5, "a path that is long and steady needs no delay");
+        assert!((60..=65).contains(&line.note(90.0)), "{} ms after the first hold-up", line.arrivals.target());
+        // Hold-ups each second: the target stays.
+        assert!(line.notes(2_000, |i| if i % 50 == 0 { 90.0 } else { 30.0 }) >= 60);
+        let after = |line: &mut Line, seconds: u32| line.notes(seconds * 50, |_| 30.0);
+        assert!(after(&mut line, 10) >= 60, "forgotten after 10 s already");
+        assert_eq!(after(&mut line, 40), 5, "never forgotten");
+    }
+
+    #[test]
+    fn one_hold_up_in_a_long_time_is_not_waited_for() {
+        let mut line = Line::new();
+        line.notes(2_000, |_| 2.0);
+        assert!(line.notes(15, |i| 300.0 - 20.0 * f64::from(i)) <= 10);
+        assert!(line.notes(500, |_| 2.0) <= 10);
+    }
+
+    #[test]
+    fn a_path_that_became_longer_or_shorter_is_no_jitter() {
+        let mut line = Line::new();
+        line.notes(1_000, |_| 10.0);
+        assert!(line.notes(250, |_| 90.0) <= 10, "after 5 s");
+        assert!(line.notes(250, |_| 10.0) <= 10);
+        // 200 ppm for an hour: 720 ms.
+        assert!(line.notes(180_000, |i| 10.0 + f64::from(i) * 0.004) <= 10);
+        assert!(line.notes(180_000, |i| 730.0 - f64::from(i) * 0.004) <= 10);
+    }
+
+    #[test]
+    fn timestamps_that_jump_are_no_jitter() {
+        let mut line = Line::new();
+        for i in 0..100_u32 {
+            line.jump = line.jump.wrapping_add(0x9e37_79b9_u32.wrapping_mul(i));
+            assert!(line.notes(50, |_| 10.0) <= 10, "jump {i}");
+        }
+    }
+
+    #[test]
+    fn the_target_is_bounded() {
+        let mut line = Line::new();
+        assert!(line.notes(2_000, |i| f64::from(i * 7_919 % 2_000)) <= 400);
+    }
+}
