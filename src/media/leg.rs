@@ -9,12 +9,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
-use super::codec::control::{Length, Settings};
+use super::codec::control::{Control, Length, Settings};
 use super::codec::{CodecError, Encoder, LONGEST_PACKET};
 use super::jitter::Player;
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
@@ -57,7 +57,7 @@ pub(super) struct EncoderSwitch {
     old: Consumer<Box<Encoder>>,
     settings: Producer<Settings>,
     codec: Codec,
-    bitrate: u32,
+    control: Control,
 }
 
 impl EncoderSwitch {
@@ -67,7 +67,9 @@ impl EncoderSwitch {
         if codec == self.codec {
             return Ok(());
         }
-        let encoder = Box::new(Encoder::new(codec, self.bitrate)?);
+        let settings = self.control.settings();
+        let mut encoder = Box::new(Encoder::new(codec, settings.bitrate)?);
+        encoder.set(settings)?;
         // A full ring means that no audio thread runs this leg; nobody hears.
         if self.new.push(encoder).is_ok() {
             self.codec = codec;
@@ -75,12 +77,14 @@ impl EncoderSwitch {
         Ok(())
     }
 
-    /// Makes the leg encode like this from its next packet on.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the hook for RTCP, see codec::control"))]
-    pub(super) fn settings(&mut self, settings: Settings) {
-        self.bitrate = settings.bitrate;
-        // A full ring means that no audio thread runs this leg; nobody hears.
-        let _ = self.settings.push(settings);
+    /// Takes what the far end reported by RTCP, see [`codec::control`](super::codec::control),
+    /// and makes the leg encode accordingly from its next packet on.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the hook for RTCP, which nothing reads yet"))]
+    pub(super) fn report(&mut self, lost: f32, round_trip: Option<Duration>, now: Instant) {
+        if let Some(settings) = self.control.report(lost, round_trip, now) {
+            // A full ring means that no audio thread runs this leg; nobody hears.
+            let _ = self.settings.push(settings);
+        }
     }
 }
 
@@ -131,7 +135,13 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
         arrived: arrived_out,
         player: Player::new()?,
     };
-    let encoders = EncoderSwitch { new: new_in, old: old_out, settings: settings_in, codec, bitrate };
+    let encoders = EncoderSwitch {
+        new: new_in,
+        old: old_out,
+        settings: settings_in,
+        codec,
+        control: Control::new(bitrate),
+    };
     let (arrived, outgoing) = (Arc::new(Mutex::new(arrived_in)), Arc::new(Mutex::new(outgoing_out)));
     Ok((leg, Wires { arrived, outgoing, shared }, encoders))
 }
@@ -211,5 +221,44 @@ impl Leg for AudioLeg {
             self.player.insert(packet, now);
         }
         self.player.read(frame, now, stats);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_get_the_length_that_the_network_allows_and_miss_no_sample() {
+        let (mut leg, wires, mut encoders) = pair(Codec::Pcmu, 32_000).unwrap();
+        let start = Instant::now();
+        let mut next = None;
+        let mut lengths = Vec::new();
+        for second in 0..75u64 {
+            let now = start + Duration::from_secs(second);
+            // The far end is jammed from the second 30 to 40.
+            let (lost, round_trip) = if (30..40).contains(&second) { (0.1, 500) } else { (0.0, 30) };
+            encoders.report(lost, Some(Duration::from_millis(round_trip)), now);
+            // It is on hold from 50 to 52.
+            wires.shared.sending.store(!(50..52).contains(&second), Ordering::Relaxed);
+            for _ in 0..100 {
+                leg.near_end(&[0; FRAME_SAMPLES], now);
+                let mut outgoing = wires.outgoing.lock().unwrap();
+                while let Ok(packet) = outgoing.pop() {
+                    let samples = packet.payload.as_slice().len() as u64 * 6;
+                    assert!(
+                        next.is_none_or(|next| next == packet.first_sample) || second == 52,
+                        "{second} s"
+                    );
+                    next = Some(packet.first_sample + samples);
+                    if lengths.last() != Some(&samples) {
+                        lengths.push(samples);
+                    }
+                }
+            }
+        }
+        assert_eq!(lengths[..4], [960, 480, 960, 1920], "{lengths:?}");
+        assert_eq!(lengths.last(), Some(&480), "{lengths:?}");
+        assert_eq!(next, Some(75 * 48_000));
     }
 }

@@ -9,9 +9,8 @@
 //! loss alone, at 2 and 10 %). A good network gets packets of 10 ms, for less delay.
 //!
 //! Hook: whoever receives a report block of RFC 3550 section 6.4.1 on the
-//! leg's source calls [`Control::report`] with its fraction lost and the round
-//! trip computed as there, and hands the [`Settings`] that come back to the
-//! leg by `EncoderSwitch::settings`.
+//! leg's source calls `EncoderSwitch::report` with its fraction lost (0 to 1)
+//! and the round trip computed as there.
 
 use std::time::{Duration, Instant};
 

@@ -238,7 +238,11 @@ mod tests {
     fn the_target_rises_at_once_and_falls_slowly() {
         let mut line = Line::new();
         assert_eq!(line.notes(100, |_| 30.0), 5, "a path that is long and steady needs no delay");
-        assert!((60..=65).contains(&line.note(90.0)), "{} ms after the first hold-up", line.arrivals.target());
+        assert!(
+            (60..=65).contains(&line.note(90.0)),
+            "{} ms after the first hold-up",
+            line.arrivals.target()
+        );
         // Hold-ups each second: the target stays.
         assert!(line.notes(2_000, |i| if i % 50 == 0 { 90.0 } else { 30.0 }) >= 60);
         let after = |line: &mut Line, seconds: u32| line.notes(seconds * 50, |_| 30.0);

@@ -376,6 +376,38 @@ fn jitter_is_that_of_rfc_3550() {
     assert!((9.0..=10.1).contains(&millis), "{millis} ms");
 }
 
+#[test]
+fn the_next_packet_is_waited_for_where_it_restores_lost_ones() {
+    for (flag, delay) in [(FEC, Duration::from_micros(22_500)), (0, target::LEAST)] {
+        let start = Instant::now();
+        let mut player = Player::new();
+        let (mut heard, mut half) = (Vec::new(), 0);
+        for i in 0..1_000u16 {
+            let now = start + PACKET * u32::from(i);
+            let mut packet = packet(i, now);
+            packet.payload = Payload::copy_of(&[SILK, flag, 0, 0]).unwrap();
+            if i % 10 != 7 {
+                player.buffer.insert(packet);
+            }
+            if i == 500 {
+                half = heard.len();
+            }
+            player.tick(now, &mut heard);
+            player.tick(now + TICK, &mut heard);
+        }
+        assert_eq!(player.buffer.target(), delay, "flag {flag}");
+        let late = &heard[half..];
+        let starved = late.iter().filter(|what| **what == Heard::Starved).count();
+        if flag == FEC {
+            assert_eq!(starved, 0, "{late:?}");
+            assert!(late.iter().filter(|what| **what == Heard::Lost { restored: true }).count() >= 49);
+        } else {
+            // Half of each lost packet is concealed before it is known to be lost.
+            assert!((45..=55).contains(&starved), "{starved}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
