@@ -445,7 +445,7 @@ impl JitterBuffer {
         // concealed while waiting already stands for it, and a long hole is
         // where nobody misses the delay that is too much.
         let samples = u64::from(self.usual);
-        while self.slots[slot_of(self.next)].is_none() {
+        while self.next < self.end && self.slots[slot_of(self.next)].is_none() {
             let hole = self.first().map_or(0, |(missing, _)| missing);
             if owed >= samples {
                 owed -= samples;
@@ -457,7 +457,7 @@ impl JitterBuffer {
             self.counts.lost += 1;
             self.advance(false);
         }
-        if self.slots[slot_of(self.next)].is_some() {
+        if self.next == self.end || self.slots[slot_of(self.next)].is_some() {
             return self.play(0, now);
         }
         self.counts.lost += 1;

@@ -18,10 +18,6 @@ const PAST: usize = stretch::PIECE;
 /// what stretching adds to both.
 const SPACE: usize = PAST + stretch::PIECE + MAX_SAMPLES + 8 * stretch::LONGEST;
 
-/// A repetition is whole for 10 ms, then half of it is left every 6 ms: longer it buzzes.
-const WHOLE: usize = 480;
-const FADES: f32 = 0.997_6;
-
 /// What the last turn's sound was.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -31,15 +27,6 @@ enum Kind {
     /// Repeated here, because a packet is late.
     Repeated,
     Nothing,
-}
-
-/// A period that is repeated, and how much was.
-#[derive(Clone, Copy)]
-struct Repetition {
-    period: usize,
-    done: usize,
-    /// What is missing turned out to be lost, not late.
-    lost: bool,
 }
 
 /// See the module's documentation.
@@ -53,7 +40,8 @@ pub(in crate::media) struct Player {
     last: Kind,
     /// Sound begins that does not follow from what was before.
     seam: bool,
-    repetition: Option<Repetition>,
+    /// In which the sound was repeated last.
+    period: usize,
     pauses: Pauses,
     pace: Pace,
 }
@@ -68,7 +56,7 @@ impl Player {
             to: PAST,
             last: Kind::Nothing,
             seam: false,
-            repetition: None,
+            period: stretch::LONGEST,
             pauses: Pauses::default(),
             pace: Pace::default(),
         })
@@ -116,16 +104,13 @@ impl Player {
         self.to = PAST;
         let kind = self.turn(now, stats);
         let seam = std::mem::take(&mut self.seam) | self.buffer.spliced() | !fit(self.last, kind);
-        match (self.last, kind, self.repetition) {
-            (Kind::Repeated, Kind::Decoded(_), Some(repetition)) => self.resume(repetition),
+        match (self.last, kind) {
+            (Kind::Repeated, Kind::Decoded(_)) => self.resume(),
             _ if seam => {
                 let period = stretch::period(&self.sound[..], PAST);
                 stretch::join(&mut self.sound[..self.to], PAST, period);
             }
             _ => {}
-        }
-        if kind != Kind::Repeated {
-            self.repetition = None;
         }
         self.last = kind;
         let quiet = self.pauses.hear(&self.sound[PAST..self.to]);
@@ -134,21 +119,21 @@ impl Player {
         }
     }
 
-    /// Plays a packet that was late, or follows one that was lost, after a
-    /// repetition: in step with it, so at the next or the last begin of a period.
-    fn resume(&mut self, repetition: Repetition) {
-        let Repetition { period, done, lost } = repetition;
-        let into = done % period;
-        if !lost && into > period / 2 {
+    /// Plays a packet that was late after a repetition: in step with it, so
+    /// at the next or the last begin of a period.
+    fn resume(&mut self) {
+        let period = self.period;
+        let into = FRAME_SAMPLES % period;
+        if into > period / 2 {
             let more = period - into;
             self.sound.copy_within(PAST..self.to, PAST + more);
-            stretch::repeat(&mut self.sound[..PAST + more], PAST, period, false, |_| 1.0);
+            stretch::repeat(&mut self.sound[..PAST + more], PAST, period, false);
             self.to += more;
             stretch::join(&mut self.sound[..self.to], PAST + more, period);
             self.buffer.stretched(more as i64);
             return;
         }
-        if !lost && into < self.to - PAST {
+        if into < self.to - PAST {
             self.sound.copy_within(PAST + into..self.to, PAST);
             self.to -= into;
             self.buffer.stretched(-(into as i64));
@@ -156,19 +141,10 @@ impl Player {
         stretch::join(&mut self.sound[..self.to], PAST, period);
     }
 
-    /// Appends a repetition of the last sound.
-    fn repeat(&mut self, samples: usize, lost: bool) {
-        let before = self.repetition;
-        let period = before.map_or_else(|| stretch::period(&self.sound[..], self.to), |known| known.period);
-        let done = before.map_or(0, |known| known.done);
-        let left = FADES.powi(period as i32);
-        // What is repeated once more has been faded before: only the first time it sets in.
-        let gain = |k: usize| {
-            let faded = ((done + k).saturating_sub(WHOLE) as f32 / period as f32).min(1.0);
-            1.0 - (1.0 - left) * faded
-        };
-        stretch::repeat(&mut self.sound[..self.to + samples], self.to, period, done == 0, gain);
-        self.repetition = Some(Repetition { period, done: done + samples, lost });
+    /// Appends a frame in which the last sound repeats itself.
+    fn repeat(&mut self) {
+        self.period = stretch::period(&self.sound[..], self.to);
+        stretch::repeat(&mut self.sound[..self.to + FRAME_SAMPLES], self.to, self.period, true);
     }
 
     /// Appends one turn's sound.
@@ -201,26 +177,39 @@ impl Player {
             Turn::Lost { samples, whole, next } => {
                 let samples = usize::from(samples).clamp(1, MAX_SAMPLES);
                 let sound = &mut space[..usize::from(whole).clamp(samples, MAX_SAMPLES)];
-                if next.is_some_and(|next| self.decoder.recover(next, sound)) {
+                let recovered = next.is_some_and(|next| self.decoder.recover(next, sound));
+                if recovered {
                     stats.frames_recovered.add(frames(samples));
-                    self.seam |= samples < sound.len();
-                    sound.copy_within(sound.len() - samples.., 0);
                 } else {
                     stats.frames_concealed.add(frames(samples));
-                    self.decoder.conceal(sound);
-                    if samples < sound.len() {
-                        // The decoder only keeps in step.
-                        self.repeat(samples, true);
-                        self.to += samples;
-                        return Kind::Repeated;
-                    }
+                    let behind = self.last == Kind::Repeated;
+                    let from = if behind { 0 } else { sound.len() - samples };
+                    self.decoder.conceal(&mut sound[from..]);
                 }
+                // What was concealed before the packet was known to be lost stands for its begin.
+                self.seam |= samples < sound.len() && (recovered || self.last == Kind::Repeated);
+                sound.copy_within(sound.len() - samples.., 0);
                 (Kind::MadeUp, samples)
             }
             Turn::Starved => {
                 stats.frames_concealed.add(1);
-                self.repeat(FRAME_SAMPLES, false);
-                (Kind::Repeated, FRAME_SAMPLES)
+                match self.last {
+                    Kind::Decoded(_) => {
+                        self.repeat();
+                        (Kind::Repeated, FRAME_SAMPLES)
+                    }
+                    Kind::Repeated => {
+                        // The decoder knows better how it goes on for longer.
+                        self.decoder.conceal(&mut space[..2 * FRAME_SAMPLES]);
+                        space.copy_within(FRAME_SAMPLES..2 * FRAME_SAMPLES, 0);
+                        self.seam = true;
+                        (Kind::MadeUp, FRAME_SAMPLES)
+                    }
+                    Kind::MadeUp | Kind::Nothing => {
+                        self.decoder.conceal(&mut space[..FRAME_SAMPLES]);
+                        (Kind::MadeUp, FRAME_SAMPLES)
+                    }
+                }
             }
             Turn::Comfort => {
                 self.decoder.comfort(&mut space[..FRAME_SAMPLES]);

@@ -76,13 +76,12 @@ pub(super) fn period(sound: &[i16], at: usize) -> usize {
     search(&sound[..at], from, Side::Before, longest).map_or(longest, |(lag, _)| lag)
 }
 
-/// Lets the sound before `at` go on to the end with this period, each sample
-/// with so much of the one a period before. The step where the repetition
-/// begins, if `at` is where, fades out.
-pub(super) fn repeat(sound: &mut [i16], at: usize, period: usize, begins: bool, gain: impl Fn(usize) -> f32) {
+/// Lets the sound before `at` go on to the end with this period. The step
+/// where the repetition begins, if `at` is where, fades out.
+pub(super) fn repeat(sound: &mut [i16], at: usize, period: usize, begins: bool) {
     let mut step = step_before(sound, at, period) * f32::from(u8::from(begins));
     for k in at..sound.len() {
-        sound[k] = ((f32::from(sound[k - period]) + step) * gain(k - at)).round() as i16;
+        sound[k] = (f32::from(sound[k - period]) + step).round() as i16;
         step *= STEP_FADES;
     }
 }
