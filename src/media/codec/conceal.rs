@@ -70,12 +70,10 @@ impl Concealer {
 
     /// Makes up the next sample.
     pub(super) fn next(&mut self) -> i16 {
-        match self.made_up {
-            0 => self.begin(),
-            FRAME | 160 if self.periods < 3 => {
-                self.periods += 1;
-            }
-            _ => {}
+        if self.made_up == 0 {
+            self.begin();
+        } else if self.made_up.is_multiple_of(FRAME) {
+            self.periods = (self.periods + 1).min(3);
         }
         let gain = 1.0 - (self.made_up.saturating_sub(FRAME)) as f32 / (5 * FRAME) as f32;
         self.made_up += 1;

@@ -150,8 +150,10 @@ impl Control {
         }
         let good_for = self.good_since.map(|since| now.saturating_duration_since(since));
         let squeezed = self.settings.bitrate < self.wanted.min(LEAST_WITH_FEC);
+        if queue && squeezed {
+            return Length::Ms40;
+        }
         match self.settings.length {
-            _ if queue && squeezed => Length::Ms40,
             Length::Ms40 if squeezed => Length::Ms40,
             Length::Ms40 => Length::Ms20,
             Length::Ms10 | Length::Ms20 if good_for >= Some(GOOD_FOR) => Length::Ms10,

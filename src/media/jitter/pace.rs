@@ -50,10 +50,12 @@ impl Pace {
         };
         self.credit = (self.credit + samples as i64 * percent).min(15 * MS * 100);
         let alike = if quiet { ANYTHING } else { alike };
-        match surplus < 0 {
-            _ if !quiet && self.credit <= 0 => Change::Keep,
-            true => Change::Lengthen { most: most.max(5 * MS as usize), alike },
-            false => Change::Shorten { most, alike },
+        if !quiet && self.credit <= 0 {
+            Change::Keep
+        } else if surplus < 0 {
+            Change::Lengthen { most: most.max(5 * MS as usize), alike }
+        } else {
+            Change::Shorten { most, alike }
         }
     }
 

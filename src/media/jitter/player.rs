@@ -104,13 +104,11 @@ impl Player {
         self.to = PAST;
         let kind = self.turn(now, stats);
         let seam = std::mem::take(&mut self.seam) | self.buffer.spliced() | !fit(self.last, kind);
-        match (self.last, kind) {
-            (Kind::Repeated, Kind::Decoded(_)) => self.resume(),
-            _ if seam => {
-                let period = stretch::period(&self.sound[..], PAST);
-                stretch::join(&mut self.sound[..self.to], PAST, period);
-            }
-            _ => {}
+        if self.last == Kind::Repeated && matches!(kind, Kind::Decoded(_)) {
+            self.resume();
+        } else if seam {
+            let period = stretch::period(&self.sound[..], PAST);
+            stretch::join(&mut self.sound[..self.to], PAST, period);
         }
         self.last = kind;
         let quiet = self.pauses.hear(&self.sound[PAST..self.to]);
