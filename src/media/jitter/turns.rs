@@ -17,8 +17,8 @@ const FAR_TOO_MUCH: Duration = Duration::from_millis(350);
 const LEFT_TO_SQUEEZE: Duration = Duration::from_millis(60);
 
 /// How long the far end's comfort noise is continued. Opus renews it every
-/// 400 ms; RFC 3389 leaves it open, but section 4 advises updates as it changes.
-const LONGEST_COMFORT: Duration = Duration::from_secs(10);
+/// 400 ms; RFC 3389 leaves it to the sender, which may write it once in a pause.
+const LONGEST_COMFORT: Duration = Duration::from_secs(60);
 
 impl JitterBuffer {
     /// Says what to play next.
