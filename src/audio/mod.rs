@@ -8,6 +8,7 @@ use std::time::Duration;
 pub mod alsa;
 pub mod device;
 mod dsp;
+pub mod duplex;
 pub mod engine;
 mod keeper;
 pub mod leg;
