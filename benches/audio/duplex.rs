@@ -61,5 +61,9 @@ fn main() {
         }
         to.finalize().unwrap();
     }
-    println!("{name}: {:.0} us a frame, slowest {:.0}", spent.as_secs_f64() * 1e6 / f64::from(frames), slowest.as_secs_f64() * 1e6);
+    println!(
+        "{name}: {:.0} us a frame, slowest {:.0}",
+        spent.as_secs_f64() * 1e6 / f64::from(frames),
+        slowest.as_secs_f64() * 1e6
+    );
 }

@@ -31,7 +31,8 @@ impl HighPass {
     pub fn process(&mut self, frame: &mut Samples) {
         for sample in frame {
             let x = *sample;
-            let y = self.b * (x - 2.0 * self.x[0] + self.x[1]) - self.a[0] * self.y[0] - self.a[1] * self.y[1];
+            let y =
+                self.b * (x - 2.0 * self.x[0] + self.x[1]) - self.a[0] * self.y[0] - self.a[1] * self.y[1];
             self.x = [x, self.x[0]];
             // Far below anything audible, where some processors compute a hundred times slower.
             self.y = [if y.abs() < 1e-20 { 0.0 } else { y }, self.y[0]];

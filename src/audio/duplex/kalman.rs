@@ -164,7 +164,7 @@ impl Kalman {
 
     /// One partition's Kalman step.
     fn correct(&mut self, part: usize) {
-                let x = &self.inputs[(self.newest + part) % PARTS];
+        let x = &self.inputs[(self.newest + part) % PARTS];
         let (w, p) = (&mut self.path[part], &mut self.covariance[part]);
         for bin in 0..BINS {
             self.sum[bin] = self.error[bin] * x[bin].conj() * p[bin];

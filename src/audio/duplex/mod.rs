@@ -24,8 +24,8 @@ mod residual;
 mod suppress;
 mod talk;
 
-
-
+#[cfg(test)]
+mod tests;
 
 pub use aec3::Aec3;
 pub use gain::{GainControl, HighPass, Limiter};
@@ -143,12 +143,14 @@ impl Duplex {
 
     /// One frame; `pressed` is the push-to-talk button.
     pub fn process(&mut self, reference: &Samples, microphone: &mut Samples, pressed: bool) {
+        let mut reference = *reference;
+        heal(&mut reference);
         heal(microphone);
         if let Some(high_pass) = &mut self.high_pass {
             high_pass.process(microphone);
         }
         if let Some(canceller) = &mut self.canceller {
-            canceller.process(reference, microphone);
+            canceller.process(&reference, microphone);
         }
         let state = self.state();
         self.gates = self.talk.decide(Activity {

@@ -21,7 +21,7 @@ const NARROWEST: usize = 4;
 const SHARE: usize = 15;
 
 /// First bin that is no rumble, and the bin at 7.6 kHz where the linear filter's band ends.
-const FIRST: usize = 3;
+const LOWEST: usize = 3;
 const LINEAR_END: usize = 152;
 
 /// Bands between these bins, 200 Hz to 5.5 kHz, say whether somebody speaks.
@@ -33,7 +33,7 @@ const QUANTILE: f32 = 0.4;
 const STEP_FIRST: f32 = 2.0;
 const STEP: f32 = 0.5;
 /// Share of the step upwards while somebody seems to speak.
-const DOUBTFUL: f32 = 0.1;
+const DOUBTFUL: f32 = 0.2;
 
 /// What may exceed the model without being somebody: this quantile, within these dB.
 const UPPER: f32 = 0.9;
@@ -42,6 +42,9 @@ const UPPER_MOST: f32 = 10.0;
 const UPPER_STEP: f32 = 0.2;
 /// The same over noise alone.
 const OVER_NOISE: f32 = 5.0;
+
+/// A cone driven twice as hard adds this many dB more for each dB.
+const BEND: f32 = 2.0;
 
 /// Found echo this far (in power) below the noise says nothing.
 const AUDIBLE: f32 = 0.3;
@@ -101,14 +104,23 @@ pub(super) struct Residual {
 impl Residual {
     pub fn new(bins: usize) -> Self {
         let mut bands = Vec::new();
-        let mut begin = FIRST;
+        let mut begin = LOWEST;
         while begin < bins {
             let mut end = (begin + (begin * SHARE / 100).max(NARROWEST)).min(bins);
             if begin < LINEAR_END && end > LINEAR_END {
                 end = LINEAR_END;
             }
             let direct = if begin < LINEAR_END { -6.0 } else { 0.0 };
-            bands.push(Band { begin, end, direct, bent: -30.0, seen: 0.0, upper: 6.0, mean: -6.0, spread: 36.0 });
+            bands.push(Band {
+                begin,
+                end,
+                direct,
+                bent: -30.0,
+                seen: 0.0,
+                upper: 6.0,
+                mean: -6.0,
+                spread: 36.0,
+            });
             begin = end;
         }
         Self { bands, level: -30.0, driven: 0.0, spread: 6.0, near: 0.0, hold: 0 }
@@ -126,7 +138,7 @@ impl Residual {
             self.level += 0.01 * (total - self.level).clamp(-10.0, 30.0);
         }
         // A cone driven twice as hard bends the sound more than twice as much.
-        self.driven = linear(total + (total - self.level).clamp(-20.0, 10.0));
+        self.driven = linear(total + BEND * (total - self.level).clamp(-20.0, 10.0));
         let steady = 1.0 / (1.0 + ((self.spread - SPREAD_MIDDLE) * 2.0).exp());
         let (mut excess, mut spread, mut bands, mut audible) = (0.0, 0.0, 0.0, 0.0);
         for band in &mut self.bands {

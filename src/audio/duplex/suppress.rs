@@ -166,8 +166,8 @@ impl Suppressor {
             let echo = firm * self.left[bin];
             let noise = behind * self.noise_weight;
             let unwanted = echo + noise + TINY;
-            let ratio = DECISION * self.clean[bin] / unwanted
-                + (1.0 - DECISION) * (seen / unwanted - 1.0).max(0.0);
+            let ratio =
+                DECISION * self.clean[bin] / unwanted + (1.0 - DECISION) * (seen / unwanted - 1.0).max(0.0);
             let wiener = ratio / (1.0 + ratio);
             self.clean[bin] = wiener * wiener * seen;
             let floor = (echo * ECHO_FLOOR * near + noise * self.noise_floor) / unwanted;

@@ -83,9 +83,7 @@ impl Talk {
         self.fallen_back |= seen.hopeless >= HOPELESS;
         match (self.mode, self.fallen_back) {
             (TalkMode::Full, _) | (TalkMode::Auto, false) => Gates::default(),
-            (TalkMode::PushToTalk, _) => {
-                Gates { microphone: seen.pressed, loudspeaker: !seen.pressed }
-            }
+            (TalkMode::PushToTalk, _) => Gates { microphone: seen.pressed, loudspeaker: !seen.pressed },
             (TalkMode::Half, _) | (TalkMode::Auto, true) => self.one_way(seen),
         }
     }
