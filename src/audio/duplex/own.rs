@@ -75,15 +75,16 @@ impl Own {
         }
     }
 
-    /// Counts half seconds in which cancelling was in vain.
-    fn measure(&mut self) {
+    /// Counts half seconds in which cancelling was in vain, in the filter's band.
+    fn measure(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
         if !self.linear.speaking() {
             return;
         }
-        let power = |of: &[f32]| of.iter().map(|s| s * s).sum::<f32>() / of.len() as f32;
         self.spell.frames += 1;
-        self.spell.before += power(&self.late_mic[..FRAME]);
-        self.spell.after += power(&self.error);
+        for (mic, echo) in mic.iter().zip(echo) {
+            self.spell.before += mic * mic / BLOCK as f32;
+            self.spell.after += (mic - echo) * (mic - echo) / BLOCK as f32;
+        }
         if self.spell.frames < SPELL {
             return;
         }
@@ -107,7 +108,7 @@ impl EchoCanceller for Own {
             *error = mic - echo;
         }
         self.align(reference);
-        self.measure();
+        self.measure(&mic, &echo);
         self.suppressor.run(
             [&self.error, &self.echo, &self.aligned],
             self.linear.uncertain(),

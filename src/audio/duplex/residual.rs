@@ -33,7 +33,7 @@ const QUANTILE: f32 = 0.4;
 const STEP_FIRST: f32 = 2.0;
 const STEP: f32 = 0.5;
 /// Share of the step upwards while somebody seems to speak.
-const DOUBTFUL: f32 = 0.2;
+const DOUBTFUL: f32 = 0.1;
 
 /// What may exceed the model without being somebody: this quantile, within these dB.
 const UPPER: f32 = 0.9;
@@ -44,7 +44,7 @@ const UPPER_STEP: f32 = 0.2;
 const OVER_NOISE: f32 = 5.0;
 
 /// A cone driven twice as hard adds this many dB more for each dB.
-const BEND: f32 = 2.0;
+const BEND: f32 = 1.0;
 
 /// Found echo this far (in power) below the noise says nothing.
 const AUDIBLE: f32 = 0.3;
