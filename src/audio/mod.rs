@@ -9,6 +9,7 @@ pub mod alsa;
 mod bus;
 pub mod device;
 mod dsp;
+pub mod duplex;
 pub mod engine;
 mod keeper;
 pub mod leg;

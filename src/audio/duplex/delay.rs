@@ -1,0 +1,120 @@
+//! How late the echo is: generalised cross-correlation with phase transform.
+//!
+//! C. Knapp, G. Carter, "The generalized correlation method for estimation of
+//! time delay", IEEE Trans. ASSP 24 (1976). Runs at 8 kHz on the last half
+//! second of the reference and the last 128 ms of the microphone, every 40 ms,
+//! its work spread over the blocks in between.
+
+use realfft::num_complex::Complex32;
+
+use super::BLOCK;
+use super::fourier::Fourier;
+
+const WINDOW: usize = 4096;
+const HEARD: usize = 1024;
+const HOP: usize = 4;
+
+/// 400 ms at 8 kHz.
+const LONGEST: usize = 3000;
+
+/// A peak must stand so high above the correlation's effective value,
+const CLEAR: f32 = 8.0;
+
+/// so often in a row within so many samples at 8 kHz.
+const AGREE: u32 = 3;
+const WITHIN: usize = 4;
+
+/// Smoothing from one estimate to the next.
+const MEMORY: f32 = 0.9;
+
+/// Effective value below which the reference counts as silent.
+const SILENT: f32 = 3e-4;
+
+/// The estimator.
+pub(super) struct DelayEstimator {
+    fourier: Fourier,
+    reference: Vec<f32>,
+    mic: Vec<f32>,
+    far: Vec<Complex32>,
+    near: Vec<Complex32>,
+    cross: Vec<Complex32>,
+    correlation: Vec<f32>,
+    step: usize,
+    candidate: usize,
+    agreed: u32,
+    last: [f32; 2],
+}
+
+impl DelayEstimator {
+    pub fn new() -> Self {
+        let bins = || vec![Complex32::ZERO; WINDOW / 2 + 1];
+        Self {
+            fourier: Fourier::new(WINDOW),
+            reference: vec![0.0; WINDOW],
+            mic: vec![0.0; WINDOW],
+            far: bins(),
+            near: bins(),
+            cross: bins(),
+            correlation: vec![0.0; WINDOW],
+            step: 0,
+            candidate: 0,
+            agreed: 0,
+            last: [0.0; 2],
+        }
+    }
+
+    /// Takes a block of both at 16 kHz. A delay in samples at 16 kHz, when one is sure.
+    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<usize> {
+        halve(reference, &mut self.reference, &mut self.last[0]);
+        halve(mic, &mut self.mic[WINDOW - HEARD..], &mut self.last[1]);
+        self.step = (self.step + 1) % HOP;
+        match self.step {
+            0 => {
+                self.fourier.forward(&self.reference, &mut self.far);
+                self.fourier.forward(&self.mic, &mut self.near);
+                None
+            }
+            1 => {
+                let heard = &self.reference[WINDOW - HEARD - LONGEST..];
+                let power = heard.iter().map(|s| s * s).sum::<f32>() / heard.len() as f32;
+                if power.sqrt() < SILENT {
+                    return None;
+                }
+                // 200 Hz to 3.6 kHz: below is rumble, above is what halving mirrored.
+                let band = WINDOW / 40..WINDOW * 36 / 80;
+                for bin in band {
+                    let cross = self.near[bin] * self.far[bin].conj();
+                    let size = cross.norm() + 1e-12;
+                    self.cross[bin] = self.cross[bin] * MEMORY + cross / size;
+                }
+                self.fourier.inverse(&self.cross, &mut self.correlation);
+                self.judge()
+            }
+            _between => None,
+        }
+    }
+
+    fn judge(&mut self) -> Option<usize> {
+        let lags = &self.correlation[..LONGEST];
+        let effective = (lags.iter().map(|c| c * c).sum::<f32>() / LONGEST as f32).sqrt();
+        let best = (0..LONGEST).max_by(|a, b| lags[*a].abs().total_cmp(&lags[*b].abs()))?;
+        if lags[best].abs() < CLEAR * effective {
+            self.agreed = 0;
+            return None;
+        }
+        self.agreed = if best.abs_diff(self.candidate) <= WITHIN { self.agreed + 1 } else { 1 };
+        self.candidate = best;
+        (self.agreed >= AGREE).then_some(best * 2)
+    }
+}
+
+/// Appends a block at half its rate.
+fn halve(block: &[f32; BLOCK], line: &mut [f32], last: &mut f32) {
+    let half = BLOCK / 2;
+    line.copy_within(half.., 0);
+    let end = line.len() - half;
+    for (out, pair) in line[end..].iter_mut().zip(block.as_chunks::<2>().0) {
+        *out = 0.25 * *last + 0.5 * pair[0] + 0.25 * pair[1];
+        *last = pair[1];
+    }
+}

@@ -1,0 +1,188 @@
+//! The linear echo canceller: a frequency-domain adaptive Kalman filter in
+//! partitions.
+//!
+//! The echo path is the state of a first-order Markov model, and the near end
+//! is its observation noise. The covariance of the state then is the step size
+//! control: nothing else has to find out whether both are speaking.
+//!
+//! G. Enzner, P. Vary, "Frequency-domain adaptive Kalman filter for acoustic
+//! echo control in hands-free telephones", Signal Processing 86 (2006);
+//! F. Kuech, E. Mabande, G. Enzner, "State-space architecture of the
+//! partitioned-block-based acoustic echo controller", ICASSP 2014. The
+//! observation noise is the smoothed error itself, as both have it; sharper
+//! estimates of it converged no sooner here.
+
+use realfft::num_complex::Complex32;
+
+use super::BLOCK;
+use super::fourier::Fourier;
+
+/// Bins of a spectrum of two blocks at 16 kHz, 50 Hz apart.
+pub(super) const BINS: usize = BLOCK + 1;
+
+/// Partitions of 10 ms: echo that long after the loudspeaker's first sound is modelled.
+pub(super) const PARTS: usize = 20;
+
+/// How much of the echo path is the same 10 ms later (power). Lower follows
+/// moving people and drift sooner, higher cancels deeper.
+const SAME: f32 = 0.9995;
+
+/// How far an echo path is trusted to differ from nothing at the start (power
+/// gain), and how fast that falls with the room's decay, per partition.
+const START: f32 = 0.05;
+const START_DECAY: f32 = 0.6;
+
+/// An overlap-save error spectrum has half the power of its input's: R/M in the papers.
+const HALF: f32 = 0.5;
+
+const SILENT: f32 = 1e-9;
+
+/// Smoothing of the near end's power, from block to block.
+const NEAR_MEMORY: f32 = 0.8;
+
+/// The filter.
+pub(super) struct Kalman {
+    fourier: Fourier,
+    /// Spectra of the reference, newest first from `newest` on.
+    inputs: Vec<[Complex32; BINS]>,
+    newest: usize,
+    path: Vec<[Complex32; BINS]>,
+    covariance: Vec<[f32; BINS]>,
+    /// Power of what the reference does not explain: the near end.
+    near: [f32; BINS],
+    /// Power that the covariance expects in the error.
+    uncertain: [f32; BINS],
+    last: [f32; BLOCK],
+    time: [f32; 2 * BLOCK],
+    error: [Complex32; BINS],
+    sum: [Complex32; BINS],
+}
+
+impl Kalman {
+    pub fn new() -> Self {
+        Self {
+            fourier: Fourier::new(2 * BLOCK),
+            inputs: vec![[Complex32::ZERO; BINS]; PARTS],
+            newest: 0,
+            path: vec![[Complex32::ZERO; BINS]; PARTS],
+            covariance: start().map(|p| [p; BINS]).collect(),
+            near: [SILENT; BINS],
+            uncertain: [0.0; BINS],
+            last: [0.0; BLOCK],
+            time: [0.0; 2 * BLOCK],
+            error: [Complex32::ZERO; BINS],
+            sum: [Complex32::ZERO; BINS],
+        }
+    }
+
+    /// The reference is read `parts` partitions later (or, negative, earlier)
+    /// than before; `history` is what would have been read, oldest block first,
+    /// one block more than there are partitions.
+    pub fn realign(&mut self, parts: isize, history: &[f32]) {
+        let fill = start();
+        let steps = parts.unsigned_abs().min(PARTS);
+        if parts > 0 {
+            self.path.rotate_left(steps);
+            self.covariance.rotate_left(steps);
+        } else {
+            self.path.rotate_right(steps);
+            self.covariance.rotate_right(steps);
+        }
+        for (part, start) in fill.enumerate() {
+            let new = if parts > 0 { part + steps >= PARTS } else { part < steps };
+            if new {
+                self.path[part] = [Complex32::ZERO; BINS];
+                self.covariance[part] = [start; BINS];
+            } else {
+                self.covariance[part].iter_mut().for_each(|p| *p = p.max(start));
+            }
+        }
+        self.newest = 0;
+        for (part, pair) in history.windows(2 * BLOCK).step_by(BLOCK).rev().take(PARTS).enumerate() {
+            self.fourier.forward(pair, &mut self.inputs[part]);
+        }
+        if let Some(newest) = history.last_chunk::<BLOCK>() {
+            self.last = *newest;
+        }
+    }
+
+    /// The path by partition and bin.
+    pub fn path(&self) -> &[[Complex32; BINS]] {
+        &self.path
+    }
+
+    /// What of the error's power, by bin, is expected to be echo that the filter has not learnt.
+    pub fn uncertain(&self) -> &[f32; BINS] {
+        &self.uncertain
+    }
+
+    /// Estimates the echo of one block, and learns from what is left.
+    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
+        self.take(reference);
+        self.sum = [Complex32::ZERO; BINS];
+        for part in 0..PARTS {
+            let (x, w) = (&self.inputs[(self.newest + part) % PARTS], &self.path[part]);
+            for ((sum, x), w) in self.sum.iter_mut().zip(x).zip(w) {
+                *sum += x * w;
+            }
+        }
+        self.fourier.inverse(&self.sum, &mut self.time);
+        echo.copy_from_slice(&self.time[BLOCK..]);
+        self.time[..BLOCK].fill(0.0);
+        for (error, (mic, echo)) in self.time[BLOCK..].iter_mut().zip(mic.iter().zip(&*echo)) {
+            *error = mic - echo;
+        }
+        self.fourier.forward(&self.time, &mut self.error);
+        self.learn();
+    }
+
+    fn take(&mut self, reference: &[f32; BLOCK]) {
+        self.newest = (self.newest + PARTS - 1) % PARTS;
+        self.time[..BLOCK].copy_from_slice(&self.last);
+        self.time[BLOCK..].copy_from_slice(reference);
+        self.last = *reference;
+        self.fourier.forward(&self.time, &mut self.inputs[self.newest]);
+    }
+
+    fn learn(&mut self) {
+        self.uncertain = [0.0; BINS];
+        for part in 0..PARTS {
+            let (x, p) = (&self.inputs[(self.newest + part) % PARTS], &self.covariance[part]);
+            for ((sum, x), p) in self.uncertain.iter_mut().zip(x).zip(p) {
+                *sum += HALF * x.norm_sqr() * p;
+            }
+        }
+        // Scaled by the inverse of the innovation's power from here on.
+        for ((error, near), unsure) in self.error.iter_mut().zip(&mut self.near).zip(&self.uncertain) {
+            *near += (1.0 - NEAR_MEMORY) * (error.norm_sqr() - *near);
+            *error /= *near + unsure + SILENT;
+        }
+        for part in 0..PARTS {
+            self.correct(part);
+        }
+    }
+
+    /// One partition's Kalman step.
+    fn correct(&mut self, part: usize) {
+        let x = &self.inputs[(self.newest + part) % PARTS];
+        let (w, p) = (&mut self.path[part], &mut self.covariance[part]);
+        for bin in 0..BINS {
+            self.sum[bin] = self.error[bin] * x[bin].conj() * p[bin];
+        }
+        // The gradient is constrained to one block, or the partitions would wrap round.
+        self.fourier.inverse(&self.sum, &mut self.time);
+        self.time[BLOCK..].fill(0.0);
+        self.fourier.forward(&self.time, &mut self.sum);
+        for bin in 0..BINS {
+            let expected = self.near[bin] + self.uncertain[bin] + SILENT;
+            let kept = 1.0 - HALF * p[bin] * x[bin].norm_sqr() / expected;
+            w[bin] = (w[bin] + self.sum[bin]) * SAME.sqrt();
+            p[bin] = SAME * kept.max(0.0) * p[bin] + (1.0 - SAME) * w[bin].norm_sqr();
+        }
+    }
+}
+
+/// The covariance of each partition before anything is known.
+fn start() -> impl Iterator<Item = f32> {
+    std::iter::successors(Some(START), |start| Some(start * START_DECAY)).take(PARTS)
+}
