@@ -6,11 +6,11 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench lint fmt
+.PHONY: help setup build demo test sim mutants bench bench-audio lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building, testing and linting need, only what is missing
 	@$(SETUP) build test lint
@@ -48,6 +48,10 @@ bench: ## the figures that README quotes
 	$(CARGO) build --locked --release
 	$(CARGO) bench --locked
 	benches/cost.sh
+
+bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from seeds
+	@$(SETUP) build test bench
+	benches/audio/run.sh $(ARGS)
 
 lint: ## format, clippy, licences and advisories
 	@$(SETUP) build lint

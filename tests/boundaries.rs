@@ -55,7 +55,12 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 12] = [
+const HOME: [(&str, &[&str]); 17] = [
+    ("sonora", &["audio"]),
+    ("realfft", &["audio"]),
+    ("h2", &["pipe"]),
+    ("rustix", &["system"]),
+    ("rtnetlink", &["system"]),
     ("jiff", &["appliance", "config"]),
     ("prost", &["pipe", "sim"]),
     ("tonic", &["pipe", "sim"]),

@@ -1,6 +1,7 @@
 //! A talk outlives its stream at the voice core too: the box that comes back is
 //! told of it on `Pipe`, and finds it as it was on `MultiPipe`. The tests of
 //! the box after an outage rest on this.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod sim_support;
 

@@ -64,6 +64,7 @@ packages_bench() {
     want baresip-core "a peer to compare cost with" baresip
     want util-linux "chrt, nsenter" nsenter
     want iproute2 "network namespaces for the peers" ip
+    want libspeexdsp1 "an echo canceller to compare with"
     want ethtool "switches checksum offload off between them" ethtool
 }
 

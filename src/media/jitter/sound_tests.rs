@@ -36,7 +36,9 @@ fn encoded(codec: Codec, sound: &[i16]) -> Vec<Payload> {
         Payload::copy_of(&payload[..length]).unwrap()
     };
     // Once for the encoder to settle.
-    sound.chunks_exact(PACKET_SAMPLES).for_each(|block| drop(encode(block)));
+    for block in sound.chunks_exact(PACKET_SAMPLES) {
+        encode(block);
+    }
     sound.chunks_exact(PACKET_SAMPLES).map(encode).collect()
 }
 
@@ -232,7 +234,7 @@ fn sources_timestamps_sequences_and_codecs_that_jump_do_not_click() {
             packet.timestamp = packet.timestamp.wrapping_add(stamp);
             packet.sequence = packet.sequence.wrapping_add(sequence);
             // A packet is lost.
-            if !(is("hole") && random(&mut seed) % 2 == 0) {
+            if !(is("hole") && random(&mut seed).is_multiple_of(2)) {
                 listener.insert(packet);
             }
             listener.read(at + 0.0034);
