@@ -66,6 +66,18 @@ fn asked(bench: &mut Bench) -> (PeerId, PeerId, String) {
     (old, new, id)
 }
 
+#[test]
+fn an_offer_that_media_had_not_answered_is_counted_as_lost_with_its_stream() {
+    let mut bench = pipe();
+    let (_, id) = bench.talk();
+    bench.offer(&id, None);
+    cut(&mut bench);
+    back(&mut bench);
+    in_call(&mut bench, &id, Some(FAMILY));
+    assert!(bench.sent_offer().is_some());
+    assert_eq!(bench.counter("renegotiation-unanswered"), 1);
+}
+
 fn is_open(bench: &Bench, peer: PeerId) -> bool {
     bench.peers[&peer]
 }
@@ -97,6 +109,7 @@ fn the_call_is_taken_up_again_and_nobody_hears_it() {
     bench.media(new, MediaEvent::FirstAudio);
     bench.media(old, MediaEvent::Closed);
     assert_eq!((bench.call(), bench.counter("calls-adopted")), (CallStatus::InCall, 1));
+    assert_eq!(bench.counter("renegotiation-unanswered"), 0);
     // And it is a call as any: renegotiated, digits, hung up.
     bench.offer(&id, None);
     assert!(bench.commands.contains(&Command::Media {

@@ -365,3 +365,26 @@ fn a_flood_of_odd_messages_is_counted_whole_but_logged_once_a_second_by_kind() {
     bench.message("x", Body::ToPhone);
     assert_eq!(logged(&bench, "to-phone-unexpected"), 1);
 }
+
+#[test]
+fn try_again_for_what_was_not_asked_is_counted() {
+    let mut bench = Bench::ready(settings());
+    let (_, id) = bench.call_out();
+    bench.message(&id, Body::Error(ErrorCode::TryAgain));
+    assert_eq!(bench.counter("error-try-again-unexpected"), 0);
+    let mut bench = Bench::ready(settings());
+    bench.ring("in");
+    bench.message("in", Body::Error(ErrorCode::TryAgain));
+    assert_eq!(bench.counter("error-try-again-unexpected"), 1);
+}
+
+#[test]
+fn a_peer_connection_that_says_twice_that_it_is_prepared_keeps_its_first_word() {
+    let mut bench = Bench::ready(settings());
+    let peer = *bench.peers.keys().next_back().unwrap();
+    bench.media(peer, MediaEvent::Prepared { sdp: "another".to_owned() });
+    assert_eq!(bench.counter("media-unexpected"), 1);
+    bench.take();
+    bench.press("call");
+    assert_ne!(bench.sent_offer().unwrap().2, "another");
+}

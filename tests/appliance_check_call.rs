@@ -10,7 +10,7 @@ use std::time::Duration;
 use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, number, settings};
 use callbox::appliance::action::Action;
 use callbox::appliance::check_call::{CheckCallSettings, CheckCallStatus, CheckResult};
-use callbox::appliance::command::{Refusal, Role};
+use callbox::appliance::command::{MediaCommand, Refusal, Role};
 use callbox::appliance::event::{Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, SessionEvent};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::PeerId;
@@ -211,6 +211,8 @@ fn failures_in_a_row_wait_ever_longer_and_then_there_is_a_fault_until_one_is_goo
     assert!(waits.len() >= 7, "{waits:?}");
     bench.pass(began + DAY * 2 - bench.now);
     assert!(overdue(&bench));
+    let faults = bench.box_.status().faults;
+    assert!(faults.iter().any(|fault| fault.detail.contains("for 48.0 h")), "{faults:?}");
     assert_eq!(bench.lamp("fault"), Pattern::DoubleFlash);
     let (_, peer, id) = next_check(&mut bench, DAY + HOUR);
     good(&mut bench, peer, &id);
@@ -380,6 +382,36 @@ fn a_clock_that_is_set_again_and_again_does_not_put_it_off_for_ever() {
         }
     }
     assert!(bench.sent_offer().is_some(), "none in {:?}", bench.now - began);
+}
+
+#[test]
+fn a_clock_that_goes_back_by_a_year_does_not_put_it_off_by_a_year() {
+    let mut bench = with(nightly(DAY), Mode::Pipe, 9);
+    bench.clock("2026-01-05T12:00:00Z");
+    bench.clock("2025-01-05T12:00:00Z");
+    next_check(&mut bench, DAY);
+}
+
+#[test]
+fn a_clock_that_is_set_does_not_put_off_the_next_try_of_one_that_failed() {
+    let mut bench = with(nightly(DAY), Mode::Pipe, 9);
+    bench.clock("2026-01-05T12:00:00Z");
+    let (_, _, id) = next_check(&mut bench, DAY);
+    bench.message(&id, Body::Bye);
+    bench.close_all();
+    bench.clock("2026-01-06T04:00:00Z");
+    next_check(&mut bench, HOUR);
+}
+
+#[test]
+fn on_pipe_an_offer_is_of_the_check_call_as_soon_as_the_core_knows_of_that() {
+    let mut bench = boxed();
+    let (_, peer, id) = next_check(&mut bench, HOUR);
+    bench.take();
+    bench.offer(&id, None);
+    assert_eq!((bench.call(), bench.sent_byes()), (CallStatus::Outgoing, vec![]));
+    assert_eq!(bench.peer_told(|c| matches!(c, MediaCommand::Renegotiate { .. })), Some(peer));
+    bench.still_works();
 }
 
 #[test]

@@ -71,6 +71,22 @@ fn at_night_only_priority_numbers_ring() {
 }
 
 #[test]
+fn a_window_that_ends_when_it_begins_lasts_a_day() {
+    let mut bench = quiet(vec![window(8, 8, &[Weekday::Mon])], &[]);
+    // Monday, 07:59 and 08:00 by the wall; Tuesday, 07:59 and 08:00.
+    let times = [
+        ("2026-01-05T06:59:00Z", true),
+        ("2026-01-05T07:00:00Z", false),
+        ("2026-01-06T06:59:00Z", false),
+        ("2026-01-06T07:00:00Z", true),
+    ];
+    for (utc, expected) in times {
+        bench.clock(utc);
+        assert_eq!(rings(&mut bench, Some(FAMILY)), expected, "{utc}");
+    }
+}
+
+#[test]
 fn while_the_clock_is_unknown_everybody_rings_and_status_says_so() {
     let mut bench = nights();
     assert_eq!(status(&bench), DoNotDisturbStatus::ClockUnknown);

@@ -226,6 +226,8 @@ fn renegotiation_in_a_call_is_answered_and_audio_stays() {
         bench.offer(&id, None);
         bench.offer(&id, None);
         assert_eq!((bench.call(), bench.counter("renegotiation-unanswered")), (CallStatus::InCall, 1));
+        bench.press("hangup");
+        assert_eq!(bench.counter("renegotiation-unanswered"), 2);
         bench.still_works();
     }
 }
@@ -379,6 +381,18 @@ fn a_take_over_of_a_call_that_is_over_ends_at_once_and_is_forgotten() {
     bench.press("take");
     bench.message("another", Body::Error(ErrorCode::NotInCall));
     assert_eq!(bench.call(), CallStatus::Outgoing, "not of this call");
+}
+
+#[test]
+fn an_offer_that_was_refused_may_come_again_under_its_id() {
+    let mut bench = Bench::ready(Settings { mode: Mode::MultiPipe, ..settings() });
+    let peer = bench.call_in("again");
+    bench.media_failed(peer, MediaErrorKind::BadSdp);
+    assert_eq!(bench.sent_byes(), ["again"]);
+    bench.close_all();
+    bench.ring("again");
+    assert_eq!(bench.call(), CallStatus::Incoming);
+    bench.still_works();
 }
 
 #[test]

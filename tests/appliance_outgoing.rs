@@ -80,6 +80,8 @@ fn a_whole_call_from_press_to_hang_up() {
     bench.close_all();
     assert_eq!(bench.call(), CallStatus::Idle);
     assert_eq!(bench.steps(), ["offer-sent", "ringing", "answer", "ice", "first-audio", "hang-up"]);
+    assert_eq!(bench.counter("renegotiation-unanswered"), 0);
+    assert_eq!(bench.counter("media-unknown-peer"), 0);
     bench.still_works();
 }
 

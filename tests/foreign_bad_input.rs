@@ -144,7 +144,7 @@ impl Victim {
 
     fn call(&mut self) -> String {
         self.scene.door.act(&json!({ "action": "call", "to": ["front"] })).unwrap();
-        let offer = self.scene.core.wait_message("offer");
+        let offer = self.scene.its_offer();
         assert!(!sdp(&offer, "offer").is_empty());
         offer["call_id"].as_str().unwrap().to_owned()
     }

@@ -175,3 +175,16 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_can_tell_causes_apart() {
+        let causes = [Cause::HungUpHere, Cause::HungUpThere, Cause::RingTimeout, Cause::MediaLost];
+        let texts: std::collections::BTreeSet<&str> = causes.into_iter().map(Cause::text).collect();
+        assert_eq!(texts.len(), causes.len());
+        assert!(texts.iter().all(|text| !text.is_empty()));
+    }
+}

@@ -13,6 +13,7 @@ use super::feedback;
 use super::id::CallRef;
 use super::phone::Phone;
 use super::session::Change;
+use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
 
@@ -109,6 +110,8 @@ impl Phone {
     /// call ends here.
     pub fn let_go(&mut self, cx: &mut Context, call: CallRef, cause: Cause) {
         let Some(found) = self.calls.get_mut(call) else { return };
+        // A caller whose Offer was refused may send a better one under the same id.
+        let may_come_again = cx.settings.mode == Mode::MultiPipe && matches!(found.state, State::Incoming(_));
         let (told, answered) = match std::mem::replace(&mut found.state, State::Releasing) {
             // The core has not heard of it.
             State::Preparing => (false, false),
@@ -125,7 +128,9 @@ impl Phone {
         cx.timers.stop_call(call);
         self.drop_adoption(cx, &leg);
         if told && !id.as_str().is_empty() {
-            self.remember(cx, &id);
+            if !may_come_again {
+                self.remember(cx, &id);
+            }
             if answered {
                 // On `MultiPipe` no Idle may come for a call that ends here. One that
                 // was not taken over in the end goes on elsewhere.

@@ -521,10 +521,13 @@ impl Model {
             if matches!(call.state, State::Wait { .. } | State::Talk { .. }) {
                 self.busy.retain(|known| *known != call.id);
             }
-            self.let_go.retain(|(known, _)| *known != call.id);
-            self.let_go.push((call.id.clone(), self.now));
-            if self.let_go.len() > FORMER {
-                self.let_go.remove(0);
+            // A caller whose Offer was refused may send a better one under the same id.
+            if self.pipes == Pipes::One || !matches!(call.state, State::In { .. }) {
+                self.let_go.retain(|(known, _)| *known != call.id);
+                self.let_go.push((call.id.clone(), self.now));
+                if self.let_go.len() > FORMER {
+                    self.let_go.remove(0);
+                }
             }
         }
         if bye && self.registered {
