@@ -1,13 +1,12 @@
 //! One peer connection of the library, made and negotiated.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{
@@ -46,8 +45,6 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// ICE tries for half a minute before it gives up (library defaults: 5 s and
 /// 25 s); this many checks outlast that at any interval.
 const CHECKS: u16 = u16::MAX;
-/// Where names ending in `.local` are asked for (RFC 6762 section 3).
-const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 
 /// What the library reports to the peer's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +154,6 @@ impl Connection {
                     .with_host_acceptance_min_wait(Some(Duration::ZERO))
                     .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
                     .with_include_loopback_candidate(true)
-                    .with_multicast_dns_mode(multicast_dns())
                     .build(),
             )
             .with_runtime(Arc::clone(&runtime) as Arc<dyn Runtime>)
@@ -336,15 +332,6 @@ fn local_track(codec: Codec, ssrc: u32) -> Arc<dyn TrackLocal> {
         RtpCodecKind::Audio,
         vec![encoding],
     )))
-}
-
-/// Browsers hide their addresses behind names that only multicast DNS knows
-/// (RFC 8828 section 5.2). Where multicast has no way out, on a network without
-/// a default route, the library would fail as a whole: there it goes without.
-fn multicast_dns() -> MulticastDnsMode {
-    let any = Ipv4Addr::UNSPECIFIED;
-    let joined = UdpSocket::bind((any, 0)).and_then(|socket| socket.join_multicast_v4(&MDNS_GROUP, &any));
-    if joined.is_ok() { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled }
 }
 
 /// Where to bind: what the settings name, else every usable address, with

@@ -25,7 +25,7 @@ pub struct Network {
 /// An end of the cable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum End {
-    /// Where the box is: its own interface is off.
+    /// Where the box is: its own interface is off, its routes are gone.
     Near,
     /// The other one: the box only sees that nothing carries.
     Far,
@@ -73,10 +73,11 @@ impl Network {
         self.ip(end, &["link", "set", "cable", "down"]);
     }
 
-    /// Plugs it in. There is no default route: a box and its core may be alone
-    /// on a network that leads nowhere else.
+    /// Plugs it in; as a DHCP client does, sets the default route, which went
+    /// with the interface. Without one the WebRTC library prepares no call.
     pub fn plug(&self, end: End) {
         self.ip(end, &["link", "set", "cable", "up"]);
+        self.ip(end, &["route", "replace", "default", "dev", "cable"]);
     }
 
     fn ip(&self, end: End, arguments: &[&str]) {
