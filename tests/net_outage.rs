@@ -148,6 +148,9 @@ fn a_call_lives_through_a_cut(end: End) {
     let mut core = core(&network, &script);
     let (_relay, port) = relay(&network, &core, folder.path());
     let config = Config {
+        // On `Pipe` the call's fate would be what the core says of it on the next
+        // stream (`tests/e2e_adoption.rs`); this is about the media alone.
+        mode: "multi-pipe",
         audio: ("synth:tone=440".to_owned(), format!("wav:{}", here.display())),
         ..config(&format!("http://{FAR}:{port}"))
     };

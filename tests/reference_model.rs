@@ -76,7 +76,13 @@ fn step() -> impl Strategy<Value = Step> {
 /// Runs many cases; the shortest failing one as a story.
 fn compare(pipes: Pipes, settings: &Settings, seen: &RefCell<BTreeMap<Shown, u64>>) -> Result<(), String> {
     let cases = std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap());
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    // Enough that no step is left that the story does not need.
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 100_000,
+        ..ProptestConfig::default()
+    };
     let result = TestRunner::new(config).run(&vec(step(), 1..60), |steps| {
         let mut pair = Pair::new(pipes, settings.clone());
         for step in &steps {
