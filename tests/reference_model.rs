@@ -17,7 +17,7 @@ use model::{Pipes, Shown, Word};
 use pair::{Pair, Step, Who, settings};
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof};
-use proptest::test_runner::{TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 const CASES: u32 = 3000;
 
@@ -74,7 +74,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Runs many cases; the shortest failing one as a story.
-fn compare(pipes: Pipes, settings: &Settings, seen: &RefCell<BTreeMap<Shown, u64>>) -> Result<(), String> {
+fn compare(
+    pipes: Pipes,
+    settings: &Settings,
+    chance: Option<TestRng>,
+    seen: &RefCell<BTreeMap<Shown, u64>>,
+) -> Result<(), String> {
     let cases = std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap());
     // Enough that no step is left that the story does not need.
     let config = ProptestConfig {
@@ -83,7 +88,11 @@ fn compare(pipes: Pipes, settings: &Settings, seen: &RefCell<BTreeMap<Shown, u64
         max_shrink_iters: 100_000,
         ..ProptestConfig::default()
     };
-    let result = TestRunner::new(config).run(&vec(step(), 1..60), |steps| {
+    let mut runner = match chance {
+        Some(chance) => TestRunner::new_with_rng(config, chance),
+        None => TestRunner::new(config),
+    };
+    let result = runner.run(&vec(step(), 1..60), |steps| {
         let mut pair = Pair::new(pipes, settings.clone());
         for step in &steps {
             pair.step(step).map_err(TestCaseError::fail)?;
@@ -99,7 +108,7 @@ fn compare(pipes: Pipes, settings: &Settings, seen: &RefCell<BTreeMap<Shown, u64
 
 fn agree(pipes: Pipes) {
     let seen = RefCell::default();
-    if let Err(story) = compare(pipes, &settings(pipes), &seen) {
+    if let Err(story) = compare(pipes, &settings(pipes), None, &seen) {
         panic!("the box and the model disagree; {story}");
     }
     println!("{seen:?}");
@@ -140,7 +149,9 @@ fn a_box_that_differs_is_found_and_told_shortly() {
         ("waits too long for media", Pipes::Many, lasting),
         ("takes no calls", Pipes::One, closed),
     ] {
-        let story = compare(pipes, &settings, &RefCell::default()).expect_err(name);
+        // How short a story gets is a matter of luck: it is the same luck every time.
+        let chance = Some(TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let story = compare(pipes, &settings, chance, &RefCell::default()).expect_err(name);
         println!("{name}: {story}\n");
         let steps: usize = story.split(' ').next().unwrap().parse().unwrap();
         assert!(steps <= 8, "{name}: {story}");
