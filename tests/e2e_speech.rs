@@ -18,12 +18,37 @@ use std::time::Duration;
 use support::appliance::{Appliance, CALLEE, Config};
 use support::cable::Cable;
 use support::core::{Core, CoreOptions};
-use support::{one_at_a_time, score::score, speech};
+use support::score::{Score, score};
+use support::{one_at_a_time, speech};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Outgoing,
     Incoming,
+}
+
+/// PulseAudio's null sinks stall now and then, mostly when they wake up, for
+/// longer than this. Behind a stall a call has delay to give up, and a score
+/// that compares pieces at one delay each says nothing of the voice.
+const STALL_MS: f64 = 50.0;
+
+/// Speaks into the call and scores what comes back.
+fn measure(appliance: &Appliance, cable: &Cable, wav: &Path, way: Way, codec: &str) -> Score {
+    let recording = cable.listen();
+    let mut speaker = cable.speak(wav);
+    support::wait_for(Duration::from_secs(30), "end of the speech", || {
+        speaker.exited().map_or_else(|| Err("still speaking".to_owned()), Ok)
+    });
+    // The echo of the last word is still on its way.
+    thread::sleep(Duration::from_millis(1500));
+    // Kept, so that a person can listen to what a score says.
+    let heard = support::cache().join(format!("heard-{way:?}-{codec}.wav"));
+    std::fs::copy(recording.finish(), &heard).expect("a copy of the recording");
+    let status = appliance.status().expect("a status");
+    assert_eq!(status["call"], "in-call", "the call ended by itself: {status}");
+    let found = score(wav, &heard);
+    println!("{codec}: {found:?}, {}", status["audio"]);
+    found
 }
 
 fn speech_comes_back(way: Way, codec: &'static str, wav: &Path, at_least: f64) {
@@ -45,21 +70,18 @@ fn speech_comes_back(way: Way, codec: &'static str, wav: &Path, at_least: f64) {
     let negotiated = connected["codec"].as_str().unwrap_or_default().to_lowercase();
     assert_eq!(negotiated, codec, "the call was to use {codec}");
 
-    let recording = cable.listen();
-    let mut speaker = cable.speak(wav);
-    support::wait_for(Duration::from_secs(30), "end of the speech", || {
-        speaker.exited().map_or_else(|| Err("still speaking".to_owned()), Ok)
-    });
-    // The echo of the last word is still on its way.
-    thread::sleep(Duration::from_millis(1500));
-    // Kept, so that a person can listen to what a score says.
-    let heard = support::cache().join(format!("heard-{way:?}-{codec}.wav"));
-    std::fs::copy(recording.finish(), &heard).expect("a copy of the recording");
-
+    let mut found = measure(&appliance, &cable, wav, way, codec);
+    for _ in 0..2 {
+        if found.delay_change_ms <= STALL_MS {
+            break;
+        }
+        println!(
+            "void: the sound server stalled, the delay changed by {} ms; once more",
+            found.delay_change_ms
+        );
+        found = measure(&appliance, &cable, wav, way, codec);
+    }
     let status = appliance.status().expect("a status");
-    assert_eq!(status["call"], "in-call", "the call ended by itself: {status}");
-    let found = score(wav, &heard);
-    println!("{codec}: {found:?}, {}", status["audio"]);
     assert!(found.stoi >= at_least, "{codec}: STOI {} is under {at_least}; {status}", found.stoi);
     assert!((-6.0..=6.0).contains(&found.gain_db), "{codec}: level changed by {} dB", found.gain_db);
 
