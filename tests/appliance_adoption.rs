@@ -5,53 +5,17 @@
 
 mod appliance_support;
 
-use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, ms, number, secs, settings};
+use appliance_support::outage::{answer, back, connected, cut, cut_again, in_call, is_open, pipe};
+use appliance_support::{ANSWER, Bench, FAMILY, OFFER, ms, secs, settings};
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{AudioCommand, Command, MediaCommand, Role};
 use callbox::appliance::event::{
-    Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, Message, SessionEvent, SystemEvent,
+    Body, ErrorCode, MediaErrorKind, MediaEvent, Message, SessionEvent, SystemEvent,
 };
 use callbox::appliance::id::PeerId;
-use callbox::appliance::settings::{BackoffSettings, CallSettings, Mode, Settings};
+use callbox::appliance::settings::{BackoffSettings, CallSettings, Settings};
 use callbox::appliance::status::CallStatus;
 use callbox::appliance::tone::Tone;
-
-fn with(mode: Mode) -> Bench {
-    // No back-off: when to connect again is another test's business.
-    let backoff = BackoffSettings { base: ms(0), ..BackoffSettings::default() };
-    Bench::ready(Settings { mode, backoff, ..settings() })
-}
-
-fn pipe() -> Bench {
-    with(Mode::Pipe)
-}
-
-/// The stream breaks; a new one is asked for at once.
-fn cut(bench: &mut Bench) {
-    bench.take();
-    bench.closed(CloseReason::Lost);
-    bench.pass(ms(1));
-    assert_eq!(bench.connects().len(), 1);
-}
-
-/// The next stream is up; nothing is said on it yet.
-fn back(bench: &mut Bench) {
-    bench.prepare_all();
-    bench.take();
-    bench.session(SessionEvent::Opened);
-}
-
-fn in_call(bench: &mut Bench, id: &str, number_: Option<&str>) {
-    bench.message(id, Body::InCall { msisdn: number_.map(number) });
-}
-
-fn connected() -> MediaEvent {
-    MediaEvent::Connected { codec: "opus".to_owned() }
-}
-
-fn answer(bench: &mut Bench, id: &str) {
-    bench.message(id, Body::Answer { sdp: ANSWER.to_owned() });
-}
 
 /// Talking, the stream broke, and the new core's InCall has been answered by
 /// an Offer: old peer, new peer, the call's id.
@@ -76,10 +40,6 @@ fn an_offer_that_media_had_not_answered_is_counted_as_lost_with_its_stream() {
     in_call(&mut bench, &id, Some(FAMILY));
     assert!(bench.sent_offer().is_some());
     assert_eq!(bench.counter("renegotiation-unanswered"), 1);
-}
-
-fn is_open(bench: &Bench, peer: PeerId) -> bool {
-    bench.peers[&peer]
 }
 
 #[test]
@@ -139,12 +99,6 @@ fn two_outages_in_a_row_and_two_adoptions() {
     assert_eq!(bench.connected, [(third, Role::Talk)]);
     assert_eq!(bench.counter("calls-adopted"), 2);
     bench.still_works();
-}
-
-/// The attempt to connect fails, and another is made.
-fn cut_again(bench: &mut Bench) {
-    bench.closed(CloseReason::Unreachable);
-    bench.pass(ms(1));
 }
 
 #[test]
@@ -402,227 +356,6 @@ fn an_offer_of_the_core_while_adopting_is_about_the_new_media() {
     assert!(is_open(&bench, old));
     answer(&mut bench, &id);
     assert_eq!(bench.connected, [(new, Role::Talk)]);
-    bench.still_works();
-}
-
-#[test]
-fn the_core_may_have_an_id_of_its_own() {
-    let mut bench = pipe();
-    let (_, id) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    in_call(&mut bench, "the-cores-own", Some(FAMILY));
-    let (offered, _, sdp) = bench.sent_offer().unwrap();
-    assert_eq!(offered.0, "the-cores-own");
-    let new = bench.peer_of(&sdp);
-    answer(&mut bench, "the-cores-own");
-    bench.media(new, connected());
-    assert_eq!(bench.box_.status().call_id.unwrap().0, "the-cores-own");
-    // A Bye for the leg that is gone.
-    bench.message(&id, Body::Bye);
-    assert_eq!(bench.call(), CallStatus::InCall);
-    bench.pass(secs(5));
-    bench.message("the-cores-own", Body::Bye);
-    assert_eq!(bench.call(), CallStatus::Releasing);
-    bench.still_works();
-}
-
-#[test]
-fn somebody_elses_call_is_never_taken_over() {
-    let others = [("other", Some(NEIGHBOUR)), ("other", None), ("", Some(NEIGHBOUR))];
-    for (id, from) in others {
-        let mut bench = pipe();
-        let (old, _) = bench.talk();
-        cut(&mut bench);
-        back(&mut bench);
-        in_call(&mut bench, id, from);
-        assert_eq!(bench.sent(), vec![], "{id:?} {from:?}");
-        assert!(bench.box_.status().busy_elsewhere);
-        bench.pass(secs(100));
-        assert_eq!(bench.call(), CallStatus::InCall, "as long as there is sound");
-        bench.media(old, MediaEvent::Quiet);
-        assert_eq!(
-            (bench.call(), bench.sent()),
-            (CallStatus::Releasing, vec![]),
-            "a Bye would end the other"
-        );
-        bench.still_works();
-    }
-}
-
-#[test]
-fn hanging_up_beside_somebody_elses_call_says_nothing() {
-    let mut bench = pipe();
-    bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    in_call(&mut bench, "other", Some(NEIGHBOUR));
-    bench.press("hangup");
-    bench.pass(secs(60));
-    assert_eq!(bench.sent(), vec![]);
-    bench.still_works();
-}
-
-#[test]
-fn idle_ends_the_call_after_a_moment_unless_an_in_call_comes() {
-    let mut bench = pipe();
-    bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    bench.message("", Body::Idle);
-    bench.pass(secs(5) - ms(1));
-    assert_eq!(bench.call(), CallStatus::InCall);
-    bench.pass(ms(1));
-    assert_eq!((bench.call(), bench.tone), (CallStatus::Releasing, Some(Tone::Congestion)));
-    assert_eq!(bench.sent(), vec![], "there is nothing to end at the core");
-    bench.still_works();
-    let mut bench = pipe();
-    let (_, id) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    bench.message("", Body::Idle);
-    bench.pass(secs(3));
-    in_call(&mut bench, &id, Some(FAMILY));
-    let (_, _, sdp) = bench.sent_offer().unwrap();
-    let new = bench.peer_of(&sdp);
-    answer(&mut bench, &id);
-    bench.media(new, connected());
-    bench.pass(secs(60));
-    assert_eq!(bench.call(), CallStatus::InCall);
-    bench.still_works();
-}
-
-#[test]
-fn an_offer_after_idle_is_a_new_call_and_one_without_it_a_renegotiation() {
-    let mut bench = pipe();
-    let (old, _) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    bench.message("", Body::Idle);
-    bench.take();
-    bench.offer("new", Some(NEIGHBOUR));
-    assert!(!is_open(&bench, old));
-    assert_eq!((bench.call(), bench.sent_byes()), (CallStatus::Incoming, vec![]));
-    assert_eq!(bench.box_.status().peer, Some(number(NEIGHBOUR)));
-    bench.still_works();
-    let mut bench = pipe();
-    let (old, id) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    bench.offer(&id, None);
-    assert_eq!(bench.peer_told(|command| matches!(command, MediaCommand::Renegotiate { .. })), Some(old));
-    bench.message("", Body::Idle);
-    bench.pass(secs(60));
-    assert_eq!(bench.call(), CallStatus::InCall, "the core knows of it after all");
-    bench.still_works();
-}
-
-#[test]
-fn a_core_that_says_nothing_leaves_the_call_as_it_was() {
-    let mut bench = pipe();
-    let (_, id) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    bench.pass(secs(60));
-    assert_eq!((bench.call(), bench.sent()), (CallStatus::InCall, vec![]));
-    in_call(&mut bench, "other", Some(NEIGHBOUR));
-    bench.message("", Body::Idle);
-    bench.pass(secs(60));
-    assert_eq!(bench.call(), CallStatus::InCall);
-    bench.press("hangup");
-    assert_eq!(bench.sent_byes(), [id]);
-    bench.still_works();
-}
-
-#[test]
-fn with_multi_pipe_nothing_is_said_and_a_hang_up_in_the_gap_is_told() {
-    let mut bench = with(Mode::MultiPipe);
-    let (old, id) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    in_call(&mut bench, &id, Some(FAMILY));
-    bench.message(&id, Body::Idle);
-    bench.pass(secs(100));
-    assert_eq!((bench.call(), bench.sent()), (CallStatus::InCall, vec![]));
-    assert!(is_open(&bench, old));
-    cut(&mut bench);
-    bench.press("hangup");
-    bench.pass(secs(15));
-    for _ in 0..4 {
-        cut_again(&mut bench);
-        bench.pass(secs(15));
-    }
-    back(&mut bench);
-    assert_eq!(bench.sent_byes(), [id], "after a minute too");
-    bench.still_works();
-}
-
-#[test]
-fn a_hang_up_in_the_gap_is_told_once_the_core_speaks_of_that_call() {
-    for (core_id, from) in [(true, Some(FAMILY)), (true, None), (false, Some(FAMILY))] {
-        let mut bench = pipe();
-        let (_, id) = bench.talk();
-        cut(&mut bench);
-        bench.press("hangup");
-        back(&mut bench);
-        assert_eq!(bench.sent(), vec![]);
-        let said = if core_id { id.as_str() } else { "" };
-        in_call(&mut bench, said, from);
-        assert_eq!(bench.sent_byes(), [id]);
-        assert_eq!(bench.sent_offer(), None);
-        bench.message("", Body::Idle);
-        assert!(!bench.box_.status().busy_elsewhere);
-        bench.still_works();
-    }
-}
-
-#[test]
-fn a_hang_up_before_the_first_word_waits_for_it() {
-    let mut bench = pipe();
-    let (_, id) = bench.talk();
-    cut(&mut bench);
-    back(&mut bench);
-    bench.press("hangup");
-    assert_eq!(bench.sent(), vec![]);
-    in_call(&mut bench, &id, Some(FAMILY));
-    assert_eq!(bench.sent_byes(), [id]);
-    bench.still_works();
-}
-
-#[test]
-fn a_hang_up_in_the_gap_never_hits_another_call() {
-    let first_words: [(&str, Body); 5] = [
-        ("new", Body::Offer { sdp: OFFER.to_owned(), msisdn: Some(number(FAMILY)) }),
-        ("", Body::Offer { sdp: OFFER.to_owned(), msisdn: None }),
-        ("", Body::Idle),
-        ("other", Body::InCall { msisdn: Some(number(NEIGHBOUR)) }),
-        ("other", Body::InCall { msisdn: None }),
-    ];
-    for (id, body) in first_words {
-        let mut bench = pipe();
-        bench.talk();
-        cut(&mut bench);
-        bench.press("hangup");
-        bench.close_all();
-        back(&mut bench);
-        bench.message(id, body.clone());
-        bench.pass(secs(4));
-        bench.message("", Body::InCall { msisdn: Some(number(FAMILY)) });
-        bench.pass(secs(4));
-        assert_eq!(bench.sent_byes(), Vec::<String>::new(), "{body:?}");
-        bench.still_works();
-    }
-    // Nor a call that the next visitor makes before the core has spoken.
-    let mut bench = pipe();
-    bench.talk();
-    cut(&mut bench);
-    bench.press("hangup");
-    bench.close_all();
-    back(&mut bench);
-    let (_, id) = bench.call_out();
-    bench.pass(secs(10));
-    in_call(&mut bench, &id, Some(FAMILY));
-    assert_eq!(bench.sent_byes(), Vec::<String>::new());
     bench.still_works();
 }
 

@@ -1,41 +1,22 @@
 //! The session to the voice core: a box that nobody looks after must come back
 //! by itself from whatever the network, the core or the token server does,
 //! and thousands of them must not come back at the same instant.
-#![allow(clippy::expect_used, reason = "helpers of tests, which the lint does not see")]
 
 mod appliance_support;
 
+use appliance_support::outage::{faults, until_connect};
 use appliance_support::{ANSWER, Bench, ms, secs, settings};
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{
-    AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
+    AudioCommand, Command, LineCommand, MediaCommand, Refusal, SessionCommand,
 };
-use callbox::appliance::event::{
-    Body, Clock, CloseReason, Event, LineEvent, MediaEvent, SessionEvent, SystemEvent,
-};
+use callbox::appliance::event::{Body, CloseReason, Event, LineEvent, MediaEvent, SessionEvent, SystemEvent};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::id::RequestId;
 use callbox::appliance::indicator::Pattern;
-use callbox::appliance::settings::{BackoffSettings, KeepAlive, Mode, SessionSettings, Settings};
+use callbox::appliance::settings::{BackoffSettings, Mode, Settings};
 use callbox::appliance::status::{CallStatus, SessionStatus};
 use callbox::appliance::tone::Tone;
-
-fn faults(bench: &Bench) -> Vec<Fault> {
-    bench.box_.status().faults.into_iter().map(|fault| fault.fault).collect()
-}
-
-/// Seconds until the next Connect.
-fn until_connect(bench: &mut Bench) -> f64 {
-    bench.take();
-    let from = bench.now;
-    while bench.connects().is_empty() {
-        assert!(bench.now - from < secs(600), "it never connects again");
-        let (at, _) = bench.box_.poll_timeout().expect("no timer");
-        bench.pass(at - bench.now);
-        bench.prepare_all();
-    }
-    (bench.now - from).as_secs_f64()
-}
 
 #[test]
 fn switched_on_it_connects_prepares_and_sets_every_lamp_and_output() {
@@ -173,132 +154,6 @@ fn waits_grow_to_the_ceiling_are_spread_evenly_and_start_afresh_when_healthy() {
 }
 
 #[test]
-fn a_refused_token_is_renewed_once_at_once_and_then_no_more_than_once_a_minute() {
-    let mut bench = Bench::ready(settings());
-    bench.closed(CloseReason::Unauthenticated);
-    assert_eq!(bench.connects(), [true]);
-    assert_eq!(faults(&bench), []);
-    bench.session(SessionEvent::Sent);
-    bench.closed(CloseReason::Unauthenticated);
-    assert_eq!(faults(&bench), [Fault::CredentialsRefused]);
-    for _ in 0..5 {
-        let wait = until_connect(&mut bench);
-        assert!((60.0..=120.0).contains(&wait), "{wait} s");
-        assert_eq!(bench.connects(), [true]);
-        bench.session(SessionEvent::Sent);
-        bench.closed(CloseReason::Unauthenticated);
-    }
-    until_connect(&mut bench);
-    bench.session(SessionEvent::Opened);
-    assert_eq!(faults(&bench), []);
-    // A day later it may be renewed at once again.
-    bench.pass(secs(86_400));
-    bench.take();
-    bench.closed(CloseReason::Unauthenticated);
-    assert_eq!(bench.connects(), [true]);
-}
-
-#[test]
-fn a_core_that_ends_each_stream_with_its_token_is_met_with_a_new_one_at_once() {
-    let mut bench = Bench::ready(settings());
-    for _ in 0..20 {
-        bench.pass(secs(4));
-        bench.take();
-        bench.closed(CloseReason::Unauthenticated);
-        assert_eq!(bench.connects(), [true]);
-        bench.session(SessionEvent::Sent);
-        bench.session(SessionEvent::Opened);
-        assert_eq!(faults(&bench), []);
-    }
-    // One that opens streams and refuses the token right after that is not.
-    bench.closed(CloseReason::Unauthenticated);
-    assert!((60.0..=120.0).contains(&until_connect(&mut bench)));
-}
-
-#[test]
-fn a_token_that_outlived_itself_while_the_core_forbade_is_renewed_at_once() {
-    let mut bench = Bench::ready(settings());
-    for _ in 0..3 {
-        bench.closed(CloseReason::PermissionDenied);
-        until_connect(&mut bench);
-        assert_eq!(bench.connects(), [false]);
-        bench.take();
-    }
-    bench.closed(CloseReason::Unauthenticated);
-    assert_eq!(bench.connects(), [true]);
-}
-
-#[test]
-fn refused_credentials_never_cause_more_than_one_token_request_a_minute() {
-    for reason in [CloseReason::TokenRefused, CloseReason::PermissionDenied] {
-        let mut bench = Bench::new(settings());
-        for _ in 0..5 {
-            bench.closed(reason);
-            let wait = until_connect(&mut bench);
-            assert!((60.0..=120.0).contains(&wait), "{reason:?}: {wait} s");
-        }
-    }
-    // A core that refuses only after the time at which others are registered.
-    let mut bench = Bench::ready(settings());
-    let start = bench.now;
-    let mut renewals = 0;
-    while bench.now - start < secs(1200) {
-        renewals += bench.connects().iter().filter(|renew| **renew).count();
-        bench.take();
-        if bench.session_status() == SessionStatus::Offline {
-            until_connect(&mut bench);
-            continue;
-        }
-        bench.session(SessionEvent::Sent);
-        bench.pass(ms(1500));
-        bench.closed(CloseReason::Unauthenticated);
-    }
-    assert!((5..=21).contains(&renewals), "{renewals} token requests in 20 minutes");
-    assert_eq!(faults(&bench), [Fault::CredentialsRefused]);
-    let flaps = bench.kinds.iter().filter(|kind| kind["kind"] == "fault-cleared").count();
-    assert_eq!(flaps, 0, "a slow refusal must not look like a cure");
-}
-
-#[test]
-fn a_new_token_is_asked_for_once_however_long_the_core_cannot_be_reached_with_it() {
-    for reason in [CloseReason::Unreachable, CloseReason::RateLimited, CloseReason::NameNotResolved] {
-        let mut bench = Bench::ready(settings());
-        bench.closed(CloseReason::Unauthenticated);
-        assert_eq!(bench.connects(), [true]);
-        // Without a token there is nothing to show: it is still asked for.
-        bench.take();
-        bench.closed(CloseReason::TokenUnavailable);
-        until_connect(&mut bench);
-        assert_eq!(bench.connects(), [true]);
-        for attempt in 0..5 {
-            bench.take();
-            bench.closed(reason);
-            until_connect(&mut bench);
-            assert_eq!(bench.connects(), [false], "{reason:?}, attempt {attempt}");
-        }
-        bench.take();
-        bench.closed(CloseReason::Unauthenticated);
-        until_connect(&mut bench);
-        assert_eq!(bench.connects(), [true], "{reason:?}: the new one is refused too");
-    }
-}
-
-#[test]
-fn a_token_had_at_last_and_refused_by_the_core_is_not_renewed_within_the_minute() {
-    let mut bench = Bench::new(settings());
-    bench.closed(CloseReason::TokenRefused);
-    until_connect(&mut bench);
-    bench.take();
-    // The token server gives one again; the core does not take it.
-    bench.session(SessionEvent::Sent);
-    bench.closed(CloseReason::Unauthenticated);
-    assert!(bench.connects().is_empty(), "at once again");
-    let wait = until_connect(&mut bench);
-    assert!((60.0..=120.0).contains(&wait), "{wait} s");
-    assert_eq!(bench.connects(), [true]);
-}
-
-#[test]
 fn a_core_that_asks_for_less_gets_less() {
     let backoff = BackoffSettings { rate_limit: secs(90), ..BackoffSettings::default() };
     let mut bench = Bench::new(Settings { backoff, ..settings() });
@@ -326,33 +181,6 @@ fn a_call_outlives_the_loss_of_its_session() {
     bench.take();
     bench.press("hangup");
     assert_eq!(bench.sent_byes(), [id]);
-    bench.still_works();
-}
-
-#[test]
-fn tokens_that_end_or_are_refused_do_not_touch_a_call() {
-    let mut bench = Bench::ready(settings());
-    let (peer, _) = bench.talk();
-    for reason in [CloseReason::Unauthenticated, CloseReason::TokenRefused, CloseReason::TokenUnavailable] {
-        bench.closed(reason);
-        // Longer than the pause after a refusal: no lamp, sound or message of the call changes.
-        for _ in 0..3 {
-            if bench.connects().is_empty() {
-                until_connect(&mut bench);
-            }
-            bench.take();
-            bench.closed(reason);
-        }
-        until_connect(&mut bench);
-        bench.take();
-        bench.session(SessionEvent::Opened);
-        assert_eq!(
-            (bench.call(), bench.connected.as_slice()),
-            (CallStatus::InCall, [(peer, Role::Talk)].as_slice()),
-            "{reason:?}"
-        );
-        assert!(bench.peers[&peer] && bench.sent().is_empty(), "{reason:?}");
-    }
     bench.still_works();
 }
 
@@ -558,204 +386,4 @@ fn a_new_session_does_not_hide_that_offers_must_wait() {
     assert_eq!(faults(&bench), [Fault::RateLimited]);
     bench.pass(secs(30));
     assert_eq!(faults(&bench), []);
-}
-
-fn with_tls() -> Settings {
-    let session = SessionSettings { needs_time: true, ..SessionSettings::default() };
-    Settings { session, ..settings() }
-}
-
-fn clock(bench: &mut Bench, unix: u64, known: bool) {
-    bench.system(SystemEvent::Clock(Clock { unix: secs(unix), known }));
-}
-
-const TODAY: u64 = 1_800_000_000;
-
-#[test]
-fn a_clock_in_1970_is_waited_for_and_said_and_the_session_begins_when_it_is_set() {
-    let mut bench = Bench::new(with_tls());
-    assert!(bench.connects().is_empty(), "before the clock has spoken");
-    clock(&mut bench, 3, false);
-    bench.prepare_all();
-    assert_eq!((bench.session_status(), faults(&bench)), (SessionStatus::Offline, vec![Fault::ClockNotSet]));
-    let detail = bench.box_.status().session_detail;
-    assert!(detail.starts_with("waiting for the time"), "{detail}");
-    assert_eq!((bench.lamp("status"), bench.lamp("fault")), (Pattern::DoubleFlash, Pattern::DoubleFlash));
-    bench.pass(secs(300));
-    // Neither a link nor a clock that moves about in 1970 is the time.
-    bench.system(SystemEvent::AddressesChanged);
-    bench.prepare_all();
-    clock(&mut bench, 100, false);
-    bench.pass(secs(299));
-    assert!(bench.connects().is_empty());
-    clock(&mut bench, TODAY, true);
-    assert!(until_connect(&mut bench) <= 1.0);
-    bench.session(SessionEvent::Sent);
-    bench.session(SessionEvent::Opened);
-    assert_eq!((bench.session_status(), faults(&bench)), (SessionStatus::Registered, vec![]));
-    bench.still_works();
-}
-
-#[test]
-fn with_the_time_known_at_the_start_or_without_tls_nothing_is_waited_for() {
-    let mut bench = Bench::new(with_tls());
-    clock(&mut bench, TODAY, true);
-    assert_eq!(bench.connects(), [false]);
-    let mut bench = Bench::new(settings());
-    clock(&mut bench, 3, false);
-    assert_eq!(bench.connects(), [false]);
-    assert_eq!(faults(&bench), [Fault::ClockNotSet]);
-    bench.closed(CloseReason::Unreachable);
-    assert!(until_connect(&mut bench) <= 1.0);
-}
-
-#[test]
-fn a_time_that_never_comes_does_not_keep_a_box_away_for_good() {
-    let mut bench = Bench::new(with_tls());
-    clock(&mut bench, 3, false);
-    for _ in 0..4 {
-        let wait = until_connect(&mut bench);
-        assert!((600.0..=660.0).contains(&wait), "{wait} s");
-        bench.closed(CloseReason::CertificateRefused);
-        assert_eq!(faults(&bench), [Fault::CertificateRefused, Fault::ClockNotSet]);
-        assert_eq!(bench.box_.status().session_detail, "waiting for the time: CertificateRefused");
-    }
-    // Even where nothing ever tells what the clock says.
-    let mut bench = Bench::new(with_tls());
-    assert!(until_connect(&mut bench) <= 600.0);
-}
-
-#[test]
-fn a_clock_that_is_set_cuts_the_wait_for_a_good_certificate_short() {
-    for seed in 0..20 {
-        let mut bench = Bench::seeded(with_tls(), seed);
-        clock(&mut bench, TODAY, true);
-        for _ in 0..8 {
-            bench.closed(CloseReason::CertificateRefused);
-            until_connect(&mut bench);
-        }
-        bench.closed(CloseReason::CertificateRefused);
-        clock(&mut bench, TODAY + 86_400, true);
-        assert!(until_connect(&mut bench) <= 1.0);
-        // Who asked to be left in peace is.
-        bench.closed(CloseReason::TokenRefused);
-        clock(&mut bench, TODAY, true);
-        assert!(until_connect(&mut bench) >= 60.0);
-    }
-}
-
-#[test]
-fn a_clock_that_jumps_moves_no_timer_and_touches_neither_session_nor_call() {
-    let mut bench = Bench::new(with_tls());
-    clock(&mut bench, TODAY, true);
-    bench.session(SessionEvent::Sent);
-    bench.session(SessionEvent::Opened);
-    bench.prepare_all();
-    let (peer, _) = bench.talk();
-    bench.closed(CloseReason::Lost);
-    until_connect(&mut bench);
-    bench.session(SessionEvent::Opened);
-    bench.media(peer, MediaEvent::Interrupted);
-    bench.take();
-    for unix in [0, u64::MAX, TODAY, TODAY * 2, TODAY - 3600] {
-        let before = (bench.box_.poll_timeout(), bench.session_status(), bench.call());
-        clock(&mut bench, unix, unix >= TODAY - 3600);
-        let after = (bench.box_.poll_timeout(), bench.session_status(), bench.call());
-        assert_eq!(before, after, "at {unix}");
-    }
-    let others: Vec<Command> =
-        bench.take().into_iter().filter(|command| !matches!(command, Command::Line(_))).collect();
-    assert_eq!((others, bench.session_status()), (vec![], SessionStatus::Registered));
-}
-
-/// The paces that the session shell was told, in order.
-fn paces(bench: &mut Bench) -> Vec<KeepAlive> {
-    let told = bench.take().into_iter().filter_map(|command| match command {
-        Command::Session(SessionCommand::KeepAlive(pace)) => Some(pace),
-        _ => None,
-    });
-    told.collect()
-}
-
-#[test]
-fn keep_alive_finds_a_dead_connection_in_five_seconds_in_a_call_and_in_twenty_without() {
-    let idle = KeepAlive::default();
-    assert!(idle.every + idle.timeout <= secs(20));
-    let mut bench = Bench::ready(settings());
-    bench.pass(secs(300));
-    assert_eq!(paces(&mut bench), [], "the shell knows the idle pace");
-    bench.press("call");
-    let told = paces(&mut bench);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].every + told[0].timeout < secs(5), "{told:?}");
-    bench.press("hangup");
-    bench.close_all();
-    bench.pass(secs(10));
-    assert_eq!(paces(&mut bench), [idle]);
-    // A box set to be quick is not slowed down by a call.
-    let idle = KeepAlive { every: secs(1), timeout: ms(500) };
-    let mut bench = Bench::ready(Settings {
-        session: SessionSettings { idle, ..SessionSettings::default() },
-        ..settings()
-    });
-    bench.press("call");
-    assert_eq!(paces(&mut bench), []);
-}
-
-/// The core ends the connection for too many PINGs; the box comes back.
-fn too_many_pings(bench: &mut Bench) {
-    bench.closed(CloseReason::TooManyPings);
-    let wait = until_connect(bench);
-    assert!(wait <= 60.0, "{wait} s: only keep-alive is too often");
-    bench.session(SessionEvent::Opened);
-}
-
-#[test]
-fn keep_alive_that_is_too_often_is_doubled_each_time_and_eased_a_day_later() {
-    let mut bench = Bench::ready(settings());
-    let mut every = vec![];
-    for _ in 0..7 {
-        bench.closed(CloseReason::TooManyPings);
-        assert_eq!(faults(&bench), [Fault::RateLimited]);
-        every.extend(paces(&mut bench).iter().map(|pace| pace.every.as_secs()));
-        assert!(until_connect(&mut bench) <= 60.0, "only keep-alive is too often");
-        bench.session(SessionEvent::Opened);
-    }
-    assert_eq!(every, [20, 40, 80, 160, 320, 330]);
-    bench.take();
-    bench.press("call");
-    let told = paces(&mut bench);
-    assert!(
-        told.iter().all(|pace| pace.every == secs(330)),
-        "a call is no reason to be thrown out: {told:?}"
-    );
-    bench.press("hangup");
-    bench.close_all();
-    bench.pass(secs(3600));
-    assert!(paces(&mut bench).iter().all(|pace| pace.every == secs(330)), "eased too soon");
-    let mut every = vec![];
-    for _ in 0..9 {
-        bench.pass(secs(86_400));
-        every.extend(paces(&mut bench).iter().map(|pace| pace.every.as_millis()));
-    }
-    assert_eq!(every, [165_000, 82_500, 41_250, 20_625, 10_312, 10_000]);
-}
-
-#[test]
-fn the_pace_of_a_call_may_be_too_often_while_that_of_an_idle_box_is_not() {
-    let mut bench = Bench::ready(settings());
-    bench.press("call");
-    let first = paces(&mut bench)[0];
-    too_many_pings(&mut bench);
-    bench.press("hangup");
-    bench.close_all();
-    bench.pass(secs(10));
-    bench.take();
-    bench.pass(secs(1));
-    bench.press("call");
-    assert_eq!(paces(&mut bench), [KeepAlive { every: first.every * 2, ..first }]);
-    bench.press("hangup");
-    bench.close_all();
-    bench.pass(secs(10));
-    assert_eq!(paces(&mut bench), [KeepAlive::default()]);
 }

@@ -7,6 +7,8 @@
     reason = "helpers of tests, which the lint does not see"
 )]
 
+pub mod outage;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 

@@ -19,7 +19,7 @@ const SPEECH: f32 = 0.003;
 const HOLD: u32 = 30;
 
 impl Aec3 {
-    /// Everything is allocated here.
+    /// `sonora` allocates on its way, too.
     pub fn new(noise_suppression: bool) -> Self {
         let stream = StreamConfig::new(48000, 1);
         let config = Config {

@@ -4,10 +4,12 @@
 //!
 //! [`Duplex`] is the whole chain for the audio thread: a reference frame as it
 //! is rendered and a microphone frame go in, a cleaned frame comes out. Nothing
-//! here allocates, blocks or reads a clock after construction.
+//! here blocks or reads a clock, and with [`Own`] nothing allocates after
+//! construction. No call goes through it yet.
 //!
 //! Two cancellers stand behind [`EchoCanceller`]: [`Own`], written for keeping
-//! the near end in double talk, and [`Aec3`], the WebRTC one.
+//! the near end in double talk, and [`Aec3`], the WebRTC one, to compare with:
+//! it allocates now and then, which an audio thread must not.
 
 mod aec3;
 mod bands;
