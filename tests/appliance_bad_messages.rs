@@ -388,3 +388,13 @@ fn a_peer_connection_that_says_twice_that_it_is_prepared_keeps_its_first_word() 
     bench.press("call");
     assert_ne!(bench.sent_offer().unwrap().2, "another");
 }
+
+#[test]
+fn media_that_never_says_that_it_closed_is_counted_and_forgotten() {
+    let mut bench = Bench::ready(settings());
+    for closes in 1..=66_u64 {
+        bench.system(SystemEvent::AddressesChanged);
+        bench.prepare_all();
+        assert_eq!(bench.counter("media-close-unanswered"), closes.saturating_sub(64));
+    }
+}

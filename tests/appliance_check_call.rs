@@ -128,6 +128,18 @@ fn they_go_on_at_the_interval_and_never_later() {
 }
 
 #[test]
+fn they_are_spread_over_the_last_tenth_of_the_interval() {
+    for seed in 0..8 {
+        let mut bench = with(CheckCallSettings { every: HOUR, ..daily() }, Mode::Pipe, seed);
+        let (_, peer, id) = next_check(&mut bench, HOUR);
+        good(&mut bench, peer, &id);
+        bench.close_all();
+        let (waited, ..) = next_check(&mut bench, HOUR + secs(1));
+        assert!(waited >= secs(54 * 60), "{waited:?}");
+    }
+}
+
+#[test]
 fn a_fleet_that_starts_at_once_does_not_call_at_once() {
     let first: Vec<u64> = (0..200)
         .map(|seed| {

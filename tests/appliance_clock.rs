@@ -119,3 +119,13 @@ fn a_clock_that_jumps_moves_no_timer_and_touches_neither_session_nor_call() {
         bench.take().into_iter().filter(|command| !matches!(command, Command::Line(_))).collect();
     assert_eq!((others, bench.session_status()), (vec![], SessionStatus::Registered));
 }
+
+#[test]
+fn a_clock_that_is_wrong_again_and_again_does_not_put_off_the_next_try() {
+    let mut bench = Bench::new(with_tls());
+    clock(&mut bench, 3, false);
+    bench.pass(secs(500));
+    clock(&mut bench, 503, false);
+    let waited = until_connect(&mut bench);
+    assert!(waited <= 101.0, "{waited} s");
+}

@@ -102,3 +102,14 @@ fn there_must_be_two_to_be_joined() {
     bench.talk();
     assert_eq!(bench.ask(Action::Merge), Err(Refusal::NoSecondCall));
 }
+
+#[test]
+fn while_the_second_call_is_being_answered_there_is_nobody_to_join_to() {
+    let mut bench = Bench::ready(swapping());
+    bench.talk();
+    bench.offer("second", Some(NEIGHBOUR));
+    let peer = bench.peer_told(|command| matches!(command, MediaCommand::Check { .. })).expect("no Check");
+    bench.media(peer, MediaEvent::Acceptable);
+    assert_eq!(bench.ask(Action::Swap), Ok(()));
+    assert_eq!(bench.ask(Action::Merge), Err(Refusal::NoSecondCall));
+}

@@ -9,6 +9,7 @@ use callbox::appliance::do_not_disturb::{DoNotDisturb, DoNotDisturbStatus, Windo
 use callbox::appliance::event::{Body, Clock, SystemEvent};
 use callbox::appliance::settings::{AnswerPolicy, IncomingSettings, Settings};
 use callbox::appliance::status::CallStatus;
+use callbox::appliance::timer::Timer;
 use callbox::appliance::wall_clock::{Weekday, Zone};
 use callbox::config::{BoardLoader, Config};
 
@@ -291,4 +292,11 @@ fn mistakes_in_windows_name_the_place_and_the_cure() {
         let found = one(terminal, incoming);
         assert!(found.contains(said), "{found}\n{said}");
     }
+}
+
+#[test]
+fn the_box_wakes_at_a_windows_edge_so_that_status_and_log_tell_of_it() {
+    let mut bench = nights();
+    bench.clock("2026-01-05T20:59:30Z");
+    assert_eq!(bench.box_.poll_timeout(), Some((bench.now + secs(30), Timer::DoNotDisturb)));
 }

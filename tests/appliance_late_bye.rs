@@ -9,6 +9,7 @@ use appliance_support::{FAMILY, NEIGHBOUR, OFFER, number, secs};
 use callbox::appliance::event::Body;
 use callbox::appliance::settings::Mode;
 use callbox::appliance::status::CallStatus;
+use callbox::appliance::timer::Timer;
 
 #[test]
 fn with_multi_pipe_nothing_is_said_and_a_hang_up_in_the_gap_is_told() {
@@ -100,4 +101,10 @@ fn a_hang_up_in_the_gap_never_hits_another_call() {
     in_call(&mut bench, &id, Some(FAMILY));
     assert_eq!(bench.sent_byes(), Vec::<String>::new());
     bench.still_works();
+}
+
+#[test]
+fn where_nobody_hung_up_no_word_is_awaited() {
+    let bench = pipe();
+    assert!(!matches!(bench.box_.poll_timeout(), Some((_, Timer::LateBye))));
 }

@@ -78,7 +78,16 @@ pub(super) fn are_digits(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::are_digits;
+    use super::{TurnedAway, are_digits};
+
+    #[test]
+    fn people_can_tell_reasons_apart() {
+        let reasons =
+            [TurnedAway::Denied, TurnedAway::Hidden, TurnedAway::NotAllowed, TurnedAway::DoNotDisturb];
+        let texts: std::collections::BTreeSet<&str> = reasons.into_iter().map(TurnedAway::text).collect();
+        assert_eq!(texts.len(), reasons.len());
+        assert!(texts.iter().all(|text| !text.is_empty()));
+    }
 
     #[test]
     fn only_the_sixteen_digits_of_dtmf_are_digits() {
