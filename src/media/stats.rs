@@ -60,6 +60,12 @@ pub struct LegStats {
     pub frames_recovered: Counter,
     /// Frames of plain silence: nothing had arrived, or the far end pauses.
     pub frames_silent: Counter,
+    /// Frames of the far end's background while it pauses (DTX, comfort noise).
+    pub frames_comfort: Counter,
+    /// Samples at 48 kHz left out of the sound to make the delay shorter.
+    pub samples_left_out: Counter,
+    /// Samples at 48 kHz put into the sound to make the delay longer.
+    pub samples_put_in: Counter,
     /// Arrived packets lost because the audio thread did not fetch them.
     pub receive_ring_overflows: Counter,
     /// Encoded packets lost because the peer's task did not fetch them.
@@ -68,4 +74,14 @@ pub struct LegStats {
     pub jitter_us: Counter,
     /// Gauge: time a packet waits in the jitter buffer before it is played, ms.
     pub playout_delay_ms: Counter,
+    /// Gauge: the delay after the earliest possible arrival that the jitter buffer aims at, ms.
+    pub target_delay_ms: Counter,
+    /// Gauge: packets between the network and the jitter buffer.
+    pub receive_ring_packets: Counter,
+    /// Gauge: sound in the jitter buffer, ms.
+    pub jitter_buffer_ms: Counter,
+    /// Gauge: decoded sound that is not yet played, microseconds.
+    pub decoded_us: Counter,
+    /// Gauge: encoded packets that wait for the network.
+    pub send_ring_packets: Counter,
 }
