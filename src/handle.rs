@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::appliance::action::Action;
 use crate::appliance::command::Refusal;
+use crate::appliance::statistics::CallStatistics;
 use crate::appliance::status::Status;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
@@ -44,6 +45,8 @@ pub struct AudioStatus {
     pub last_sound_us: Option<u64>,
     /// Echo return loss in dB; none until echo is measured.
     pub echo_return_loss_db: Option<f32>,
+    /// The call that talks, if there is one, in every figure.
+    pub call: Option<Box<CallStatistics>>,
 }
 
 /// All of `callbox status --json`.

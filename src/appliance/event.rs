@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::action::Action;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
+use super::statistics::CallStatistics;
 
 /// Anything that can happen to the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +192,8 @@ pub enum MediaEvent {
     Digit(char),
     /// The peer connection is of no more use. Sent once, the last event but `Closed`.
     Failed(MediaError),
+    /// What became of the sound, once, after `Close` and right before `Closed`; not where there was none.
+    Statistics(Box<CallStatistics>),
     /// Answers `Close`; nothing of this peer is left.
     Closed,
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::do_not_disturb::DoNotDisturbStatus;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId};
+use super::statistics::CallStatistics;
 
 /// One entry. The shell adds the time and a running number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +64,13 @@ pub enum Kind {
     },
     /// A request was refused.
     Refused,
+    /// What became of a call's sound, when its media is closed.
+    Statistics {
+        /// The call.
+        call_id: CallId,
+        /// The figures.
+        statistics: Box<CallStatistics>,
+    },
     /// Do-not-disturb began or ended.
     DoNotDisturb {
         /// Which.

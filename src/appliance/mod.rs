@@ -43,6 +43,7 @@ mod person;
 mod phone;
 mod session;
 pub mod settings;
+pub mod statistics;
 pub mod status;
 mod talking;
 pub mod timer;

@@ -23,7 +23,7 @@ use super::hearing::Hearing;
 use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
 use super::late_bye::LateByes;
-use super::peers::Peers;
+use super::peers::{Peers, record};
 use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
@@ -211,6 +211,11 @@ impl Phone {
             MediaEvent::AudioBack => self.audio_back(cx, call),
             MediaEvent::Digit(_) => self.digit(cx, call),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
+            MediaEvent::Statistics(statistics) => {
+                if let Some(found) = self.calls.get(call) {
+                    record(cx, found.leg.id.clone(), statistics);
+                }
+            }
             MediaEvent::Closed => {
                 let detail = "the peer connection closed by itself".to_owned();
                 self.media_failed(cx, call, MediaError { kind: MediaErrorKind::Internal, detail });

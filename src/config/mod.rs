@@ -35,7 +35,7 @@ pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
-pub use media::{Codec, MediaConfig};
+pub use media::{Codec, Frame, MediaConfig};
 pub use secret::{SecretError, SecretSource};
 
 use diagnostic::Report;

@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
-use super::codec::control::{Control, Length, Settings};
+use super::codec::control::{Control, Settings};
+use super::codec::limits::{Limits, Wishes};
 use super::codec::{CodecError, Encoder, LONGEST_PACKET};
+use super::feedback::Feedback;
 use super::jitter::Player;
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
 use super::{Codec, LegStats};
@@ -91,14 +93,19 @@ pub(super) struct EncoderSwitch {
     old: Consumer<Box<Encoder>>,
     settings: Producer<Settings>,
     codec: Codec,
+    /// What the configuration wants; `control` has what the far end leaves of it.
+    limits: Limits,
     control: Control,
+    stats: Arc<LegStats>,
 }
 
 impl EncoderSwitch {
-    /// Makes the leg encode with `codec` from its next packet on.
-    pub(super) fn switch_to(&mut self, codec: Codec) -> Result<(), CodecError> {
+    /// Makes the leg encode with `codec`, within the far end's wishes, from its next packet on.
+    pub(super) fn switch_to(&mut self, codec: Codec, wishes: &Wishes) -> Result<(), CodecError> {
         while self.old.pop().is_ok() {}
+        let changed = self.control.limit(self.limits.within(wishes));
         if codec == self.codec {
+            self.pass_on(changed);
             return Ok(());
         }
         let settings = self.control.settings();
@@ -108,14 +115,20 @@ impl EncoderSwitch {
         if self.new.push(encoder).is_ok() {
             self.codec = codec;
         }
+        self.pass_on(Some(settings));
         Ok(())
     }
 
     /// Takes what the far end reported by RTCP, see [`codec::control`](super::codec::control),
     /// and makes the leg encode accordingly from its next packet on.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the hook for RTCP, which nothing reads yet"))]
-    pub(super) fn report(&mut self, lost: f32, round_trip: Option<Duration>, now: Instant) {
-        if let Some(settings) = self.control.report(lost, round_trip, now) {
+    pub(super) fn report(&mut self, feedback: Feedback, now: Instant) {
+        self.stats.note_feedback(&feedback);
+        let changed = self.control.report(feedback.lost, feedback.round_trip, now);
+        self.pass_on(changed);
+    }
+
+    fn pass_on(&mut self, settings: Option<Settings>) {
+        if let Some(settings) = settings {
             // A full ring means that no audio thread runs this leg; nobody hears.
             let _ = self.settings.push(settings);
         }
@@ -131,10 +144,12 @@ pub(super) struct AudioLeg {
     old_encoders: Producer<Box<Encoder>>,
     outgoing: Producer<Outgoing>,
     new_settings: Consumer<Settings>,
-    /// Sound of the next packet: so many frames of as many as `length` says.
+    /// Sound of the next packet: so many frames of as many as `set` says.
     pending: [i16; LONGEST_PACKET],
     frames: usize,
-    length: Length,
+    set: Settings,
+    /// The packet before this one held nothing but the news of a pause.
+    pausing: bool,
     sample: u64,
     scratch: Box<[u8; MAX_PAYLOAD]>,
     // Far end.
@@ -143,23 +158,28 @@ pub(super) struct AudioLeg {
 }
 
 /// Makes a leg, the peer's ends of it, and the switch of its encoder.
-pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, EncoderSwitch), CodecError> {
+pub(super) fn pair(codec: Codec, limits: Limits) -> Result<(AudioLeg, Wires, EncoderSwitch), CodecError> {
     let (arrived_in, arrived_out) = RingBuffer::new(ARRIVED_RING);
     let (outgoing_in, outgoing_out) = RingBuffer::new(OUTGOING_RING);
     let (new_in, new_out) = RingBuffer::new(ENCODER_RING);
     let (old_in, old_out) = RingBuffer::new(ENCODER_RING);
     let (settings_in, settings_out) = RingBuffer::new(ENCODER_RING);
     let shared = Arc::new(Shared::new());
+    let control = Control::new(limits);
+    let set = control.settings();
+    let mut encoder = Box::new(Encoder::new(codec, set.bitrate)?);
+    encoder.set(set)?;
     let leg = AudioLeg {
         shared: Arc::clone(&shared),
-        encoder: Box::new(Encoder::new(codec, bitrate)?),
+        encoder,
         new_encoders: new_out,
         old_encoders: old_in,
         outgoing: outgoing_in,
         new_settings: settings_out,
         pending: [0; LONGEST_PACKET],
         frames: 0,
-        length: Length::Ms20,
+        set,
+        pausing: false,
         sample: 0,
         scratch: Box::new([0; MAX_PAYLOAD]),
         arrived: arrived_out,
@@ -170,7 +190,9 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
         old: old_out,
         settings: settings_in,
         codec,
-        control: Control::new(bitrate),
+        limits,
+        control,
+        stats: Arc::clone(&shared.stats),
     };
     let (arrived, outgoing) = (Arc::new(Mutex::new(arrived_in)), Arc::new(Mutex::new(outgoing_out)));
     Ok((leg, Wires { arrived, outgoing, shared }, encoders))
@@ -193,10 +215,19 @@ impl AudioLeg {
         self.frames += 1;
     }
 
+    fn publish(&self) {
+        let (stats, codec) = (&self.shared.stats, self.encoder.codec());
+        stats.set_codec(codec);
+        stats.packet_ms.set(self.set.length.frames() as u64 * 10);
+        let opus = codec == Codec::Opus;
+        stats.bitrate.set(if opus { u64::from(self.set.bitrate) } else { 64_000 });
+        stats.expected_loss_percent.set(if opus { u64::from(self.set.expected_loss) } else { 0 });
+    }
+
     /// Between two packets only: the one begun keeps its length.
     fn take_new_settings(&mut self) {
         while let Ok(settings) = self.new_settings.pop() {
-            self.length = settings.length;
+            self.set = settings;
             // Refused settings leave the encoder as it was.
             let _ = self.encoder.set(settings);
         }
@@ -210,11 +241,18 @@ impl AudioLeg {
         self.take_new_settings();
         let first_sample = self.sample - samples as u64;
         let Ok(length) = encoded else { return };
+        // Opus says by an empty packet that a pause goes on, which need not be sent
+        // (RFC 7587 section 3.1.3); the first one tells the far end that it begins.
+        let pausing = self.set.dtx && self.encoder.codec() == Codec::Opus && length <= 2;
+        if std::mem::replace(&mut self.pausing, pausing) && pausing {
+            return;
+        }
         let Some(payload) = Payload::copy_of(&self.scratch[..length]) else { return };
         let packet = Outgoing { codec: self.encoder.codec(), first_sample, payload };
         if self.outgoing.push(packet).is_err() {
             self.shared.stats.send_ring_overflows.add(1);
         }
+        self.publish();
         let waiting = OUTGOING_RING - self.outgoing.slots();
         self.shared.stats.send_ring_packets.set(waiting as u64);
         self.shared.ready.notify_one();
@@ -228,18 +266,18 @@ impl Leg for AudioLeg {
             // The last frames wait as the begin of a packet, so that it leaves
             // with the very next frame once the far end can hear.
             self.take_new_settings();
-            let waiting = self.length.frames() - 1;
-            if self.frames >= waiting {
-                self.pending.copy_within(FRAME_SAMPLES.., 0);
-                self.frames = waiting.saturating_sub(1);
-            }
+            let waiting = self.set.length.frames() - 1;
+            let too_many = (self.frames + 1).saturating_sub(waiting).min(self.frames);
+            self.pending.copy_within(too_many * FRAME_SAMPLES.., 0);
+            self.frames -= too_many;
             if waiting > 0 {
                 self.append(frame);
             }
             return;
         }
         self.append(frame);
-        if self.frames >= self.length.frames() {
+        self.shared.stats.level_sent.hear(frame);
+        if self.frames >= self.set.length.frames() {
             self.send();
         }
     }
@@ -251,16 +289,19 @@ impl Leg for AudioLeg {
             self.player.insert(packet, now);
         }
         self.player.read(frame, now, stats);
+        stats.level_received.hear(frame);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::FrameLength;
 
     #[test]
     fn packets_get_the_length_that_the_network_allows_and_miss_no_sample() {
-        let (mut leg, wires, mut encoders) = pair(Codec::Pcmu, 32_000).unwrap();
+        let limits = Limits::new(32_000, FrameLength::Auto);
+        let (mut leg, wires, mut encoders) = pair(Codec::Pcmu, limits).unwrap();
         let start = Instant::now();
         let mut next = None;
         let mut lengths = Vec::new();
@@ -268,7 +309,8 @@ mod tests {
             let now = start + Duration::from_secs(second);
             // The far end is jammed from the second 30 to 40.
             let (lost, round_trip) = if (30..40).contains(&second) { (0.1, 500) } else { (0.0, 30) };
-            encoders.report(lost, Some(Duration::from_millis(round_trip)), now);
+            let round_trip = Some(Duration::from_millis(round_trip));
+            encoders.report(Feedback { lost, lost_in_all: 0, jitter: 0, round_trip }, now);
             // It is on hold from 50 to 52.
             wires.shared.sending.store(!(50..52).contains(&second), Ordering::Relaxed);
             for _ in 0..100 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Codec;
+use super::codec::limits::Wishes;
 use super::connection::{Connection, Happened, Report};
 use super::sdp::{Direction, Remote, local_direction};
 use crate::appliance::event::{MediaError, MediaErrorKind};
@@ -18,6 +19,7 @@ pub(super) struct Line {
     pub(super) connection: Box<Connection>,
     pub(super) codec: Codec,
     pub(super) direction: Direction,
+    pub(super) wishes: Wishes,
     /// Of the far end's certificate.
     pub(super) fingerprint: String,
     pub(super) connected: bool,
@@ -31,6 +33,7 @@ impl Line {
             connection,
             codec: remote.codec,
             direction: local_direction(remote),
+            wishes: remote.wishes,
             fingerprint: remote.fingerprint.clone(),
             connected: false,
             path: None,
@@ -41,6 +44,7 @@ impl Line {
     pub(super) async fn answer(&mut self, remote: &Remote) -> Result<String, MediaError> {
         let sdp = self.connection.answer(remote).await?;
         (self.codec, self.direction) = (remote.codec, local_direction(remote));
+        self.wishes = remote.wishes;
         Ok(sdp)
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::codec::opus_samples_in;
 use super::dtmf::Receiver;
+use super::feedback::Feedback;
 use super::leg::Shared;
 use super::packet::{Arrived, Payload};
 use super::{Codec, sdp::PayloadTypes};
@@ -30,6 +31,8 @@ pub(super) enum Heard {
     /// The first packet since [`Shared::quiet`] was set.
     Again,
     Digit(char),
+    /// The far end reported how it receives us.
+    Feedback(Feedback),
 }
 
 /// Payload types, readable while they are renegotiated.

@@ -134,6 +134,7 @@ impl World<'_> {
             | MediaEvent::FirstAudio
             | MediaEvent::Quiet
             | MediaEvent::AudioBack
+            | MediaEvent::Statistics(_)
             | MediaEvent::Digit(_) => {}
         }
         if matches!(event, MediaEvent::Connected { .. }) {

@@ -6,6 +6,7 @@
 mod conceal;
 pub(super) mod control;
 mod g711;
+pub(super) mod limits;
 mod noise;
 mod opus;
 mod resample;
@@ -19,9 +20,9 @@ pub(super) use self::opus::samples_in as opus_samples_in;
 /// The longest packet of sound there is: 120 ms at 48 kHz (RFC 6716 section 2.1.4).
 pub(super) const MAX_SAMPLES: usize = 5760;
 
-/// Sound of the longest packet that the box sends: 40 ms at 48 kHz. Unless the
+/// Sound of the longest packet that the box sends: 60 ms at 48 kHz. Unless the
 /// network asks for another, it is 20 ms (RFC 7587 section 4.2, RFC 3551 section 4.2).
-pub(super) const LONGEST_PACKET: usize = 1920;
+pub(super) const LONGEST_PACKET: usize = 2880;
 
 /// Why a payload was not encoded or decoded.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub(super) enum CodecError {
     Opus(#[from] ::opus::Error),
 }
 
-/// An encoder of packets of 10, 20 or 40 ms.
+/// An encoder of packets of 10, 20, 40 or 60 ms.
 pub(super) enum Encoder {
     Opus(opus::Encoder),
     G711(Box<g711::Encoder>),
@@ -62,7 +63,7 @@ impl Encoder {
         }
     }
 
-    /// Encodes 10, 20 or 40 ms and tells how many bytes of `payload` it filled.
+    /// Encodes 10, 20, 40 or 60 ms and tells how many bytes of `payload` it filled.
     pub(super) fn encode(
         &mut self,
         sound: &[i16],

@@ -31,6 +31,7 @@ impl Encoder {
     pub(super) fn set(&mut self, settings: Settings) -> Result<(), CodecError> {
         self.0.set_bitrate(Bitrate::Bits(i32::try_from(settings.bitrate).unwrap_or(32_000)))?;
         self.0.set_packet_loss_perc(i32::from(settings.expected_loss))?;
+        self.0.set_dtx(settings.dtx)?;
         Ok(())
     }
 

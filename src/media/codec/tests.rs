@@ -128,12 +128,12 @@ fn nonsense_is_refused_or_decoded_without_a_panic() {
 fn settings_and_the_length_of_packets_change_without_a_seam() {
     let mut encoder = Encoder::new(Codec::Opus, 32_000).unwrap();
     let mut decoder = Decoder::new().unwrap();
-    let sound: Vec<i16> = (0..400).flat_map(|packet| tone(400.0, packet)).collect();
+    let sound: Vec<i16> = (0..500).flat_map(|packet| tone(400.0, packet)).collect();
     let (mut rest, mut heard) = (sound.as_slice(), Vec::new());
-    let lengths = [control::Length::Ms10, control::Length::Ms20, control::Length::Ms40];
+    let lengths = limits::Length::ALL;
     for (i, length) in lengths.into_iter().cycle().enumerate().take(300) {
         let bitrate = [16_000, 24_000, 32_000][i / 20 % 3];
-        encoder.set(Settings { bitrate, expected_loss: (i % 20) as u8, length }).unwrap();
+        encoder.set(Settings { bitrate, expected_loss: (i % 20) as u8, length, dtx: i % 3 == 0 }).unwrap();
         let (packet, more) = rest.split_at(length.frames() * 480);
         rest = more;
         let mut payload = [0; MAX_PAYLOAD];

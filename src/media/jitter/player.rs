@@ -38,6 +38,8 @@ pub(in crate::media) struct Player {
     from: usize,
     to: usize,
     last: Kind,
+    /// The last turn's sound stood for a packet that was not there.
+    conceals: bool,
     /// Sound begins that does not follow from what was before.
     seam: bool,
     /// In which the sound was repeated last.
@@ -55,6 +57,7 @@ impl Player {
             from: PAST,
             to: PAST,
             last: Kind::Nothing,
+            conceals: false,
             seam: false,
             period: stretch::LONGEST,
             pauses: Pauses::default(),
@@ -102,7 +105,11 @@ impl Player {
         self.sound.copy_within(self.to - PAST..self.to, 0);
         self.from = PAST;
         self.to = PAST;
+        let concealed = stats.frames_concealed.get();
         let kind = self.turn(now, stats);
+        let conceals = stats.frames_concealed.get() > concealed;
+        stats.holes.add(u64::from(conceals && !self.conceals));
+        self.conceals = conceals;
         let seam = std::mem::take(&mut self.seam) | self.buffer.spliced() | !fit(self.last, kind);
         if self.last == Kind::Repeated && matches!(kind, Kind::Decoded(_)) {
             self.resume();
@@ -152,6 +159,7 @@ impl Player {
         let (kind, samples) = match self.buffer.next_turn(now) {
             Turn::Packet(packet) => {
                 let promised = usize::from(packet.samples);
+                stats.packet_received_us.set(promised as u64 * 1000 / 48);
                 let (codec, comfort) = (packet.codec, packet.comfort);
                 let decoded = match space.first_chunk_mut::<MAX_SAMPLES>() {
                     Some(space) => self.decoder.decode(packet, space).unwrap_or(0),
