@@ -299,6 +299,29 @@ mod tests {
     use crate::media::FrameLength;
 
     #[test]
+    fn a_pause_is_left_out_where_the_far_end_wants_it() {
+        for dtx in [false, true] {
+            let limits = Limits::new(32_000, FrameLength::Ms20).within(&Wishes { dtx, ..Wishes::default() });
+            let (mut leg, wires, _) = pair(Codec::Opus, limits).unwrap();
+            wires.shared.sending.store(true, Ordering::Relaxed);
+            let mut packets = [0; 2];
+            for tick in 0..1_000_usize {
+                let voice = |i| (8_000.0 * (0.05 * (tick * FRAME_SAMPLES + i) as f64).sin()) as i16;
+                let talks = tick < 300;
+                let frame = std::array::from_fn(|i| if talks { voice(i) } else { 0 });
+                leg.near_end(&frame, Instant::now());
+                while wires.outgoing.lock().unwrap().pop().is_ok() {
+                    packets[usize::from(tick >= 500)] += 1;
+                }
+            }
+            // In the pause one packet every 400 ms, of 5 s.
+            let most = if dtx { 30 } else { 250 };
+            assert!((5..=most).contains(&packets[1]), "dtx {dtx}: {packets:?}");
+            assert!(packets[0] >= 150, "dtx {dtx}: {packets:?}");
+        }
+    }
+
+    #[test]
     fn packets_get_the_length_that_the_network_allows_and_miss_no_sample() {
         let limits = Limits::new(32_000, FrameLength::Auto);
         let (mut leg, wires, mut encoders) = pair(Codec::Pcmu, limits).unwrap();

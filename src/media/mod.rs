@@ -18,6 +18,7 @@ mod packet;
 mod pause;
 mod peer;
 mod quiet;
+pub mod rehearsal;
 mod report;
 mod runtime;
 mod sdp;
@@ -25,6 +26,9 @@ mod sender;
 mod statistics;
 mod stats;
 mod tap;
+
+#[cfg(test)]
+mod bad_rtp_tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -30,6 +30,9 @@ pub(super) enum CodecError {
     /// libopus refused.
     #[error("opus: {0}")]
     Opus(#[from] ::opus::Error),
+    /// The resampler for drifting clocks could not be made.
+    #[error("resampler: {0}")]
+    Resampler(#[from] rubato::ResamplerConstructionError),
 }
 
 /// An encoder of packets of 10, 20, 40 or 60 ms.

@@ -19,6 +19,8 @@ mod count;
 mod pace;
 mod player;
 mod reader;
+mod slope;
+mod speed;
 mod stretch;
 mod target;
 mod turns;
@@ -103,6 +105,8 @@ pub(super) struct JitterBuffer {
     last_sent: Option<i64>,
     /// See [`JitterBuffer::spliced`].
     spliced: bool,
+    /// See [`JitterBuffer::flow`].
+    flows: bool,
     counts: Counts,
 }
 
@@ -125,6 +129,7 @@ impl JitterBuffer {
             reader: Reader::new(),
             last_sent: None,
             spliced: false,
+            flows: false,
             counts: Counts::default(),
         }
     }
@@ -304,7 +309,10 @@ impl JitterBuffer {
     /// By how much the sound handed out should become shorter for the delay that is wanted, in
     /// samples at 48 kHz; longer if negative.
     pub(super) fn surplus(&self) -> i64 {
-        self.slack().map_or(0, |slack| self.reader.surplus(slack * 48 / 1000))
+        let slack = self.slack().map(|slack| slack * 48 / 1000);
+        slack.map_or(0, |slack| {
+            if self.flows { self.reader.surplus_in_flow(slack) } else { self.reader.surplus(slack) }
+        })
     }
 
     /// The delay that is wanted for the network as it is.
@@ -324,6 +332,16 @@ impl JitterBuffer {
         held.filter(|_| matches!(self.state, State::Playing { .. })).map(|held| held.packet.codec)
     }
 
+    /// From now on the player plays the sound a little faster or slower.
+    pub(super) fn flow(&mut self) {
+        self.flows = true;
+    }
+
+    /// How fast the far end's clock is against the loudspeaker's: 1e-6 is a ppm, 0 until it is known.
+    pub(super) fn drift(&self) -> f64 {
+        self.reader.slope() - self.arrivals.slope()
+    }
+
     /// Tells that the player made the last turn's sound longer by so many samples, or shorter.
     pub(super) fn stretched(&mut self, samples: i64) {
         self.reader.produced(samples);
@@ -341,6 +359,6 @@ fn slot_of(sequence: u64) -> usize {
 }
 
 #[cfg(test)]
-mod sound_tests;
+pub(super) mod sound_tests;
 #[cfg(test)]
 mod tests;

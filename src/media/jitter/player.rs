@@ -2,9 +2,11 @@
 //! what is missing, stretches or squeezes the sound so that the delay becomes
 //! what the buffer wants, and smooths the seams. Neither allocates nor waits.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::pace::{Change, Pace};
+use super::speed::{self, Speed};
 use super::{Arrived, JitterBuffer, Turn, stretch};
 use crate::audio::{FRAME_SAMPLES, Frame};
 use crate::media::codec::{CodecError, Decoder, MAX_SAMPLES};
@@ -46,6 +48,7 @@ pub(in crate::media) struct Player {
     period: usize,
     pauses: Pauses,
     pace: Pace,
+    speed: Speed,
 }
 
 impl Player {
@@ -62,6 +65,7 @@ impl Player {
             period: stretch::LONGEST,
             pauses: Pauses::default(),
             pace: Pace::default(),
+            speed: Speed::new()?,
         })
     }
 
@@ -72,17 +76,26 @@ impl Player {
 
     /// Fills a frame.
     pub(in crate::media) fn read(&mut self, frame: &mut Frame, now: Instant, stats: &LegStats) {
-        let mut filled = 0;
         self.buffer.begin_frame(now);
-        while filled < FRAME_SAMPLES {
+        self.speed.set(self.buffer.drift(), &self.sound[self.from - PAST..self.from]);
+        if self.speed.is_engaged() {
+            self.buffer.flow();
+        }
+        let mut sound = [0; speed::MOST];
+        let takes = self.speed.takes();
+        let mut filled = 0;
+        while filled < takes {
             if self.from == self.to {
                 self.refill(now, stats);
             }
-            let count = (FRAME_SAMPLES - filled).min(self.to - self.from);
-            frame[filled..filled + count].copy_from_slice(&self.sound[self.from..self.from + count]);
+            let count = (takes - filled).min(self.to - self.from);
+            sound[filled..filled + count].copy_from_slice(&self.sound[self.from..self.from + count]);
             self.from += count;
             filled += count;
         }
+        // To the buffer sound that is played faster is shorter.
+        self.buffer.stretched(FRAME_SAMPLES as i64 - takes as i64);
+        self.speed.play(&sound[..takes], frame);
         self.publish(stats);
     }
 
@@ -97,6 +110,7 @@ impl Player {
         stats.playout_delay_ms.set(counts.delay.as_millis() as u64);
         stats.target_delay_ms.set(self.buffer.target().as_millis() as u64);
         stats.jitter_buffer_ms.set(self.buffer.buffered().as_millis() as u64);
+        stats.clock_drift_ppb.store((self.buffer.drift() * 1e9) as i64, Ordering::Relaxed);
         stats.decoded_us.set((self.to - self.from) as u64 * 1000 / 48);
     }
 

@@ -17,6 +17,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::slope::Slope;
 use crate::media::packet::{Arrived, rtp_clock};
 
 /// Width of a bin.
@@ -70,6 +71,24 @@ pub(super) struct Arrivals {
     least: [i64; 2],
     counted: u32,
     target: i64,
+    /// Of the transit: the sender's clock against ours.
+    slope: Slope,
+    skew: Skew,
+}
+
+/// What is added to a time on the sender's clock so that it runs as ours does:
+/// so much at a time, and a slope from there on.
+#[derive(Clone, Copy, Default)]
+struct Skew {
+    at: i64,
+    more: i64,
+    slope: f64,
+}
+
+impl Skew {
+    fn more(self, sent: i64) -> i64 {
+        self.more + ((sent - self.at) as f64 * self.slope) as i64
+    }
 }
 
 impl Arrivals {
@@ -85,6 +104,8 @@ impl Arrivals {
             least: [i64::MAX; 2],
             counted: 0,
             target: LEAST.as_micros() as i64,
+            slope: Slope::new(),
+            skew: Skew::default(),
         }
     }
 
@@ -93,6 +114,11 @@ impl Arrivals {
         let epoch = *self.epoch.get_or_insert(at);
         at.saturating_duration_since(epoch).as_micros() as i64
             - epoch.saturating_duration_since(at).as_micros() as i64
+    }
+
+    /// By how much the transit grows in a second of one: the sender's clock is slow.
+    pub(super) fn slope(&self) -> f64 {
+        self.slope.slope()
     }
 
     /// How much later than its earliest possible arrival sound should be played, microseconds.
@@ -115,7 +141,8 @@ impl Arrivals {
     pub(super) fn note(&mut self, packet: &Arrived) -> i64 {
         let arrival = self.micros(packet.arrival);
         let clock = rtp_clock(packet.codec);
-        let sent = self.sent(packet.timestamp, clock);
+        let raw = self.sent(packet.timestamp, clock);
+        let sent = raw.map(|raw| raw + self.skew.more(raw));
         let sent = sent.filter(|sent| (arrival - sent - self.base).abs() <= IMPLAUSIBLE);
         // Without a better word it counts as come as early as any.
         let sent = sent.unwrap_or_else(|| {
@@ -123,8 +150,11 @@ impl Arrivals {
             self.anchor = Some(Anchor { timestamp: packet.timestamp, clock, at });
             self.least = [i64::MAX; 2];
             self.counted = 0;
+            self.slope.restart();
+            self.skew = Skew { at, more: 0, slope: self.skew.slope };
             at
         });
+        self.follow_clock(arrival, raw.filter(|raw| raw + self.skew.more(*raw) == sent).unwrap_or(sent));
         self.note_base(arrival - sent);
         self.weigh(arrival - sent - self.base);
         sent
@@ -145,6 +175,14 @@ impl Arrivals {
             self.anchor = Some(Anchor { timestamp, clock, at });
         }
         Some(at)
+    }
+
+    /// Learns how fast the sender's clock is, so that a base need not follow it in steps.
+    fn follow_clock(&mut self, arrival: i64, raw: i64) {
+        self.slope.note(arrival, arrival - raw);
+        if self.skew.slope != self.slope.slope() {
+            self.skew = Skew { at: raw, more: self.skew.more(raw), slope: self.slope.slope() };
+        }
     }
 
     fn note_base(&mut self, transit: i64) {
