@@ -553,6 +553,12 @@ impl Box_ {
             20 => self.reset(),
             21 if rng.below(4) == 0 => self.restart(rng.below(2) == 0),
             21 => self.pass(secs(*rng.pick(&[60, 120, 3600]))),
+            22 => {
+                for _ in 0..8 {
+                    self.command();
+                    self.pass(ms(1000 + rng.below(8000)));
+                }
+            }
             _ => self.pass(*rng.pick(&[ms(1), ms(100), ms(900), secs(1), secs(2), secs(5), secs(10)])),
         }
     }

@@ -135,7 +135,7 @@ pub(super) fn digit(cx: &mut Context, call: CallRef, digit: char) {
             wrong_code(cx);
         }
         Verdict::Right => {
-            forget_entry(cx, call);
+            cx.timers.stop(&Timer::DoorEntry(call));
             lock_out::right_code(cx);
             if let Err(refusal) = release(cx, None, Opener::Code) {
                 cx.log(Kind::Refused, refusal.to_string());
