@@ -18,6 +18,7 @@ mod door;
 mod hook;
 mod incoming;
 pub mod media;
+pub mod mqtt;
 pub mod secret;
 mod section;
 mod server;
@@ -37,6 +38,7 @@ pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use media::{Codec, MediaConfig};
+pub use mqtt::MqttConfig;
 pub use secret::{SecretError, SecretSource};
 
 use diagnostic::Report;
@@ -64,6 +66,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Checked and kept; the panel that uses it comes in a later version.
     pub panel: PanelConfig,
+    /// The broker; `None` for none.
+    pub mqtt: Option<MqttConfig>,
     /// The control socket.
     pub control: ControlConfig,
     /// What outlives a restart.
@@ -175,7 +179,9 @@ impl Config {
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
     pub fn check_files(&self) -> Vec<Diagnostic> {
-        core::check_files(&self.core, &self.auth)
+        let mut found = core::check_files(&self.core, &self.auth);
+        found.extend(self.mqtt.iter().flat_map(mqtt::check_files));
+        found
     }
 }
 
@@ -205,6 +211,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
     let panel = read_panel(root.section("panel"));
+    let mqtt = mqtt::read(root.section("mqtt"), base);
     let control = read_control(root.section("control"), base);
     let state = read_state(root.section("state"), base);
     let log = read_log(root.section("log"));
@@ -234,6 +241,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         audio,
         media,
         panel,
+        mqtt,
         control,
         state,
         log,
