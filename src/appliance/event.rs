@@ -239,6 +239,9 @@ pub enum SystemEvent {
     AddressesChanged,
     /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
+    /// The audio shell: sound of the microphone goes out to somebody from now
+    /// on, or no more. Real capture that runs, not muted, to a leg that hears it.
+    Microphone(bool),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

@@ -207,6 +207,7 @@ impl Appliance {
                 do_not_disturb::now(cx);
                 self.phone.check.clock_set(cx);
             }
+            Event::System(SystemEvent::Microphone(_)) => {}
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }

@@ -9,6 +9,7 @@ use realfft::num_complex::Complex32;
 
 use super::BLOCK;
 use super::fourier::Fourier;
+use super::reference::Reference;
 
 const WINDOW: usize = 4096;
 const HEARD: usize = 1024;
@@ -91,6 +92,25 @@ impl DelayEstimator {
                 self.judge()
             }
             _between => None,
+        }
+    }
+
+    /// The reference's mark was moved by so many blocks: delays are that much longer.
+    pub fn slip(&mut self, blocks: isize, reference: &Reference) {
+        let samples = blocks * (BLOCK / 2) as isize;
+        let turn = -std::f32::consts::TAU / WINDOW as f32;
+        for (bin, cross) in self.cross.iter_mut().enumerate() {
+            let angle = (bin as isize * samples).rem_euclid(WINDOW as isize) as f32 * turn;
+            *cross *= Complex32::from_polar(1.0, angle);
+        }
+        self.candidate = self.candidate.saturating_add_signed(samples);
+        self.refill(reference);
+    }
+
+    /// Takes the reference anew, after a pause or with its mark elsewhere.
+    pub fn refill(&mut self, reference: &Reference) {
+        for back in (0..WINDOW * 2 / BLOCK + 1).rev() {
+            halve(&reference.plain(back + 1), &mut self.reference, &mut self.last[0]);
         }
     }
 

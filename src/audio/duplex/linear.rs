@@ -4,7 +4,7 @@ use super::BLOCK;
 use super::delay::DelayEstimator;
 use super::drift::DriftEstimator;
 use super::kalman::{BINS, Kalman, PARTS};
-use super::reference::Reference;
+use super::reference::{Reference, Step};
 
 /// The echo's first sound is placed so many samples behind the filter's beginning,
 const AHEAD: f64 = 64.0;
@@ -26,7 +26,11 @@ pub(super) struct Linear {
     /// Samples from rendering to the echo, once known.
     found: Option<f64>,
     speaking: bool,
+    /// Mean power of what was rendered in the microphone's time.
+    rendered: f32,
     ppm: f64,
+    /// Microphone blocks went by unseen.
+    stale: bool,
 }
 
 impl Linear {
@@ -40,14 +44,35 @@ impl Linear {
             block: [0.0; BLOCK],
             found: None,
             speaking: false,
+            rendered: 0.0,
             ppm: 0.0,
+            stale: false,
         }
     }
 
-    /// The echo in `mic`, as far as it is understood.
-    pub fn run(&mut self, far: &[f32; BLOCK], mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
+    /// A block goes to the loudspeaker.
+    pub fn render(&mut self, far: &[f32; BLOCK]) {
         self.reference.write(far);
-        if let Some(delay) = self.delay.run(far, mic) {
+    }
+
+    /// A block was captured that nobody hears.
+    pub fn skip(&mut self) {
+        self.step();
+        self.stale = true;
+    }
+
+    /// The echo in `mic`, as far as it is understood.
+    pub fn run(&mut self, mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
+        self.step();
+        if std::mem::take(&mut self.stale) {
+            self.delay.refill(&self.reference);
+            self.drift.restart();
+            self.reread();
+            self.kalman.resume(&self.history);
+        }
+        let far = self.reference.plain(0);
+        self.rendered = far.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
+        if let Some(delay) = self.delay.run(&far, mic) {
             self.align(delay as f64);
         }
         self.reference.read(0, &mut self.block);
@@ -59,24 +84,54 @@ impl Linear {
         }
     }
 
-    /// Moves reference and filter by whole partitions, so that what was learnt stays.
+    /// The microphone's clock goes on by a block.
+    fn step(&mut self) {
+        match self.reference.advance() {
+            Step::Even => {}
+            Step::Slip(blocks) => {
+                self.delay.slip(blocks, &self.reference);
+                self.found = self.found.map(|found| found + (blocks * BLOCK as isize) as f64);
+            }
+            Step::Jump => self.stale = true,
+        }
+    }
+
+    /// Moves the reference's reading point to where the echo is now.
     fn align(&mut self, delay: f64) {
-        self.found = Some(delay);
+        let before = self.found.replace(delay);
         let place = delay - self.reference.delay();
         if (0.0..ROOM).contains(&place) {
             return;
         }
-        let parts = ((place - AHEAD) / BLOCK as f64).floor();
-        let moved = self.reference.move_by(parts as isize);
-        if moved == 0 {
-            return;
-        }
+        // Where the learnt path lies at the old delay, sound was lost on its
+        // way and the room is the same: the path moves along.
+        let known = before.filter(|before| {
+            let place = before - self.reference.delay();
+            self.kalman.peak().abs_diff(place.max(0.0) as usize / BLOCK) <= 1
+        });
+        let moved = if let Some(before) = known {
+            self.reference.shift(delay - before);
+            0
+        } else {
+            // By whole partitions, so that what was learnt stays.
+            let parts = ((place - AHEAD) / BLOCK as f64).floor();
+            let moved = self.reference.move_by(parts as isize);
+            if moved == 0 {
+                return;
+            }
+            moved
+        };
+        self.reread();
+        self.drift.restart();
+        self.kalman.realign(moved, &self.history);
+    }
+
+    /// What the filter would have read before the present block.
+    fn reread(&mut self) {
         let length = self.history.len();
         for (n, block) in self.history.chunks_mut(BLOCK).enumerate() {
             self.reference.read(length - n * BLOCK, block);
         }
-        self.drift.restart();
-        self.kalman.realign(moved, &self.history);
     }
 
     /// What of the error's power is expected to be echo not learnt yet.
@@ -89,14 +144,28 @@ impl Linear {
         self.speaking
     }
 
-    /// Samples at 16 kHz from rendering to the echo.
-    pub fn delay(&self) -> Option<f64> {
-        self.found
+    /// Mean power of what was rendered when the microphone heard its last block.
+    pub fn rendered(&self) -> f32 {
+        self.rendered
     }
 
-    /// Where the reference is read: the echo's first sound, as far as known.
+    /// Samples at 16 kHz from rendering to the echo, what waits for the microphone's clock included.
+    pub fn delay(&self) -> Option<f64> {
+        self.found.map(|found| found + self.ahead())
+    }
+
+    /// As many samples before the end of what was rendered the echo's first sound is, as far as known.
     pub fn reading(&self) -> f64 {
-        self.found.unwrap_or(self.reference.delay())
+        self.found.unwrap_or(self.reference.delay()) + self.ahead()
+    }
+
+    fn ahead(&self) -> f64 {
+        (self.reference.depth() * BLOCK) as f64
+    }
+
+    /// Blocks rendered that the microphone has not come to.
+    pub fn depth(&self) -> usize {
+        self.reference.depth()
     }
 
     /// Parts per million by which the echo's delay grows.
