@@ -65,7 +65,7 @@ impl DelayEstimator {
     }
 
     /// Takes a block of both at 16 kHz. A delay in samples at 16 kHz, when one is sure.
-    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<usize> {
+    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<f64> {
         halve(reference, &mut self.reference, &mut self.last[0]);
         halve(mic, &mut self.mic[WINDOW - HEARD..], &mut self.last[1]);
         self.step = (self.step + 1) % HOP;
@@ -114,7 +114,15 @@ impl DelayEstimator {
         }
     }
 
-    fn judge(&mut self) -> Option<usize> {
+    /// How high the correlation stands at another delay, as a share of the highest.
+    pub fn share(&self, delay: f64) -> f32 {
+        let at = (delay / 2.0).round().max(0.0) as usize;
+        let (low, high) = (at.saturating_sub(WITHIN).min(LONGEST), (at + WITHIN + 1).min(LONGEST));
+        let there = self.correlation[low..high].iter().fold(0.0f32, |most, c| most.max(c.abs()));
+        there / (self.correlation[self.candidate.min(LONGEST - 1)].abs() + 1e-12)
+    }
+
+    fn judge(&mut self) -> Option<f64> {
         let lags = &self.correlation[..LONGEST];
         let effective = (lags.iter().map(|c| c * c).sum::<f32>() / LONGEST as f32).sqrt();
         let best = (0..LONGEST).max_by(|a, b| lags[*a].abs().total_cmp(&lags[*b].abs()))?;
@@ -124,8 +132,17 @@ impl DelayEstimator {
         }
         self.agreed = if best.abs_diff(self.candidate) <= WITHIN { self.agreed + 1 } else { 1 };
         self.candidate = best;
-        (self.agreed >= AGREE).then_some(best * 2)
+        (self.agreed >= AGREE).then(|| 2.0 * (best as f64 + f64::from(summit(lags, best))))
     }
+}
+
+/// Where between its neighbours the top of a peak lies: that of a parabola through the three.
+fn summit(lags: &[f32], best: usize) -> f32 {
+    let Some([before, peak, after]) = best.checked_sub(1).and_then(|from| lags.get(from..from + 3)) else {
+        return 0.0;
+    };
+    let (before, peak, after) = (before.abs(), peak.abs(), after.abs());
+    (0.5 * (before - after) / (before - 2.0 * peak + after).min(-1e-12)).clamp(-0.5, 0.5)
 }
 
 /// Appends a block at half its rate.

@@ -12,6 +12,15 @@ const AHEAD: f64 = 64.0;
 /// and may be as far in as this before the filter is moved: 30 ms.
 const ROOM: f64 = 480.0;
 
+/// A delay that changed by less than this, 1.5 ms, is the same.
+const NEARBY: f64 = 24.0;
+
+/// An echo's old place is still one where the correlation is this share of the highest.
+const STILL_THERE: f32 = 0.5;
+
+/// Smoothing of what is called recent, a sample: 100 ms.
+const RECENT: f32 = 1.0 / 1600.0;
+
 /// Mean power above which the far end speaks: -50 dBFS.
 const SPEECH: f32 = 1e-5;
 
@@ -25,6 +34,11 @@ pub(super) struct Linear {
     block: [f32; BLOCK],
     /// Samples from rendering to the echo, once known.
     found: Option<f64>,
+    /// Where behind the reading point that was when the point was last set.
+    place: Option<f64>,
+    /// Mean power of the microphone and of what was left of it, of late.
+    heard: f32,
+    left: f32,
     speaking: bool,
     /// Mean power of what was rendered in the microphone's time.
     rendered: f32,
@@ -43,6 +57,9 @@ impl Linear {
             history: vec![0.0; (PARTS + 1) * BLOCK],
             block: [0.0; BLOCK],
             found: None,
+            place: None,
+            heard: 0.0,
+            left: 0.0,
             speaking: false,
             rendered: 0.0,
             ppm: 0.0,
@@ -73,14 +90,25 @@ impl Linear {
         let far = self.reference.plain(0);
         self.rendered = far.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
         if let Some(delay) = self.delay.run(&far, mic) {
-            self.align(delay as f64);
+            self.align(delay);
         }
         self.reference.read(0, &mut self.block);
         self.kalman.run(&self.block, mic, echo);
+        self.weigh(mic, echo);
         self.speaking = self.block.iter().map(|s| s * s).sum::<f32>() > SPEECH * BLOCK as f32;
         if let Some(drift) = self.drift.run(self.speaking, self.kalman.path()) {
             self.reference.set_drift(drift);
             self.ppm = drift * 1e6;
+        }
+    }
+
+    fn weigh(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
+        if !self.speaking {
+            return;
+        }
+        for (mic, echo) in mic.iter().zip(echo) {
+            self.heard += RECENT * (mic * mic - self.heard);
+            self.left += RECENT * ((mic - echo) * (mic - echo) - self.left);
         }
     }
 
@@ -96,22 +124,20 @@ impl Linear {
         }
     }
 
-    /// Moves the reference's reading point to where the echo is now.
+    /// Moves the reference's reading point to where the echo is now, unless all is well as it is.
     fn align(&mut self, delay: f64) {
-        let before = self.found.replace(delay);
+        self.found = Some(delay);
         let place = delay - self.reference.delay();
-        if (0.0..ROOM).contains(&place) {
+        let usual = *self.place.get_or_insert(place);
+        if !self.is_failing() {
             return;
         }
-        // Where the learnt path lies at the old delay, sound was lost on its
-        // way and the room is the same: the path moves along.
-        let known = before.filter(|before| {
-            let place = before - self.reference.delay();
-            self.kalman.peak().abs_diff(place.max(0.0) as usize / BLOCK) <= 1
-        });
-        let moved = if let Some(before) = known {
-            self.reference.shift(delay - before);
+        let moved = if self.has_jumped(place, usual) {
+            // Sound was lost or put in on its way, and the room is the same: the path moves along.
+            self.reference.shift(place - usual);
             0
+        } else if (0.0..ROOM).contains(&place) {
+            return;
         } else {
             // By whole partitions, so that what was learnt stays.
             let parts = ((place - AHEAD) / BLOCK as f64).floor();
@@ -121,9 +147,23 @@ impl Linear {
             }
             moved
         };
+        self.place = Some(delay - self.reference.delay());
+        (self.heard, self.left) = (0.0, 0.0);
         self.reread();
         self.drift.restart();
         self.kalman.realign(moved, &self.history);
+    }
+
+    /// The echo came at its usual place, as the path shows, and comes there no more.
+    fn has_jumped(&self, place: f64, usual: f64) -> bool {
+        (place - usual).abs() > NEARBY
+            && self.kalman.peak().abs_diff(usual.max(0.0) as usize / BLOCK) <= 1
+            && self.delay.share(usual + self.reference.delay()) < STILL_THERE
+    }
+
+    /// Less than 6 dB of what is heard are understood.
+    fn is_failing(&self) -> bool {
+        self.left >= 0.25 * self.heard
     }
 
     /// What the filter would have read before the present block.

@@ -352,6 +352,28 @@ fn bursts_lost_frames_and_pauses_do_not_bring_echo_back() {
     }
 }
 
+/// A loudspeaker that ran dry plays on later, by any number of samples: the room is the same, and known.
+#[test]
+fn a_loudspeaker_that_ran_dry_is_followed_soon() {
+    let far = voice(7, 1500);
+    let mut delay: usize = 70 * 48;
+    let echoes: Vec<Vec<f32>> = [0, 977, 1810, -2200, 333]
+        .iter()
+        .map(|by: &isize| {
+            delay = delay.saturating_add_signed(*by);
+            echo_of(&far, delay)
+        })
+        .collect();
+    let mic: Vec<f32> = (0..far.len()).map(|n| echoes[n / (3 * 48000)][n]).collect();
+    let (out, _) = run(&mut Own::new(true), &far, &mic);
+    for part in 0..5 {
+        // From 0.8 s on after the gap.
+        let later = part * 144_000 + 40_000..part * 144_000 + 64_000;
+        let cancelled = db(power(&mic[later.clone()]) / power(&out[later]));
+        assert!(cancelled > 20.0, "part {part}: only {cancelled:.1} dB a second later");
+    }
+}
+
 /// A tone is signal, not noise: nobody may lose a melody or a test tone. Noise itself is lowered.
 #[test]
 fn noise_suppression_leaves_tones() {
