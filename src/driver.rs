@@ -166,6 +166,7 @@ impl Driver {
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Audio(AudioCommand::Direction(direction)) => self.outputs.audio.direction(direction),
             Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
             Command::Reply { request, result } => {
                 if let Some(reply) = self.replies.remove(&request) {

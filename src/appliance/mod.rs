@@ -223,6 +223,7 @@ impl Appliance {
                 self.phone.check.clock_set(cx);
             }
             Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
+            Event::System(SystemEvent::Microphone(_)) => {}
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
