@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench bench-audio lint fmt
+.PHONY: help setup build demo test sim mutants bench bench-audio vm-test lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -52,6 +52,11 @@ bench: ## the figures that README quotes
 bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from seeds
 	@$(SETUP) build test bench
 	benches/audio/run.sh $(ARGS)
+
+vm-test: ## the real binary in a throw-away guest with the kernel's own GPIO and sound; ARCH, VM_CHECKS
+	@$(SETUP) build vm
+	$(CARGO) build --locked --release
+	tests/vm/run.sh
 
 lint: ## format, clippy, licences and advisories
 	@$(SETUP) build lint

@@ -6,6 +6,7 @@
 #   tests/support/setup.sh build test       and what `make test` needs
 #   tests/support/setup.sh build lint       and what `make lint` needs
 #   tests/support/setup.sh build test bench and what `make bench` needs
+#   tests/support/setup.sh build vm         and what `make vm-test` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -66,6 +67,17 @@ packages_bench() {
     want iproute2 "network namespaces for the peers" ip
     want libspeexdsp1 "an echo canceller to compare with"
     want ethtool "switches checksum offload off between them" ethtool
+}
+
+packages_vm() {
+    want qemu-system-x86 "runs the guest" qemu-system-x86_64
+    want qemu-system-arm "runs the guest of ARCH=aarch64" qemu-system-aarch64
+    want mmdebstrap "unpacks the guest's user space" mmdebstrap
+    want debian-archive-keyring "checks what the guest is made of"
+    want cpio "packs the guest" cpio
+    want zstd "packs the guest" zstd
+    want kmod "finds the kernel modules of the guest" depmod
+    want python3 "measures what was heard outside the guest" python3
 }
 
 install_packages() {
@@ -135,8 +147,9 @@ for group in "$@"; do
         test) packages_test ;;
         lint) packages_python ;;
         bench) packages_bench ;;
+        vm) packages_vm ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, mutants" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, mutants" ;;
     esac
 done
 install_packages

@@ -1,0 +1,135 @@
+"""Buttons and lamps through the kernel: a press reaches the appliance and the
+lamp at once, and a bouncing contact is one press.
+"""
+
+import calendar
+import random
+import re
+import subprocess
+import threading
+import time
+
+from box import Box
+
+CALL, EXIT = 17, 22
+CALLING = 23
+PRESSES = 200
+TRACES = 250
+# Longer than the board's debounce of 30 ms, and shorter.
+REST = 0.045
+BOUNCE = 0.020
+
+
+def quantiles(seconds):
+    """p50 and p99 in ms."""
+    ordered = sorted(seconds)
+    at = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
+    return at(0.5), at(0.99)
+
+
+def figure(seconds):
+    p50, p99 = quantiles(seconds)
+    return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms of {len(seconds)}"
+
+
+def gpiomon(chip, presses):
+    """Edge to line of text of a bare gpiomon, by the kernel's own stamps."""
+    command = ["gpiomon", "--chip", chip.name, "--bias", "pull-up", "--event-clock", "monotonic",
+               "--edges", "both", "--format", "%S", str(EXIT)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    taken = []
+
+    def read():
+        for line in process.stdout:
+            taken.append(time.clock_gettime(time.CLOCK_MONOTONIC) - float(line))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    contact = chip.input(EXIT)
+    time.sleep(1.0)
+    for _ in range(presses):
+        contact.set(True)
+        time.sleep(REST)
+        contact.set(False)
+        time.sleep(REST)
+    process.terminate()
+    reader.join()
+    return taken
+
+
+def real_minus_monotonic():
+    return time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def edges_to_events(log):
+    """From the kernel's stamp of each pressing edge to the appliance's own word about it."""
+    offset = real_minus_monotonic()
+    found, edge = [], None
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines():
+        stamp = re.match(r"(\d{4}-\d\d-\d\dT[\d:]+)\.(\d+)Z", line)
+        if not stamp:
+            continue
+        if seen := re.search(r'edge button="exit" active=true at=([\d.]+)s', line):
+            edge = float(seen.group(1))
+        elif "kind=Button" in line and edge is not None:
+            whole = time.strptime(stamp.group(1), "%Y-%m-%dT%H:%M:%S")
+            at = calendar.timegm(whole) + float("0." + stamp.group(2))
+            found.append(at - offset - edge)
+            edge = None
+    return found
+
+
+def run(guest):
+    # A press that does something at any time: what is refused is shown on the lamps, too.
+    box = Box(exit_action="mute", log="warn,callbox=info,callbox::gpio=trace")
+    box.registered()
+    guest.row("from start to registered, through lines of the kernel", f"{time.monotonic() - box.started:.1f} s")
+    devices = box.ask("devices")
+    guest.row("`callbox devices` names the chip and who has its lines",
+              f"{devices.count('used by')} lines in use",
+              "pinctrl-bcm2711" in devices and 'used by "callbox"' in devices)
+
+    exit_button, lamp = guest.chip.input(EXIT), guest.chip.output(CALLING)
+    to_lamp = []
+    for _ in range(PRESSES):
+        if lamp.wait(False, 5) is None:
+            raise AssertionError("the lamp stays lit")
+        time.sleep(REST)
+        pressed = exit_button.set(True)
+        lit = lamp.wait(True, 2)
+        exit_button.set(False)
+        if lit is None:
+            raise AssertionError("a press lit no lamp within 2 s")
+        to_lamp.append(lit - pressed)
+    to_event = edges_to_events(box.log.read_text(errors="replace"))
+    guest.row("every press was heard", f"{len(to_event)} of {PRESSES}", len(to_event) == PRESSES)
+
+    lamp.wait(False, 5)
+    presses = box.follow_presses("exit")
+    seed = int(time.time_ns() % 1_000_000)
+    chance = random.Random(seed)
+    longest = 0
+    for _ in range(TRACES):
+        for closed in (True, False):
+            begin = exit_button.set(closed)
+            end = begin + chance.uniform(0, BOUNCE)
+            while time.clock_gettime(time.CLOCK_MONOTONIC) < end:
+                time.sleep(chance.uniform(0, 0.002))
+                exit_button.set(not closed)
+                time.sleep(chance.uniform(0, 0.002))
+                last = exit_button.set(closed)
+                longest = max(longest, last - begin)
+            time.sleep(0.080)
+    time.sleep(0.5)
+    guest.row("a bouncing contact is one press", f"{len(presses)} presses of {TRACES}, longest {longest * 1000:.0f} ms (seed {seed})",
+              len(presses) == TRACES, "exactly")
+
+    box.end()
+    bare = gpiomon(guest.chip, PRESSES // 2)
+    guest.row("edge to a line of a bare gpiomon", figure(bare), len(bare) >= PRESSES)
+    ratio = quantiles(to_event)[0] / quantiles(bare)[0]
+    guest.row("edge to appliance event", f"{figure(to_event)}; {ratio:.1f} x gpiomon",
+              quantiles(to_event)[1] <= max(2.0, 2 * quantiles(bare)[1]), "2 ms")
+    ratio = quantiles(to_lamp)[0] / quantiles(bare)[0]
+    guest.row("press to lamp", f"{figure(to_lamp)}; {ratio:.1f} x gpiomon",
+              quantiles(to_lamp)[1] <= max(5.0, 4 * quantiles(bare)[1]), "5 ms")
