@@ -3,16 +3,19 @@
 # boots it in QEMU, runs the checks of tests/vm/guest and prints their table.
 #
 #   tests/vm/run.sh                    x86_64 with target/release/callbox
-#   tests/vm/run.sh aarch64 BINARY     another architecture
+#   tests/vm/run.sh aarch64            with the binary of `make cross`
 #   VM_CHECKS="lines sound" tests/vm/run.sh   only these
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 arch=${1:-x86_64}
 checks=${VM_CHECKS:-}
-binary=${2:-target/release/callbox}
+case $arch in
+    x86_64) binary=target/release/callbox ;;
+    *) binary=target/cross/callbox-$arch ;;
+esac
 # The voice core runs here, natively.
-core=${3:-target/release/callbox}
+core=target/release/callbox
 tests/vm/guest.sh "$arch"
 cache=.cache/vm/$arch
 work=$(mktemp -d)
@@ -36,6 +39,8 @@ port=$(sed -n 's|.*"endpoint":"http://[^:]*:\([0-9]*\)".*|\1|p' "$cache/core.log
 [[ -n $port ]] || { echo "vm: the voice core did not start: $(<"$cache/core.log")" >&2; exit 1; }
 
 # Emulation everywhere: KVM is not to be had in most places where tests run.
+# One processor: a host that stalls then stalls the whole guest, and never one
+# side of a measurement alone.
 case $arch in
     x86_64) qemu=(qemu-system-x86_64 -M q35 -accel tcg -cpu max) console=ttyS0 ;;
     aarch64) qemu=(qemu-system-aarch64 -M virt -accel tcg -cpu cortex-a72) console=ttyAMA0 ;;
@@ -43,7 +48,7 @@ esac
 log=$cache/console.log
 echo "vm: booting $arch, Linux $(<"$cache/version"); console in $log"
 begin=$SECONDS
-timeout "${VM_SECONDS:-1200}" "${qemu[@]}" ${VM_CLOCK:+-icount $VM_CLOCK} -smp 2 -m 1024 -nographic -no-reboot -nodefaults -serial stdio \
+timeout "${VM_SECONDS:-1200}" "${qemu[@]}" -smp 1 -m 1024 -nographic -no-reboot -nodefaults -serial stdio \
     -nic user,model=virtio-net-pci \
     -kernel "$cache/kernel" -initrd "$work/initrd" \
     -append "console=$console panic=-1 quiet mitigations=off VM_CORE=10.0.2.2:$port VM_CHECKS=${checks// /,}" \

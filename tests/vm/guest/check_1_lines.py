@@ -15,7 +15,8 @@ CALL, EXIT = 17, 22
 CALLING = 23
 PRESSES = 200
 TRACES = 250
-# Longer than the board's debounce of 30 ms, and shorter.
+# The board's debounce, longer than that, and shorter.
+DEBOUNCE = 0.030
 REST = 0.045
 BOUNCE = 0.020
 
@@ -79,6 +80,27 @@ def edges_to_events(log):
     return found
 
 
+def bounce(contact, closed, chance):
+    """Goes to `closed` by way of chatter; returns how long that took."""
+    begin = last = contact.set(closed)
+    end = begin + chance.uniform(0, BOUNCE)
+    while time.clock_gettime(time.CLOCK_MONOTONIC) < end:
+        time.sleep(chance.uniform(0, 0.002))
+        contact.set(not closed)
+        time.sleep(chance.uniform(0, 0.002))
+        contact.set(closed)
+        last = time.clock_gettime(time.CLOCK_MONOTONIC)
+    return last - begin
+
+
+def settle(presses, wanted):
+    """Waits until so many presses are told, and a little longer for one too many."""
+    end = time.monotonic() + 2
+    while len(presses) < wanted and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.02)
+
+
 def run(guest):
     # A press that does something at any time: what is refused is shown on the lamps, too.
     box = Box(exit_action="mute", log="warn,callbox=info,callbox::gpio=trace")
@@ -99,7 +121,7 @@ def run(guest):
         lit = lamp.wait(True, 2)
         exit_button.set(False)
         if lit is None:
-            raise AssertionError("a press lit no lamp within 2 s")
+            raise AssertionError(f"press {len(to_lamp) + 1} lit no lamp within 2 s: {box.tail()}")
         to_lamp.append(lit - pressed)
     to_event = edges_to_events(box.log.read_text(errors="replace"))
     guest.row("every press was heard", f"{len(to_event)} of {PRESSES}", len(to_event) == PRESSES)
@@ -108,21 +130,22 @@ def run(guest):
     presses = box.follow_presses("exit")
     seed = int(time.time_ns() % 1_000_000)
     chance = random.Random(seed)
-    longest = 0
-    for _ in range(TRACES):
+    judged = void = wrong = 0
+    while judged < TRACES and void < TRACES:
+        before = len(presses)
+        spans = []
         for closed in (True, False):
-            begin = exit_button.set(closed)
-            end = begin + chance.uniform(0, BOUNCE)
-            while time.clock_gettime(time.CLOCK_MONOTONIC) < end:
-                time.sleep(chance.uniform(0, 0.002))
-                exit_button.set(not closed)
-                time.sleep(chance.uniform(0, 0.002))
-                last = exit_button.set(closed)
-                longest = max(longest, last - begin)
+            spans.append(bounce(exit_button, closed, chance))
             time.sleep(0.080)
-    time.sleep(0.5)
-    guest.row("a bouncing contact is one press", f"{len(presses)} presses of {TRACES}, longest {longest * 1000:.0f} ms (seed {seed})",
-              len(presses) == TRACES, "exactly")
+        settle(presses, before + 1)
+        # A machine that stalls in the middle of a bounce makes two presses of it, and not the box.
+        if max(spans) > DEBOUNCE:
+            void += 1
+            continue
+        judged += 1
+        wrong += len(presses) != before + 1
+    guest.row("a bouncing contact is one press", f"{wrong} of {judged} wrong, {void} void (seed {seed})",
+              wrong == 0 and judged == TRACES, "0")
 
     box.end()
     bare = gpiomon(guest.chip, PRESSES // 2)
