@@ -55,7 +55,8 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 17] = [
+const HOME: [(&str, &[&str]); 18] = [
+    ("sd_notify", &["system"]),
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),
