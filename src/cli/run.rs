@@ -11,7 +11,7 @@ use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
 use crate::mqtt;
 use crate::settings;
-use crate::system::{logging, signals};
+use crate::system::{logging, notify, signals};
 
 /// Runs the appliance. Wrong configuration is exit code 2; everything else
 /// that can go wrong with devices and networks is a fault of the running box.
@@ -38,7 +38,7 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
     for note in config.not_yet() {
         tracing::warn!("{note}");
     }
-    let running = match boot::start(&config, start) {
+    let mut running = match boot::start(&config, start) {
         Ok(running) => running,
         Err(error) => {
             eprintln!("callbox: {error}");
@@ -49,9 +49,12 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
     if let Some(mqtt) = settings::mqtt(&config) {
         mqtt::spawn(mqtt, running.handle.clone());
     }
+    let pulses = std::mem::take(&mut running.pulses);
+    tokio::spawn(notify::run(pulses, running.handle.status.clone()));
     let shutdown = running.shutdown();
     tokio::spawn(async move {
         signals::asked_to_end().await;
+        notify::stopping();
         if shutdown.send(SystemEvent::Shutdown).await.is_err() {
             tracing::debug!("the appliance has ended already");
         }
