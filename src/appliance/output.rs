@@ -52,7 +52,7 @@ pub struct OutputSettings {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene {
     pub call: CallStatus,
-    /// A call rings here, be it the call at the box or beside it.
+    /// A call rings here aloud, be it the call at the box or beside it.
     pub rings: bool,
     /// Any call is up, or about to be, or a tone plays.
     pub sound: bool,
