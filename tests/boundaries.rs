@@ -30,7 +30,7 @@ const LOCAL: [(&str, &[&str]); 18] = [
     ),
     ("audio", &["appliance", "config", "audio"]),
     ("gpio", &["appliance", "config", "gpio"]),
-    ("panel", &["appliance", "config", "panel"]),
+    ("panel", &["appliance", "config", "handle", "panel"]),
     ("system", &["appliance", "config", "system"]),
     ("control", &["appliance", "config", "control", "handle"]),
     ("handle", &["appliance", "config", "gpio", "system", "handle"]),
@@ -55,7 +55,7 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 17] = [
+const HOME: [(&str, &[&str]); 22] = [
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),
@@ -69,6 +69,11 @@ const HOME: [(&str, &[&str]); 17] = [
     ("oauth2", &["pipe"]),
     ("reqwest", &["pipe"]),
     ("axum", &["sim", "panel"]),
+    ("argon2", &["panel"]),
+    ("csv", &["panel"]),
+    ("hyper", &["panel"]),
+    ("prometheus", &["panel"]),
+    ("rcgen", &["panel", "sim"]),
     ("alsa", &["audio"]),
     ("opus", &["media"]),
     ("rppal", &["gpio"]),

@@ -14,14 +14,15 @@ mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
+mod hidden;
 mod incoming;
 pub mod media;
+pub mod panel;
 pub mod secret;
 mod section;
 mod server;
 mod value;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +36,9 @@ pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
+pub use hidden::Hidden;
 pub use media::{Codec, MediaConfig};
+pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
 
 use diagnostic::Report;
@@ -63,7 +66,7 @@ pub struct Config {
     pub media: MediaConfig,
     /// Checked and kept; the door release that uses it comes in a later version.
     pub door: DoorConfig,
-    /// Checked and kept; the panel that uses it comes in a later version.
+    /// The web panel.
     pub panel: PanelConfig,
     /// The control socket.
     pub control: ControlConfig,
@@ -78,13 +81,6 @@ pub struct DoorConfig {
     pub codes: Vec<SecretString>,
     /// How long to open it, 100 ms to 60 s. Default 3 s.
     pub pulse: Duration,
-}
-
-/// `[panel]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PanelConfig {
-    /// Where the web panel listens; `None` for no panel.
-    pub listen: Option<SocketAddr>,
 }
 
 /// `[control]`.
@@ -168,16 +164,16 @@ impl Config {
     /// people: nobody should wait for a door that will not open.
     pub fn not_yet(&self) -> Vec<&'static str> {
         let door = "[door] is checked, but this version opens no door";
-        let panel = "[panel] is checked, but this version has no web panel";
-        let asked = [(!self.door.codes.is_empty(), door), (self.panel.listen.is_some(), panel)];
-        asked.into_iter().filter_map(|(asked, note)| asked.then_some(note)).collect()
+        if self.door.codes.is_empty() { Vec::new() } else { vec![door] }
     }
 
     /// Looks at the files that the configuration names: the secret and its
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
     pub fn check_files(&self) -> Vec<Diagnostic> {
-        core::check_files(&self.core, &self.auth)
+        let mut found = core::check_files(&self.core, &self.auth);
+        found.extend(panel::check_files(&self.panel));
+        found
     }
 }
 
@@ -200,7 +196,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
     let door = read_door(root.section("door"));
-    let panel = read_panel(root.section("panel"));
+    let panel = panel::read(root.section("panel"), base);
     let control = read_control(root.section("control"), base);
     let log = read_log(root.section("log"));
     let board = board?.clone();
@@ -268,18 +264,6 @@ fn read_door(section: Option<Section<'_>>) -> DoorConfig {
     door.pulse = section.duration("pulse", range).unwrap_or(door.pulse);
     section.finish();
     door
-}
-
-fn read_panel(section: Option<Section<'_>>) -> PanelConfig {
-    let Some(mut section) = section else { return PanelConfig { listen: None } };
-    let listen = section.parsed("listen", |text| {
-        text.parse::<SocketAddr>().map_err(|_| {
-            let what = format!("{} is no address to listen on", diagnostic::quoted(text));
-            Problem::new(what, "write an IP address and a port such as \"127.0.0.1:8080\"")
-        })
-    });
-    section.finish();
-    PanelConfig { listen: listen.map(|listen| listen.value) }
 }
 
 fn read_control(section: Option<Section<'_>>, base: &Path) -> ControlConfig {
