@@ -49,7 +49,7 @@ pub struct Metrics {
     jitter: Gauge,
     playout_delay: Gauge,
     concealed: Gauge,
-    echo_return_loss: GaugeVec,
+    echo_return_loss: Gauge,
 }
 
 impl Metrics {
@@ -108,10 +108,9 @@ impl Metrics {
                 "callbox_audio_concealed_ratio",
                 "Share of the call's sound that had to be made up, 0 to 1.",
             )?,
-            echo_return_loss: make.figures(
+            echo_return_loss: make.figure(
                 "callbox_audio_echo_return_loss_db",
-                "Echo return loss, where it is measured.",
-                &[],
+                "Echo return loss; NaN where none is measured.",
             )?,
             registry,
         })
@@ -167,10 +166,7 @@ impl Metrics {
         self.jitter.set(f64::from(audio.jitter_ms) / 1000.0);
         self.playout_delay.set(f64::from(audio.playout_delay_ms) / 1000.0);
         self.concealed.set(audio.concealed_ratio.into());
-        self.echo_return_loss.reset();
-        if let Some(loss) = audio.echo_return_loss_db {
-            self.echo_return_loss.with_label_values::<&str>(&[]).set(loss.into());
-        }
+        self.echo_return_loss.set(audio.echo_return_loss_db.map_or(f64::NAN, f64::from));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -12,6 +13,7 @@ use super::access::throttle::Throttle;
 use super::acts::Presses;
 use super::configuration::ConfigFile;
 use super::front::Front;
+use super::guard::Visitor;
 use super::observer::Observer;
 use super::{PanelSettings, Restart};
 use crate::config::{Backend, Config, PanelConfig};
@@ -103,6 +105,15 @@ impl Site {
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             run: random_token().chars().take(8).collect(),
         })
+    }
+
+    /// Whether a visitor who was let in still may be here.
+    pub fn lets_in(&self, visitor: &Visitor) -> bool {
+        match (&self.door, &visitor.token) {
+            (Door::Open { .. }, _) => true,
+            (Door::Locked(lock), Some(token)) => lock.sessions.find(token, Instant::now()).is_some(),
+            (Door::Locked(_), None) => false,
+        }
     }
 }
 

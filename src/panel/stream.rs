@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::answer::Refused;
+use super::guard::Visitor;
 use super::site::Site;
 use crate::appliance::status::Status;
 use crate::handle::{AudioStatus, Entry};
@@ -48,6 +49,7 @@ struct Reader {
     past: Vec<Arc<Entry>>,
     meters: Interval,
     first: VecDeque<First>,
+    visitor: Visitor,
     _place: OwnedSemaphorePermit,
 }
 
@@ -73,7 +75,11 @@ struct Meters {
     uptime_s: u64,
 }
 
-pub async fn stream(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Refused> {
+pub async fn stream(
+    State(site): State<Arc<Site>>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
     let Ok(place) = Arc::clone(&site.followers).try_acquire_owned() else {
         let why = "too many pages follow this box";
         return Err(Refused::later(StatusCode::SERVICE_UNAVAILABLE, why, 5));
@@ -88,7 +94,7 @@ pub async fn stream(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result
     meters.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let status = site.handle.watch();
     let first = VecDeque::from([First::Status, First::Log]);
-    let reader = Reader { site, status, entries, past, meters, first, _place: place };
+    let reader = Reader { site, status, entries, past, meters, first, visitor, _place: place };
     Ok(Sse::new(events(reader)).into_response())
 }
 
@@ -149,7 +155,10 @@ impl Reader {
                 Err(RecvError::Lagged(_)) => News::Nothing,
                 Err(RecvError::Closed) => News::Ended,
             },
-            _ = self.meters.tick() => News::Meters,
+            _ = self.meters.tick() => {
+                // Who logs out, or was logged in for too long, follows no more.
+                if self.site.lets_in(&self.visitor) { News::Meters } else { News::Ended }
+            }
         }
     }
 }
