@@ -22,6 +22,8 @@ pub mod gpio;
 pub mod handle;
 #[cfg(feature = "firmware")]
 pub mod media;
+#[cfg(feature = "firmware")]
+pub mod mqtt;
 #[cfg(feature = "panel")]
 pub mod panel;
 #[cfg(feature = "firmware")]

@@ -1,6 +1,8 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+#[cfg(feature = "panel")]
+use std::path::PathBuf;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +24,11 @@ use crate::gpio::pi::Pi;
 use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
+use crate::mqtt::MqttSettings;
+#[cfg(feature = "panel")]
+use crate::panel::{PanelSettings, Restart};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
+use crate::system::state_store::StateStore;
 
 /// The session shell's settings.
 pub fn pipe(config: &Config) -> PipeSettings {
@@ -70,6 +76,46 @@ fn codec(codec: config::Codec) -> Codec {
         config::Codec::Pcmu => Codec::Pcmu,
         config::Codec::Pcma => Codec::Pcma,
     }
+}
+
+/// Where what must outlive a restart is kept. The mock board has no door to
+/// guard: there only what the configuration asks for.
+pub fn state(config: &Config) -> Option<StateStore> {
+    match (config.backend, &config.state.dir) {
+        (Backend::Mock, None) => None,
+        (Backend::Mock | Backend::Gpiocdev | Backend::Rppal, dir) => Some(StateStore::usual(dir.clone())),
+    }
+}
+
+/// The web panel's settings for this address.
+#[cfg(feature = "panel")]
+pub fn panel(
+    config: &Config,
+    listen: std::net::SocketAddr,
+    file: PathBuf,
+    restart: Option<Restart>,
+) -> PanelSettings {
+    let state_dir = StateStore::usual(config.state.dir.clone()).dir().join("panel");
+    PanelSettings { listen, state_dir, config_file: Some(file), restart }
+}
+
+/// The broker's settings, where there is one.
+pub fn mqtt(config: &Config) -> Option<MqttSettings> {
+    let mqtt = config.mqtt.as_ref()?;
+    Some(MqttSettings {
+        host: mqtt.broker.host.clone(),
+        port: mqtt.broker.port,
+        tls: mqtt.broker.tls,
+        ca_file: mqtt.ca_file.as_ref().map(|file| file.path.clone()),
+        login: mqtt.login.as_ref().map(|login| (login.user.clone(), login.password.clone())),
+        name: mqtt.name.clone(),
+        topic: mqtt.topic.clone(),
+        discovery: mqtt.discovery.clone(),
+        commands: mqtt.commands.clone(),
+        model: config.board.description.clone(),
+        buttons: config.board.buttons.keys().map(ToString::to_string).collect(),
+        outputs: config.board.outputs.keys().map(ToString::to_string).collect(),
+    })
 }
 
 /// The audio shell's settings.

@@ -18,7 +18,10 @@ use support::{root, wait_for};
 /// A box that others can reach.
 fn locked(panel: &str) -> PanelBox {
     // A relative path counts from the configuration's folder.
-    PanelBox::with(config(None, &format!("[panel]\nlisten = \"0.0.0.0:0\"\nstate-dir = \"state\"\n{panel}")))
+    PanelBox::with(config(
+        None,
+        &format!("[state]\ndir = \"state\"\n[panel]\nlisten = \"0.0.0.0:0\"\n{panel}"),
+    ))
 }
 
 /// The password, from the console of the first start.

@@ -13,7 +13,8 @@ use super::out;
 use crate::appliance::event::SystemEvent;
 use crate::config::Config;
 use crate::handle::Handle;
-use crate::panel::{Panel, PanelSettings, Restart};
+use crate::panel::{Panel, Restart};
+use crate::settings;
 
 /// Between two attempts to listen: an address may come with the network.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -24,11 +25,7 @@ pub fn start(config: Config, file: PathBuf, handle: Handle, restart: Restart) ->
     Some(tokio::spawn(async move {
         let mut last = String::new();
         loop {
-            let settings = PanelSettings {
-                listen,
-                config_file: Some(file.clone()),
-                restart: Some(Arc::clone(&restart)),
-            };
+            let settings = settings::panel(&config, listen, file.clone(), Some(Arc::clone(&restart)));
             match Panel::bind(&config, settings, handle.clone()).await {
                 Ok(panel) => {
                     announce(&panel);

@@ -9,6 +9,8 @@ use crate::boot;
 use crate::config::Config;
 use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
+use crate::mqtt;
+use crate::settings;
 use crate::system::{logging, signals};
 
 /// Runs the appliance. Wrong configuration is exit code 2; everything else
@@ -33,9 +35,6 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     tracing::info!(socket = %control.path().display(), version = env!("CARGO_PKG_VERSION"), "callbox starts");
-    for note in config.not_yet() {
-        tracing::warn!("{note}");
-    }
     let running = match boot::start(&config, start) {
         Ok(running) => running,
         Err(error) => {
@@ -44,6 +43,13 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     let serving = tokio::spawn(control.serve(running.handle.clone()));
+    if let Some(mqtt) = settings::mqtt(&config) {
+        mqtt::spawn(mqtt, running.handle.clone());
+    }
+    #[cfg(not(feature = "panel"))]
+    if config.panel.listen.is_some() {
+        tracing::warn!("[panel] listen: this build has no panel");
+    }
     #[cfg(feature = "panel")]
     let (restart_wished, restart) = super::panel::restart_switch(running.shutdown());
     #[cfg(feature = "panel")]

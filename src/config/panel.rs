@@ -1,7 +1,7 @@
 //! `[panel]`: where the web panel listens and what it may do.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::core::NamedFile;
 use super::diagnostic::{Diagnostic, Problem, quoted};
@@ -16,8 +16,6 @@ pub struct PanelConfig {
     pub listen: Option<SocketAddr>,
     /// Certificate and key to use; `None` for ones made at the first start.
     pub tls: Option<PanelTls>,
-    /// Where certificate and password are kept; `None` for the system's place.
-    pub state_dir: Option<PathBuf>,
     /// Its buttons press those of a real board too. Default false.
     pub allow_test: bool,
     /// It may open the door. Default false.
@@ -46,7 +44,7 @@ impl PanelConfig {
         };
         let all = |panel: &PanelConfig| {
             let allowed = [panel.allow_test, panel.allow_door, panel.allow_config, panel.allow_metrics];
-            (panel.listen, panel.state_dir.clone(), allowed)
+            (panel.listen, allowed)
         };
         files(self) == files(next) && all(self) == all(next)
     }
@@ -76,12 +74,10 @@ pub(super) fn read(section: Option<Section<'_>>, base: &Path) -> PanelConfig {
         }
         (None, None) => None,
     };
-    let state_dir = section.path("state-dir", base).map(|path| path.value);
     let mut allowed = |key| section.boolean(key).unwrap_or(false);
     let panel = PanelConfig {
         listen: listen.map(|listen| listen.value),
         tls,
-        state_dir,
         allow_test: allowed("allow-test"),
         allow_door: allowed("allow-door"),
         allow_config: allowed("allow-config"),

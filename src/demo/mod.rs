@@ -20,7 +20,8 @@ use crate::config::Config;
 use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
 use crate::handle::Handle;
-use crate::panel::{Panel, PanelError, PanelSettings};
+use crate::panel::{Panel, PanelError};
+use crate::settings;
 use crate::sim::{SimCore, SimHandle};
 use crate::system::signals;
 use board::DemoBoard;
@@ -127,7 +128,7 @@ async fn panel(
     handle: &Handle,
 ) -> Result<Panel, String> {
     let bind = |listen| {
-        let settings = PanelSettings { listen, config_file: Some(board.config_file()), restart: None };
+        let settings = settings::panel(config, listen, board.config_file(), None);
         Panel::bind(config, settings, handle.clone())
     };
     let usual = SocketAddr::from(([127, 0, 0, 1], PANEL_PORT));

@@ -19,7 +19,7 @@ const LONGEST_PRESS: Duration = Duration::from_secs(30);
 
 /// `POST /api/act`: any action that a button could have.
 pub async fn act(State(site): State<Arc<Site>>, Body(action): Body<Action>) -> Result<Response, Refused> {
-    if opens_door(&action) && !site.permissions.door {
+    if touches_door(&action) && !site.permissions.door {
         return Err(Refused::without("allow-door"));
     }
     match site.handle.act(action).await {
@@ -28,8 +28,8 @@ pub async fn act(State(site): State<Arc<Site>>, Body(action): Body<Action>) -> R
     }
 }
 
-/// Whether an action opens the door, which needs a permission of its own.
-fn opens_door(action: &Action) -> bool {
+/// Whether an action opens the door or ends its alarm, which needs a permission of its own.
+pub fn touches_door(action: &Action) -> bool {
     match action {
         Action::Call { .. }
         | Action::Answer
@@ -40,6 +40,7 @@ fn opens_door(action: &Action) -> bool {
         | Action::TakeOver
         | Action::Dtmf { .. }
         | Action::Mute { .. } => false,
+        Action::OpenDoor { .. } | Action::ResetTamper => true,
     }
 }
 
@@ -113,7 +114,7 @@ fn pressable(site: &Site, button: String) -> Result<ButtonName, Refused> {
     let Some(does) = site.front.gestures(&button) else {
         return Err(Refused::new(StatusCode::NOT_FOUND, "the board has no such button"));
     };
-    if does.into_iter().flatten().any(opens_door) && !site.permissions.door {
+    if does.into_iter().flatten().any(touches_door) && !site.permissions.door {
         return Err(Refused::without("allow-door"));
     }
     Ok(button)

@@ -13,11 +13,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::access::sessions::hex;
+use super::acts;
 use super::answer::{Body, Refused, done};
 use super::site::Site;
 use crate::appliance::status::CallStatus;
@@ -121,11 +121,19 @@ impl ConfigFile {
     }
 }
 
+/// Whether the same codes, people and buttons open the door in both.
 fn same_door(now: &Config, next: &Config) -> bool {
-    let codes = |config: &Config| -> Vec<String> {
-        config.door.codes.iter().map(|code| code.expose_secret().to_owned()).collect()
+    // Codes do not print.
+    let rules =
+        |config: &Config| (format!("{:?}", config.appliance.door), config.appliance.door.codes.clone());
+    let buttons = |config: &Config| -> Vec<_> {
+        let buttons = config.appliance.buttons.iter().map(|(name, does)| {
+            let actions = [&does.press, &does.hold, &does.double_press];
+            (name.clone(), actions.map(|action| action.clone().filter(acts::touches_door)))
+        });
+        buttons.filter(|(_, actions)| actions.iter().any(Option::is_some)).collect()
     };
-    codes(now) == codes(next)
+    rules(now) == rules(next) && buttons(now) == buttons(next)
 }
 
 fn revision(text: &str) -> String {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::appliance::action::Action;
 use crate::appliance::id::ButtonName;
 use crate::appliance::indicator::LedFunction;
+use crate::appliance::output::OutputFunction;
 use crate::config::{Backend, Config};
 
 /// What is on the box.
@@ -39,7 +40,7 @@ struct Lamp {
 #[derive(Clone, Serialize)]
 struct Output {
     name: String,
-    function: String,
+    function: OutputFunction,
 }
 
 impl Front {
@@ -62,10 +63,7 @@ impl Front {
             buttons: buttons.collect(),
             lamps: lamps.map(|(name, led)| Lamp { name: name.to_string(), function: led.function }).collect(),
             outputs: outputs
-                .map(|(name, output)| Output {
-                    name: name.to_string(),
-                    function: format!("{:?}", output.function).to_lowercase(),
-                })
+                .map(|(name, output)| Output { name: name.to_string(), function: output.function })
                 .collect(),
             pressable,
         }

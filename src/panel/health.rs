@@ -51,6 +51,15 @@ fn prevents_calls(fault: Fault) -> bool {
         | Fault::CaptureDevice
         | Fault::PlaybackDevice
         | Fault::MediaNotReady => true,
-        Fault::StuckButton | Fault::LineLost | Fault::CheckCallOverdue | Fault::ClockNotSet => false,
+        Fault::StuckButton
+        | Fault::StuckInput
+        | Fault::ChatteringLine
+        | Fault::Tampered
+        | Fault::DoorHeldOpen
+        | Fault::DoorForced
+        | Fault::StateNotKept
+        | Fault::LineLost
+        | Fault::CheckCallOverdue
+        | Fault::ClockNotSet => false,
     }
 }

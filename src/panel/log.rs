@@ -85,7 +85,7 @@ fn chosen(site: &Site, filter: &Filter) -> Result<Vec<Value>, Refused> {
 
 /// What the columns hold; `what` is the one field that the kind adds.
 const COLUMNS: [&str; 7] = ["seq", "time", "t_us", "kind", "what", "call_id", "text"];
-const WHAT: [&str; 6] = ["button", "state", "step", "fault", "counter", "gesture"];
+const WHAT: [&str; 6] = ["button", "state", "step", "fault", "counter", "event"];
 
 fn table(entries: &[Value]) -> Result<String, Box<dyn std::error::Error>> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());

@@ -43,6 +43,7 @@ pub struct Metrics {
     faults: IntGaugeVec,
     lamps: IntGaugeVec,
     outputs: IntGaugeVec,
+    inputs: IntGaugeVec,
     odd: IntCounterVec,
     audio: GaugeVec,
     xruns: IntCounter,
@@ -91,6 +92,7 @@ impl Metrics {
             muted: make.gauge("callbox_muted", "1 while the microphone is muted.")?,
             faults: make.gauges("callbox_fault", "1 for every fault that is present.", &["fault"])?,
             lamps: make.gauges("callbox_lamp", "1 for what each lamp shows.", &["lamp", "pattern"])?,
+            inputs: make.gauges("callbox_input_active", "1 while the input is active.", &["input"])?,
             outputs: make.gauges("callbox_output_on", "1 while the output is on.", &["output"])?,
             odd: make.counters("callbox_odd_total", "Odd things, by their name.", &["what"])?,
             audio: make.figures(
@@ -155,6 +157,9 @@ impl Metrics {
         }
         for (output, on) in &status.outputs {
             self.outputs.with_label_values(&[output.as_str()]).set(i64::from(*on));
+        }
+        for (input, active) in &status.inputs {
+            self.inputs.with_label_values(&[input.as_str()]).set(i64::from(*active));
         }
         for (what, count) in &status.counters {
             catch_up(&self.odd.with_label_values(&[what]), *count);

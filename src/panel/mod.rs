@@ -25,7 +25,7 @@ mod stream;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -44,6 +44,8 @@ pub type Restart = Arc<dyn Fn() + Send + Sync>;
 pub struct PanelSettings {
     /// Where to listen; port 0 for any that is free.
     pub listen: SocketAddr,
+    /// Where certificate and password are kept; made if need be.
+    pub state_dir: PathBuf,
     /// The configuration's file, to show and change it; `None` where there is none.
     pub config_file: Option<PathBuf>,
     /// How a changed configuration takes effect; `None` for by hand.
@@ -86,16 +88,15 @@ impl Panel {
         let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let open = address.ip().is_loopback();
-        let folder = state_folder(config);
         let tls = match (&config.panel.tls, open) {
             (Some(files), _) => Some(certificate::load(&files.certificate.path, &files.key.path)?),
             (None, true) => None,
-            (None, false) => Some(certificate::load_or_make(&folder, address.ip())?),
+            (None, false) => Some(certificate::load_or_make(&settings.state_dir, address.ip())?),
         };
         let (password, first_password) = if open {
             (None, None)
         } else {
-            let (hash, fresh) = password::load_or_make(&folder)?;
+            let (hash, fresh) = password::load_or_make(&settings.state_dir)?;
             (Some(hash), fresh)
         };
         let fingerprint = tls.as_ref().map(|tls| tls.fingerprint.clone());
@@ -129,14 +130,4 @@ impl Panel {
     pub async fn serve(self) {
         self.server.serve().await;
     }
-}
-
-/// systemd names the folder of `StateDirectory=callbox` (systemd.exec(5)).
-fn state_folder(config: &Config) -> PathBuf {
-    let given = config.panel.state_dir.clone();
-    let named = || {
-        let folders = std::env::var("STATE_DIRECTORY").ok()?;
-        folders.split(':').next().filter(|folder| !folder.is_empty()).map(PathBuf::from)
-    };
-    given.or_else(named).unwrap_or_else(|| Path::new("/var/lib/callbox").to_owned()).join("panel")
 }

@@ -85,6 +85,7 @@ impl Observer {
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
             | Kind::Refused
+            | Kind::Door { .. }
             | Kind::DoNotDisturb { .. } => {}
         }
         seen.history.talking().next().is_some()

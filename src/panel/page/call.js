@@ -6,8 +6,10 @@ import { act } from "./api.js";
 const LONGEST = 200;
 let from = { at: 0, began: "start" };
 let muted = false;
+let door = false;
 
-export function listen() {
+export function listen(session) {
+  door = session.allow.door;
   const report = (promise) => promise.then(() => say($("act-result"), "done"), (error) => say($("act-result"), error.message));
   for (const button of $("actions").querySelectorAll("button")) {
     button.addEventListener("click", () => {
@@ -34,8 +36,9 @@ export function show(status) {
   const mute = $("actions").querySelector("[data-act=mute]");
   mute.setAttribute("aria-pressed", String(muted));
   const idle = status.call === "idle";
-  const can = { answer: status.call === "incoming", "hang-up": !idle, mute: !idle, "to-phone": status.call === "in-call", "take-over": status.busy_elsewhere };
+  const can = { answer: status.call === "incoming", "hang-up": !idle, mute: !idle, "to-phone": status.call === "in-call", "take-over": status.busy_elsewhere, "open-door": true };
   for (const button of $("actions").querySelectorAll("button")) button.disabled = !can[button.dataset.act];
+  $("actions").querySelector("[data-act=open-door]").hidden = !(door && status.door);
   $("dtmf").querySelector("button").disabled = status.call !== "in-call";
 }
 

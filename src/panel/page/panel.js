@@ -25,7 +25,7 @@ async function begin() {
   $("logout").hidden = now.login !== "done";
   front.draw(await request("GET", "/api/board"), now.allow, (error) => say($("front-note"), error.message));
   meters.draw();
-  call.listen();
+  call.listen(now);
   log.listen();
   config.listen(now);
   follow({
