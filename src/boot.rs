@@ -105,7 +105,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let audio_settings = settings::audio(config);
     let (edges, line_events) = mpsc::channel(QUEUE);
     let (health, line_health) = mpsc::channel(QUEUE);
-    let board = settings::board(config, edges, health.clone())?;
+    let board = settings::board(config, edges.clone(), health.clone())?;
 
     let (session_commands, commands) = mpsc::channel(QUEUE);
     let (events, session_events) = mpsc::channel(QUEUE);
@@ -144,6 +144,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         audio: audio_status(Arc::clone(&audio), stats, start),
         log: Arc::clone(&log),
         start,
+        edges,
         #[cfg(feature = "mock-gpio")]
         buttons: board.buttons,
     };

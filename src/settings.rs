@@ -1,6 +1,8 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+#[cfg(feature = "panel")]
+use std::path::PathBuf;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +25,8 @@ use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
+#[cfg(feature = "panel")]
+use crate::panel::{PanelSettings, Restart};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
 use crate::system::state_store::StateStore;
 
@@ -81,6 +85,18 @@ pub fn state(config: &Config) -> Option<StateStore> {
         (Backend::Mock, None) => None,
         (Backend::Mock | Backend::Gpiocdev | Backend::Rppal, dir) => Some(StateStore::usual(dir.clone())),
     }
+}
+
+/// The web panel's settings for this address.
+#[cfg(feature = "panel")]
+pub fn panel(
+    config: &Config,
+    listen: std::net::SocketAddr,
+    file: PathBuf,
+    restart: Option<Restart>,
+) -> PanelSettings {
+    let state_dir = StateStore::usual(config.state.dir.clone()).dir().join("panel");
+    PanelSettings { listen, state_dir, config_file: Some(file), restart }
 }
 
 /// The broker's settings, where there is one.

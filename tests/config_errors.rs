@@ -308,6 +308,28 @@ fn addresses_and_sound_devices_are_checked() {
 }
 
 #[test]
+fn the_panels_permissions_and_its_pair_of_files_are_checked() {
+    for key in ["allow-test", "allow-door", "allow-config", "allow-metrics"] {
+        let text = with(&format!("[panel]\n{key} = \"yes\"\n"));
+        let column = key.len() + 4;
+        expect_one(&text, &format!("11:{column}"), &format!("{key} is text"), "true or false");
+    }
+    expect_one(
+        &with("[panel]\nalow-test = true\n"),
+        "11:1",
+        "\"alow-test\" in [panel]",
+        "did you mean allow-test?",
+    );
+    let alone = with("[panel]\ntls-cert-file = \"/c.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-key-file", "add tls-key-file = ");
+    let alone = with("[panel]\ntls-key-file = \"/k.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-cert-file", "add tls-cert-file = ");
+    let text = with("[panel]\nlisten = \"0.0.0.0:8443\"\nallow-door = true\n");
+    let config = Config::parse(&text, "f", &BoardLoader::default()).unwrap();
+    assert!(config.panel.allow_door && !config.panel.allow_test && config.panel.tls.is_none());
+}
+
+#[test]
 fn broken_toml_names_the_place_and_the_cure() {
     let found = diagnose_as("[auth\nmethod = \"none\"\n");
     assert!(found[0].starts_with("callbox.toml:1:6: "), "{found:#?}");

@@ -4,6 +4,8 @@ mod args;
 mod check;
 mod devices;
 mod out;
+#[cfg(feature = "panel")]
+mod panel;
 mod remote;
 mod run;
 mod selftest;
