@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench bench-audio lint fmt
+.PHONY: help setup build demo test sim mutants bench bench-audio vm-test cross deb lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -24,7 +24,7 @@ demo: ## box and simulated voice core in one go; needs no sound card, no Pi, no 
 	$(CARGO) run --locked -- demo $(ARGS)
 
 # Everything is compiled before the first test runs: tests that measure sound
-# must not compete with the compiler. One test binary runs at a time.
+# must not compete with the compiler.
 test: ## every test that a machine without a Pi can run
 	@$(SETUP) build test
 	@echo "== the pure core, without any heavy dependency"
@@ -32,7 +32,7 @@ test: ## every test that a machine without a Pi can run
 	@echo "== compiling all tests"
 	$(CARGO) test --locked --no-run
 	@echo "== all tests; those with real servers, sound and a browser take minutes"
-	$(CARGO) test --locked --no-fail-fast
+	@CARGO="$(CARGO)" tests/support/run_tests.sh
 
 sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, WORLD_DAYS, CALLBOX_SEED
 	@$(SETUP) build
@@ -52,6 +52,20 @@ bench: ## the figures that README quotes
 bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from seeds
 	@$(SETUP) build test bench
 	benches/audio/run.sh $(ARGS)
+
+vm-test: ## the binary in a throw-away guest with the kernel's own GPIO and sound; ARCH, VM_CHECKS
+	@$(SETUP) build vm
+	$(CARGO) build --locked --release
+	@if [[ "$(ARCH)" == aarch64 ]]; then $(SETUP) cross && image/cross.sh aarch64; fi
+	tests/vm/run.sh $(ARCH)
+
+cross: ## the shipped binary for a board, tried out under emulation; ARCH=aarch64 or armv7
+	@$(SETUP) build cross
+	image/cross.sh $(ARCH)
+
+deb: ## its Debian package, installed in a throw-away Debian; ARCH=aarch64, armv7 or x86_64
+	@$(SETUP) build cross vm
+	image/package.sh $(ARCH)
 
 lint: ## format, clippy, licences and advisories
 	@$(SETUP) build lint

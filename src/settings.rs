@@ -1,6 +1,8 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+#[cfg(feature = "panel")]
+use std::path::PathBuf;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
 use crate::appliance::statistics::CallStatistics;
-use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
+use crate::audio::{AudioSettings, DeviceName, EchoChoice, Meters, ProcessingMode, Synth};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 #[cfg(feature = "gpiocdev")]
@@ -23,7 +25,11 @@ use crate::gpio::pi::Pi;
 use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, FrameLength, LegStats, MediaSettings};
+use crate::mqtt::MqttSettings;
+#[cfg(feature = "panel")]
+use crate::panel::{PanelSettings, Restart};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
+use crate::system::state_store::StateStore;
 
 /// The session shell's settings.
 pub fn pipe(config: &Config) -> PipeSettings {
@@ -78,11 +84,62 @@ fn codec(codec: config::Codec) -> Codec {
     }
 }
 
+/// Where what must outlive a restart is kept. The mock board has no door to
+/// guard: there only what the configuration asks for.
+pub fn state(config: &Config) -> Option<StateStore> {
+    match (config.backend, &config.state.dir) {
+        (Backend::Mock, None) => None,
+        (Backend::Mock | Backend::Gpiocdev | Backend::Rppal, dir) => Some(StateStore::usual(dir.clone())),
+    }
+}
+
+/// The web panel's settings for this address.
+#[cfg(feature = "panel")]
+pub fn panel(
+    config: &Config,
+    listen: std::net::SocketAddr,
+    file: PathBuf,
+    restart: Option<Restart>,
+) -> PanelSettings {
+    let state_dir = StateStore::usual(config.state.dir.clone()).dir().join("panel");
+    PanelSettings { listen, state_dir, config_file: Some(file), restart }
+}
+
+/// The broker's settings, where there is one.
+pub fn mqtt(config: &Config) -> Option<MqttSettings> {
+    let mqtt = config.mqtt.as_ref()?;
+    Some(MqttSettings {
+        host: mqtt.broker.host.clone(),
+        port: mqtt.broker.port,
+        tls: mqtt.broker.tls,
+        ca_file: mqtt.ca_file.as_ref().map(|file| file.path.clone()),
+        login: mqtt.login.as_ref().map(|login| (login.user.clone(), login.password.clone())),
+        name: mqtt.name.clone(),
+        topic: mqtt.topic.clone(),
+        discovery: mqtt.discovery.clone(),
+        commands: mqtt.commands.clone(),
+        model: config.board.description.clone(),
+        buttons: config.board.buttons.keys().map(ToString::to_string).collect(),
+        outputs: config.board.outputs.keys().map(ToString::to_string).collect(),
+    })
+}
+
 /// The audio shell's settings.
 pub fn audio(config: &Config) -> AudioSettings {
     AudioSettings {
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        processing: match config.audio.processing {
+            config::Processing::FullDuplex => ProcessingMode::FullDuplex,
+            config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
+            config::Processing::Off => ProcessingMode::Off,
+        },
+        echo_canceller: match config.audio.echo_canceller {
+            config::EchoCanceller::Own => EchoChoice::Own,
+            config::EchoCanceller::Sonora => EchoChoice::Sonora,
+        },
+        noise_suppression: config.audio.noise_suppression,
+        gain_control: config.audio.gain_control,
         ..AudioSettings::default()
     }
 }
@@ -157,6 +214,8 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
     let since_start = |at: Instant| u64::try_from(at.saturating_duration_since(start).as_micros()).ok();
     let figures = call.map(|stats| Box::new(stats.figures()));
     let of_call = |figure: fn(&CallStatistics) -> f32| figures.as_deref().map_or(0.0, figure);
+    let duplex = &meters.duplex;
+    let both = |one: Option<f32>, other: Option<f32>| Some(one? + other?);
     AudioStatus {
         capture_level_db: meters.capture.level_db,
         playback_level_db: meters.playback.level_db,
@@ -165,7 +224,18 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         playout_delay_ms: of_call(|call| call.playout_delay_ms as f32),
         concealed_ratio: of_call(|call| call.concealed_permille as f32 / 1000.0),
         last_sound_us: meters.last_sound.and_then(since_start),
-        echo_return_loss_db: None,
+        echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
+        echo_path_loss_db: duplex.path_loss_db,
+        echo_cancelled_db: duplex.cancelled_db,
+        echo_delay_ms: duplex.delay_ms,
+        clock_drift_ppm: duplex.drift_ppm,
+        half_duplex_fallback: duplex.fallen_back,
+        microphone_gate_open: duplex.microphone_gate,
+        loudspeaker_gate_open: duplex.loudspeaker_gate,
+        microphone_live: meters.microphone_live,
+        captured_frames: meters.capture.queued_frames,
+        rendered_frames: meters.playback.queued_frames,
+        reference_frames: duplex.reference_frames,
         call: figures,
     }
 }

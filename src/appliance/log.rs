@@ -71,6 +71,12 @@ pub enum Kind {
         /// The figures.
         statistics: Box<CallStatistics>,
     },
+    /// Something happened at the door.
+    Door {
+        /// `released`, `secured`, `wrong-code`, `locked-out`, `lock-out-over`, `tampered`,
+        /// `tamper-reset`, `opened`, `forced`, `held-open`, `closed` or `memory-lost`.
+        event: &'static str,
+    },
     /// Do-not-disturb began or ended.
     DoNotDisturb {
         /// Which.

@@ -35,6 +35,10 @@ pub struct CallStatistics {
     pub packets_dropped: u64,
     /// Packets of an unknown payload type, or that no decoder could read.
     pub packets_unreadable: u64,
+    /// Times that another source, or another numbering of packets, began.
+    pub stream_restarts: u64,
+    /// Times that the far end's timestamps jumped.
+    pub timestamp_jumps: u64,
     /// Frames played from what came.
     pub frames_played: u64,
     /// Frames made up because nothing was there.

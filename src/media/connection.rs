@@ -139,8 +139,13 @@ impl Connection {
         let panicked = Arc::new(Notify::new());
         let runtime = Arc::new(GuardedRuntime::new(Arc::clone(&panicked)));
         let live = Arc::new(AtomicBool::new(false));
-        let tap =
-            Tap::new(Arc::clone(&types), Arc::clone(&wires.shared), wires.arrived, hear.clone(), Arc::clone(&live));
+        let tap = Tap::new(
+            Arc::clone(&types),
+            Arc::clone(&wires.shared),
+            wires.arrived,
+            hear.clone(),
+            Arc::clone(&live),
+        );
         let registry = configure_rtcp_reports(Registry::new())
             .with(TAP, tap)
             .with(REPORTS, Reports::new(Arc::clone(&types), hear));

@@ -118,12 +118,9 @@ mod tests {
     fn an_echo_that_cannot_be_true_tells_no_round_trip() {
         let (mut ledger, start) = (Ledger::default(), Instant::now());
         ledger.note_sent(&SenderReport { ntp_time: NTP, ..Default::default() }, start);
-        for (echo, delay, after) in [
-            (0, 0, 40),
-            (0x1111_1111, 0, 40),
-            (0x4567_89ab, 65_536, 40),
-            (0x4567_89ab, 0, 30_000),
-        ] {
+        for (echo, delay, after) in
+            [(0, 0, 40), (0x1111_1111, 0, 40), (0x4567_89ab, 65_536, 40), (0x4567_89ab, 0, 30_000)]
+        {
             let report = ReceiverReport { reports: vec![block(7, echo, delay)], ..Default::default() };
             let feedback = ledger.read(&report, 7, start + Duration::from_millis(after)).unwrap();
             assert_eq!(feedback.round_trip, None, "{echo:x} {delay} {after}");

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::codec::limits::Limits;
+use super::codec::opus_samples_in;
 use super::feedback::Feedback;
 use super::leg::{self, AudioLeg, EncoderSwitch, Wires};
 use super::packet::{Arrived, Outgoing, rtp_clock};
@@ -41,7 +42,10 @@ impl Rehearsal {
         leg.near_end(frame, now);
         let mut outgoing = wires.outgoing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Outgoing { codec, first_sample, payload } = outgoing.pop().ok()?;
-        let samples = wires.shared.stats.packet_ms.get() * 48;
+        let samples = match codec {
+            Codec::Opus => opus_samples_in(payload.as_slice())?,
+            Codec::Pcmu | Codec::Pcma => payload.as_slice().len() as u16 * 6,
+        };
         self.sequence = self.sequence.wrapping_add(1);
         Some(Parcel(Arrived {
             ssrc: 1,
@@ -49,7 +53,7 @@ impl Rehearsal {
             timestamp: (first_sample * u64::from(rtp_clock(codec)) / 48_000) as u32,
             codec,
             comfort: false,
-            samples: samples as u16,
+            samples,
             arrival: now,
             payload,
         }))

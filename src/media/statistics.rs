@@ -90,6 +90,8 @@ impl LegStats {
             packets_duplicated: self.packets_duplicated.get(),
             packets_dropped: self.packets_dropped.get(),
             packets_unreadable: self.packets_unreadable.get(),
+            stream_restarts: self.stream_restarts.get(),
+            timestamp_jumps: self.timestamp_jumps.get(),
             frames_played: self.frames_played.get(),
             frames_concealed: self.frames_concealed.get(),
             frames_recovered: self.frames_recovered.get(),

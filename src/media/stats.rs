@@ -76,6 +76,10 @@ pub struct LegStats {
     /// Packets thrown away because the jitter buffer was full, or because
     /// latency had grown beyond its bound.
     pub packets_dropped: Counter,
+    /// Times that another source, or another numbering of packets, began in mid-call.
+    pub stream_restarts: Counter,
+    /// Times that a stream's timestamps jumped.
+    pub timestamp_jumps: Counter,
     /// Packets of a payload type that was not negotiated, or that no decoder could read.
     pub packets_unreadable: Counter,
     /// Frames given to the loudspeaker that hold decoded sound.

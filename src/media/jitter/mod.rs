@@ -139,6 +139,11 @@ impl JitterBuffer {
         &self.counts
     }
 
+    /// How often the sender's timestamps jumped.
+    pub(super) fn timestamp_jumps(&self) -> u64 {
+        self.arrivals.jumps()
+    }
+
     /// Takes a packet that has arrived.
     pub(super) fn insert(&mut self, packet: Arrived) {
         self.counts.received += 1;
@@ -177,6 +182,7 @@ impl JitterBuffer {
         for slot in &mut self.slots {
             self.counts.dropped += u64::from(slot.take().is_some());
         }
+        self.counts.restarts += u64::from(self.ssrc.is_some());
         self.ssrc = Some(packet.ssrc);
         self.state = State::Idle;
         self.next = FIRST_CYCLE + u64::from(packet.sequence);

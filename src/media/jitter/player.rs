@@ -106,6 +106,8 @@ impl Player {
         stats.packets_reordered.set(counts.reordered);
         stats.packets_duplicated.set(counts.duplicated);
         stats.packets_dropped.set(counts.dropped);
+        stats.stream_restarts.set(counts.restarts);
+        stats.timestamp_jumps.set(self.buffer.timestamp_jumps());
         stats.jitter_us.set(counts.jitter.as_micros() as u64);
         stats.playout_delay_ms.set(counts.delay.as_millis() as u64);
         stats.target_delay_ms.set(self.buffer.target().as_millis() as u64);

@@ -74,6 +74,7 @@ pub(super) struct Arrivals {
     /// Of the transit: the sender's clock against ours.
     slope: Slope,
     skew: Skew,
+    jumps: u64,
 }
 
 /// What is added to a time on the sender's clock so that it runs as ours does:
@@ -106,6 +107,7 @@ impl Arrivals {
             target: LEAST.as_micros() as i64,
             slope: Slope::new(),
             skew: Skew::default(),
+            jumps: 0,
         }
     }
 
@@ -114,6 +116,11 @@ impl Arrivals {
         let epoch = *self.epoch.get_or_insert(at);
         at.saturating_duration_since(epoch).as_micros() as i64
             - epoch.saturating_duration_since(at).as_micros() as i64
+    }
+
+    /// How often a stream's timestamps jumped.
+    pub(super) fn jumps(&self) -> u64 {
+        self.jumps
     }
 
     /// By how much the transit grows in a second of one: the sender's clock is slow.
@@ -147,6 +154,7 @@ impl Arrivals {
         // Without a better word it counts as come as early as any.
         let sent = sent.unwrap_or_else(|| {
             let at = arrival - self.base;
+            self.jumps += u64::from(self.anchor.is_some());
             self.anchor = Some(Anchor { timestamp: packet.timestamp, clock, at });
             self.least = [i64::MAX; 2];
             self.counted = 0;

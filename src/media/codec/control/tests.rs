@@ -94,7 +94,8 @@ fn a_report_of_nonsense_keeps_everything_in_bounds() {
     let limits = Limits::new(24_000, FrameLength::Auto);
     let (mut control, start) = (Control::new(limits), Instant::now());
     for (i, lost) in [f32::NAN, f32::INFINITY, -3.0, 7.0, 1.0].into_iter().cycle().take(100).enumerate() {
-        let round_trip = [None, Some(Duration::ZERO), Some(Duration::from_secs(1 << 40)), Some(Duration::MAX)];
+        let round_trip =
+            [None, Some(Duration::ZERO), Some(Duration::from_secs(1 << 40)), Some(Duration::MAX)];
         control.report(lost, round_trip[i % 4], start + Duration::from_secs(i as u64 * 3));
         let settings = control.settings();
         assert!((LEAST..=24_000).contains(&settings.bitrate) && settings.expected_loss <= 20, "{settings:?}");
@@ -170,7 +171,8 @@ fn a_link_of_25_kbit_per_second_carries_the_call() {
 
 #[test]
 fn what_was_taken_back_on_a_jammed_link_comes_again() {
-    let jammed = Link { capacity: 25_000.0, queue: Duration::from_millis(500), every: Duration::from_secs(1) };
+    let jammed =
+        Link { capacity: 25_000.0, queue: Duration::from_millis(500), every: Duration::from_secs(1) };
     let free = Link { capacity: 1e6, ..jammed };
     let (mut control, start) = (control(), Instant::now());
     jammed.run(&mut control, start, 30);
