@@ -207,10 +207,9 @@ impl Control {
     fn fit(&mut self, budget: u32) {
         let limits = self.limits;
         let shortest = self.settings.length.max(limits.usual);
-        let lengths = Length::ALL.into_iter().filter(|one| (shortest..=limits.longest).contains(one));
+        let mut lengths = Length::ALL.into_iter().filter(|one| (shortest..=limits.longest).contains(one));
         let bits = |length| budget.saturating_sub(headers(length));
-        let enough = lengths.clone().find(|length| bits(*length) >= ENOUGH);
-        let length = enough.or(lengths.last()).unwrap_or(limits.longest);
+        let length = lengths.find(|length| bits(*length) >= ENOUGH).unwrap_or(limits.longest);
         self.settings.length = length;
         self.settings.bitrate = bits(length).max(LEAST).min(limits.bitrate);
     }

@@ -133,7 +133,7 @@ impl Link {
             (sent, dropped) = (sent + bits, dropped + over);
             (sent_here, dropped_here) = (sent_here + bits, dropped_here + over);
             let now = from + Duration::from_millis(step as u64 * 10);
-            if (step + 1) as u128 * 10 % self.every.as_millis() == 0 {
+            if ((step + 1) as u128 * 10).is_multiple_of(self.every.as_millis()) {
                 let round_trip = Duration::from_secs_f64(0.04 + waiting / self.capacity);
                 control.report((dropped / sent) as f32, Some(round_trip), now);
                 (sent, dropped) = (0.0, 0.0);
