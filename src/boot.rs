@@ -10,8 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::appliance::Appliance;
-use crate::appliance::event::SystemEvent;
+use crate::appliance::event::{Event, SystemEvent};
 use crate::appliance::fault::Fault;
+use crate::appliance::log::{Kind, Record};
+use crate::appliance::memory::Memory;
 use crate::appliance::status::{SessionStatus, Status};
 use crate::audio::{self, AudioEngine, DeviceMeters, Meters};
 use crate::config::Config;
@@ -24,6 +26,7 @@ use crate::media::{self, LegStats};
 use crate::pipe;
 use crate::settings;
 use crate::system::event_log::EventLog;
+use crate::system::state_store::{Kept, StateStore};
 use crate::system::pulse::{Beat, Pulse, Pulses};
 use crate::system::{addresses, clock};
 
@@ -102,7 +105,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let audio_settings = settings::audio(config);
     let (edges, line_events) = mpsc::channel(QUEUE);
     let (health, line_health) = mpsc::channel(QUEUE);
-    let board = settings::board(config, edges, health.clone())?;
+    let board = settings::board(config, edges.clone(), health.clone())?;
 
     let (session_commands, commands) = mpsc::channel(QUEUE);
     let (events, session_events) = mpsc::channel(QUEUE);
@@ -124,8 +127,14 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
 
     let mut random = StdRng::from_os_rng();
     let entropy = Box::new(move || random.random());
-    let appliance = Appliance::new(config.appliance.clone(), entropy, Instant::now());
+    let mut appliance = Appliance::new(config.appliance.clone(), entropy, Instant::now());
     let log = Arc::new(EventLog::new(start));
+    let store = settings::state(config);
+    let kept = recall(store.as_ref(), &log);
+    let (memory, remembered) = watch::channel(kept.clone());
+    // Before any line or call can be heard of: an alarm has been on all the time.
+    appliance.handle_event(Event::System(SystemEvent::Remembered(kept)), Instant::now());
+    let store = store.map(|store| tokio::spawn(store.keep(remembered, system.clone())));
     let (asks, asked) = mpsc::channel(QUEUE);
     let (status, shown) = watch::channel(appliance.status());
     let (call_stats, stats) = watch::channel(None);
@@ -135,6 +144,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         audio: audio_status(Arc::clone(&audio), stats, start),
         log: Arc::clone(&log),
         start,
+        edges,
         #[cfg(feature = "mock-gpio")]
         buttons: board.buttons,
     };
@@ -147,6 +157,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
             media: media_commands,
             audio,
             lines: line_commands,
+            memory,
             log,
             status,
             call_stats,
@@ -172,6 +183,11 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         if tokio::time::timeout(LAST_WORDS, lamps).await.is_err() {
             tracing::error!("lines did not reach their safe state in time");
         }
+        if let Some(store) = store
+            && tokio::time::timeout(LAST_WORDS, store).await.is_err()
+        {
+            tracing::error!("what should outlive the restart was not kept in time");
+        }
         end
     });
     Ok(Running { handle, pulses, system, driver })
@@ -184,6 +200,19 @@ pub struct BoardShell {
     /// Only on the mock board.
     #[cfg(feature = "mock-gpio")]
     pub buttons: Option<crate::gpio::mock::MockButtons>,
+}
+
+/// What was kept over the restart.
+fn recall(store: Option<&StateStore>, log: &EventLog) -> Memory {
+    let Some(store) = store else { return Memory::default() };
+    let Kept { memory, trouble } = store.load();
+    tracing::info!(dir = %store.dir().display(), ?memory, "what was kept");
+    if let Some(trouble) = trouble {
+        let text = format!("what was kept cannot be read, so the box counts as tampered with: {trouble}");
+        tracing::warn!("{text}");
+        log.add(Record { kind: Kind::Door { event: "memory-lost" }, text }, Instant::now());
+    }
+    memory
 }
 
 /// Every part that a call needs, and how it shows that it moves.

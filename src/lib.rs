@@ -23,6 +23,10 @@ pub mod handle;
 #[cfg(feature = "firmware")]
 pub mod media;
 #[cfg(feature = "firmware")]
+pub mod mqtt;
+#[cfg(feature = "panel")]
+pub mod panel;
+#[cfg(feature = "firmware")]
 pub mod pipe;
 #[cfg(feature = "firmware")]
 pub mod settings;

