@@ -56,7 +56,8 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 23] = [
+const HOME: [(&str, &[&str]); 24] = [
+    ("sd_notify", &["system"]),
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),

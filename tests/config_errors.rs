@@ -293,6 +293,17 @@ fn addresses_and_sound_devices_are_checked() {
         "synth:silence",
     );
     expect_one(&with("[audio]\nplayback = \"wav:\"\n"), "11:12", "names no file", "wav:FILE");
+    expect_one(&with("[audio]\nprocessing = \"duplex\"\n"), "11:14", "\"duplex\"", "half-duplex");
+    expect_one(&with("[audio]\necho-canceller = \"speex\"\n"), "11:18", "\"speex\"", "sonora");
+    expect_one(
+        &with("[audio]\nnoise-suppression = \"yes\"\n"),
+        "11:21",
+        "noise-suppression",
+        "true or false",
+    );
+    expect_one(&with("[audio]\ngain-control = 1\n"), "11:16", "gain-control", "true or false");
+    let off = with("[audio]\nprocessing = \"off\"\ngain-control = true\n");
+    expect_one(&off, "12:1", "does nothing", "leave gain-control out");
     expect_one(&with("[door]\ncodes = [\"12x\"]\n"), "11:10", "no DTMF digits", "0 to 9");
 }
 

@@ -250,6 +250,9 @@ pub enum SystemEvent {
     Clock(Clock),
     /// What was kept over a restart: once, at start, before anything else.
     Remembered(Memory),
+    /// The audio shell: sound of the microphone goes out to somebody from now
+    /// on, or no more. Real capture that runs, not muted, to a leg that hears it.
+    Microphone(bool),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

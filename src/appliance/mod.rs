@@ -223,6 +223,7 @@ impl Appliance {
                 self.phone.check.clock_set(cx);
             }
             Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
+            Event::System(SystemEvent::Microphone(_)) => {}
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -374,7 +375,7 @@ impl Appliance {
         }
         let scene = Scene {
             call: view.call,
-            rings: view.rings,
+            rings: self.phone.rings_aloud(),
             sound: view.call != CallStatus::Idle || feedback::is_sounding(&self.cx),
         };
         if self.life == Life::Running {

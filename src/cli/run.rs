@@ -11,7 +11,7 @@ use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
 use crate::mqtt;
 use crate::settings;
-use crate::system::{logging, signals};
+use crate::system::{logging, notify, signals};
 
 /// Runs the appliance. Wrong configuration is exit code 2; everything else
 /// that can go wrong with devices and networks is a fault of the running box.
@@ -35,7 +35,7 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     tracing::info!(socket = %control.path().display(), version = env!("CARGO_PKG_VERSION"), "callbox starts");
-    let running = match boot::start(&config, start) {
+    let mut running = match boot::start(&config, start) {
         Ok(running) => running,
         Err(error) => {
             eprintln!("callbox: {error}");
@@ -46,6 +46,8 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
     if let Some(mqtt) = settings::mqtt(&config) {
         mqtt::spawn(mqtt, running.handle.clone());
     }
+    let pulses = std::mem::take(&mut running.pulses);
+    tokio::spawn(notify::run(pulses, running.handle.status.clone()));
     #[cfg(not(feature = "panel"))]
     if config.panel.listen.is_some() {
         tracing::warn!("[panel] listen: this build has no panel");
@@ -57,6 +59,7 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
     let shutdown = running.shutdown();
     tokio::spawn(async move {
         signals::asked_to_end().await;
+        notify::stopping();
         if shutdown.send(SystemEvent::Shutdown).await.is_err() {
             tracing::debug!("the appliance has ended already");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::appliance::id::{ButtonName, LedName, OutputName};
 use crate::appliance::indicator::LedFunction;
-use crate::appliance::output::OutputFunction;
+pub use crate::appliance::output::OutputFunction;
 
 use super::audio::AudioDevice;
 use super::diagnostic::Place;

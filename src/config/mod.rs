@@ -33,7 +33,7 @@ use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
 
-pub use audio::{AudioConfig, AudioDevice};
+pub use audio::{AudioConfig, AudioDevice, EchoCanceller, Processing};
 pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
