@@ -79,6 +79,8 @@ pub(super) enum Gesture {
     Stuck,
     /// A stuck button came free.
     Free,
+    /// Let go.
+    LetGo,
 }
 
 impl Buttons {
@@ -210,7 +212,12 @@ impl Button {
         match gesture {
             Gesture::FirstPush => cx.after(Timer::DoublePress(name.clone()), settings.double_within),
             Gesture::DoublePress => cx.timers.stop(&Timer::DoublePress(name.clone())),
-            Gesture::Press | Gesture::PressDecided | Gesture::Hold | Gesture::Stuck | Gesture::Free => {}
+            Gesture::Press
+            | Gesture::PressDecided
+            | Gesture::Hold
+            | Gesture::Stuck
+            | Gesture::Free
+            | Gesture::LetGo => {}
         }
         if settings.hold.is_some() && gesture != Gesture::DoublePress {
             cx.after(Timer::Hold(name.clone()), settings.hold_after);
@@ -228,7 +235,7 @@ impl Button {
             }
             Finger::On | Finger::Holding => {
                 self.finger = Finger::Off;
-                None
+                Some(Gesture::LetGo)
             }
             Finger::Stuck => {
                 self.finger = Finger::Off;
@@ -272,7 +279,7 @@ mod tests {
         assert_eq!(buttons.edge(&mut cx, &name, true), None);
         assert!(!cx.timers.is_set(&Timer::Debounce(name.clone())));
         assert_eq!(cx.counters.all().get("button-edge-repeated"), Some(&1));
-        assert_eq!(buttons.edge(&mut cx, &name, false), None);
+        assert_eq!(buttons.edge(&mut cx, &name, false), Some(Gesture::LetGo));
         assert!(cx.timers.is_set(&Timer::Debounce(name)));
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::action::Action;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
+use super::self_test::SelfTestReport;
 
 /// Anything that can happen to the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +240,8 @@ pub enum SystemEvent {
     AddressesChanged,
     /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
+    /// The audio shell's answer to a self-test that was not broken off.
+    SelfTest(SelfTestReport),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

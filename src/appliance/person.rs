@@ -11,6 +11,7 @@ use super::feedback;
 use super::id::ButtonName;
 use super::log::Kind;
 use super::phone::By;
+use super::push_to_talk::Talker;
 use super::status::CallStatus;
 use super::tone::Tone;
 
@@ -43,23 +44,30 @@ impl Appliance {
             Gesture::Hold => {
                 cx.log(pushed("hold"), format!("button {name} held"));
                 if let Some(action) = &button.hold {
-                    let _ = self.act(action);
+                    let _ = self.act(name, action);
                 }
             }
             Gesture::DoublePress => {
                 cx.log(pushed("double-press"), format!("button {name} pressed twice"));
                 if let Some(action) = &button.double_press {
-                    let _ = self.act(action);
+                    let _ = self.act(name, action);
                 }
             }
-            Gesture::Stuck | Gesture::Free => match self.buttons.all_stuck().as_slice() {
-                [] => cx.clear(Fault::StuckButton),
-                names => {
-                    let detail =
-                        format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
-                    cx.raise(Fault::StuckButton, detail);
-                }
-            },
+            Gesture::LetGo => self.phone.talk_let_go(cx, name),
+            Gesture::Stuck | Gesture::Free => self.stuck_or_free(name),
+        }
+    }
+
+    fn stuck_or_free(&mut self, name: &ButtonName) {
+        let cx = &mut self.cx;
+        self.phone.talk_let_go(cx, name);
+        match self.buttons.all_stuck().as_slice() {
+            [] => cx.clear(Fault::StuckButton),
+            names => {
+                let detail =
+                    format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
+                cx.raise(Fault::StuckButton, detail);
+            }
         }
     }
 
@@ -69,7 +77,7 @@ impl Appliance {
         let cx = &mut self.cx;
         let answers = self.phone.status() == CallStatus::Incoming;
         if answers || !self.buttons.too_soon(cx, name) {
-            if self.act(action).is_ok() && !answers {
+            if self.act(name, action).is_ok() && !answers {
                 self.buttons.acted(&self.cx, name);
             }
             return;
@@ -83,13 +91,18 @@ impl Appliance {
     }
 
     /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, action: &Action) -> Result<(), Refusal> {
+    fn act(&mut self, name: &ButtonName, action: &Action) -> Result<(), Refusal> {
         let cx = &mut self.cx;
-        let result = self.phone.act(cx, action, By::Button);
+        let result = match action {
+            Action::Talk { on } => self.phone.talk(cx, Talker::Button(name.clone()), *on),
+            action => self.phone.act(cx, action, By::Button),
+        };
         match result {
             Ok(()) => match action {
                 // A call has its own tone; an answered one must not blip.
                 Action::Call { .. } | Action::TakeOver if self.phone.is_calling() => {}
+                // Who talks hears that the far end is silent now, and a lamp tells; the sweep must be alone.
+                Action::Talk { .. } | Action::SelfTest => {}
                 Action::Call { .. }
                 | Action::TakeOver
                 | Action::Answer
@@ -98,7 +111,8 @@ impl Appliance {
                 | Action::Merge
                 | Action::ToPhone
                 | Action::Dtmf { .. }
-                | Action::Mute { .. } => feedback::press(cx),
+                | Action::Mute { .. }
+                | Action::Volume { .. } => feedback::press(cx),
             },
             // Somebody who presses once more is only impatient, and who hangs
             // up when all is over has what was wanted.
