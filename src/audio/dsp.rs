@@ -13,6 +13,7 @@ use rtrb::{Consumer, Producer};
 use super::leg::Frame;
 use super::meters::Counters;
 use super::mixer::{Mixer, Order, SILENCE};
+use super::speaker::Speaker;
 use super::{PERIOD, realtime};
 
 /// Frames rendered ahead of the playback thread, which has the card's buffer behind it.
@@ -28,6 +29,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(super) struct Dsp {
     pub counters: Arc<Counters>,
     pub mixer: Mixer,
+    pub speaker: Speaker,
     pub orders: Consumer<Order>,
     pub captured: Consumer<Frame>,
     pub rendered: Producer<Frame>,
@@ -45,9 +47,11 @@ impl Dsp {
             while let Ok(order) = self.orders.pop() {
                 self.mixer.obey(order);
             }
+            self.speaker.turn();
             self.near_end(&mut near_due);
             self.far_end(&mut far_due);
             self.counters.leg_panics.store(self.mixer.panics, Relaxed);
+            self.counters.ambient_boost_db.store(self.speaker.volume.boost_db().to_bits(), Relaxed);
             let due = near_due.min(far_due).min(Instant::now() + PERIOD);
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
         }
@@ -63,6 +67,7 @@ impl Dsp {
         }
         let now = Instant::now();
         while let Ok(mut frame) = self.captured.pop() {
+            self.speaker.hear(&frame);
             self.mixer.near_end(&mut frame, now);
             *due = now + PATIENCE;
         }
@@ -82,6 +87,7 @@ impl Dsp {
         if self.counters.playback.running.load(Relaxed) {
             while capacity - self.rendered.slots() < RENDER_AHEAD {
                 self.mixer.far_end(&mut frame, now);
+                self.speaker.play(&mut frame);
                 *due = now + PATIENCE;
                 if self.rendered.push(frame).is_err() {
                     break;

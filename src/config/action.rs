@@ -6,6 +6,7 @@ use crate::appliance::settings::Mode;
 use super::contacts::{Contacts, known_party};
 use super::diagnostic::Problem;
 use super::section::Section;
+use super::volume;
 
 #[derive(Clone, Copy)]
 enum Verb {
@@ -18,9 +19,12 @@ enum Verb {
     TakeOver,
     Dtmf,
     Mute,
+    Talk,
+    Volume,
+    SelfTest,
 }
 
-const VERBS: [(&str, Verb); 9] = [
+const VERBS: [(&str, Verb); 12] = [
     ("call", Verb::Call),
     ("answer", Verb::Answer),
     ("hang-up", Verb::HangUp),
@@ -30,6 +34,9 @@ const VERBS: [(&str, Verb); 9] = [
     ("take-over", Verb::TakeOver),
     ("dtmf", Verb::Dtmf),
     ("mute", Verb::Mute),
+    ("talk", Verb::Talk),
+    ("volume", Verb::Volume),
+    ("self-test", Verb::SelfTest),
 ];
 
 pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: Mode) -> Option<Action> {
@@ -57,6 +64,9 @@ pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: M
             section.parsed("digits", digits).map(|digits| Action::Dtmf { digits: digits.value })
         }
         Verb::Mute => Some(Action::Mute { on: section.boolean("on") }),
+        Verb::Talk => Some(Action::Talk { on: section.boolean("on") }),
+        Verb::Volume => volume::read_change(&mut section).map(|change| Action::Volume { change }),
+        Verb::SelfTest => Some(Action::SelfTest),
     };
     section.finish();
     action
@@ -134,6 +144,9 @@ mod tests {
             Action::TakeOver => "take-over",
             Action::Dtmf { .. } => "dtmf",
             Action::Mute { .. } => "mute",
+            Action::Talk { .. } => "talk",
+            Action::Volume { .. } => "volume",
+            Action::SelfTest => "self-test",
         }
     }
 
@@ -152,6 +165,10 @@ mod tests {
             "action = \"dtmf\"\ndigits = \"12*#AD\"",
             "action = \"mute\"",
             "action = \"mute\"\non = true",
+            "action = \"talk\"",
+            "action = \"volume\"\nchange = \"up\"",
+            "action = \"volume\"\nchange = { percent = 40 }",
+            "action = \"self-test\"",
         ] {
             let elsewhere: Action = toml::from_str(text).unwrap();
             words.insert(word(&elsewhere));
