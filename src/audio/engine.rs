@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -30,6 +30,9 @@ use crate::appliance::tone::Tone;
 
 /// Orders that wait for the `audio-dsp` thread, which looks every 10 ms.
 const ORDERS: usize = 64;
+
+/// Notes that wait for `audio-care`.
+const NOTES: usize = 64;
 
 /// Sweeps that wait for the thread that looks at them.
 const PROBES: usize = 8;
@@ -63,9 +66,12 @@ pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'sta
     let (orders, orders_out) = RingBuffer::new(ORDERS);
     let (speaker, speaker_orders) = RingBuffer::new(speaker::ORDERS);
     let speaker = Arc::new(SpeakerOrders(Mutex::new(speaker)));
-    let (notes, noted) = mpsc::channel();
+    let (notes, noted) = mpsc::sync_channel(NOTES);
     let (report, reports) = mpsc::sync_channel(FAULTS);
     let real = is_real(&settings.capture) && is_real(&settings.playback);
+    for device in [&settings.capture, &settings.playback] {
+        warn_of_number(device);
+    }
     let mut threads = Vec::new();
     let spawned = spawn_all(
         settings,
@@ -96,6 +102,15 @@ fn is_real(device: &DeviceName) -> bool {
     }
 }
 
+/// A card's number goes to whichever card is found first after the next start.
+fn warn_of_number(device: &DeviceName) {
+    let DeviceName::Alsa(name) = device else { return };
+    let number = name.split_once("hw:").map(|(_, card)| card.split(',').next().unwrap_or_default());
+    if number.is_some_and(|card| !card.is_empty() && card.bytes().all(|byte| byte.is_ascii_digit())) {
+        tracing::warn!("{name} is another card when cards are found in another order: use plughw:CARD=NAME");
+    }
+}
+
 /// How a device is opened after a trouble: with patience after a storm.
 fn after(trouble: Option<Trouble>, buffering: Buffering) -> Buffering {
     if trouble == Some(Trouble::Storm) { buffering.longer() } else { buffering }
@@ -116,7 +131,7 @@ fn spawn_all(
     counters: &Arc<Counters>,
     orders: Consumer<Order>,
     (speaker, speaker_orders): (&Arc<SpeakerOrders>, Consumer<SpeakerOrder>),
-    (notes, noted): (Sender<Note>, Receiver<Note>),
+    (notes, noted): (SyncSender<Note>, Receiver<Note>),
     (report, reports): (&SyncSender<SystemEvent>, Receiver<SystemEvent>),
     faults: impl Fn(SystemEvent) + Send + 'static,
     threads: &mut Vec<JoinHandle<()>>,
@@ -206,7 +221,7 @@ fn tidy(reports: &Receiver<SystemEvent>, mut bin: Consumer<Box<dyn Leg>>, faults
 pub struct AudioEngine {
     orders: Mutex<Producer<Order>>,
     speaker: Arc<SpeakerOrders>,
-    notes: Sender<Note>,
+    notes: SyncSender<Note>,
     /// Neither device is a file or made up.
     real: bool,
     counters: Arc<Counters>,
@@ -286,9 +301,11 @@ impl AudioEngine {
         push(&self.orders, order);
     }
 
-    /// Nobody reads any more only where no thread could be started.
+    /// Never waits: buttons and doors must go on whatever a sound card does.
     fn note(&self, note: Note) {
-        drop(self.notes.send(note));
+        if self.notes.try_send(note).is_err() {
+            tracing::error!("the thread audio-care hangs or was not started: an order is lost");
+        }
     }
 }
 

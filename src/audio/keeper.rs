@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub(super) struct Keeper<D: ?Sized> {
     /// The real-time thread's name.
     pub name: &'static str,
     pub way: Way,
-    pub notes: Sender<Note>,
+    pub notes: SyncSender<Note>,
     pub open: Open<D>,
     pub counters: Arc<Counters>,
 }
@@ -118,9 +118,11 @@ impl<D: Send + ?Sized> Keeper<D> {
         DeviceError { device: self.name.to_owned(), trouble: Trouble::Failed, reason, cure }
     }
 
-    /// Nobody reads any more only when the engine is gone.
+    /// Never waits: a reader that hangs in a card's mixer must not keep a device from being opened.
     fn note(&self, note: Note) {
-        drop(self.notes.send(note));
+        if self.notes.try_send(note).is_err() && !self.counters.stopping() {
+            tracing::error!("the thread audio-care hangs: news of {} is lost", self.name);
+        }
     }
 
     fn rest(&self, pause: Duration) {

@@ -149,7 +149,9 @@ impl Ambient {
         if self.silent < ECHO_FRAMES {
             return;
         }
-        self.smooth += 0.2 * (power(frame) - self.smooth);
+        let power = power(frame);
+        // Down fast: a pause between two words is short.
+        self.smooth += if power < self.smooth { 0.5 } else { 0.2 } * (power - self.smooth);
         self.block = self.block.min(self.smooth);
         self.frames += 1;
         if self.frames == BLOCK_FRAMES {

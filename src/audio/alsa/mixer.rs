@@ -12,19 +12,24 @@ use super::super::volume::perceived_db;
 /// # Errors
 /// What the card has instead, for people.
 pub fn set_playback(pcm: &str, control: &str, percent: u8) -> Result<(), String> {
-    with_control(pcm, control, |control| control.has_playback_volume(), |control| {
-        if control.has_playback_switch() {
-            control.set_playback_switch_all(i32::from(percent > 0))?;
-        }
-        let (MilliBel(low), MilliBel(high)) = control.get_playback_db_range();
-        match decibels(low, high, percent) {
-            Some(level) => control.set_playback_db_all(level, Round::Floor),
-            None => {
-                let (low, high) = control.get_playback_volume_range();
-                control.set_playback_volume_all(share(low, high, percent))
+    with_control(
+        pcm,
+        control,
+        |control| control.has_playback_volume(),
+        |control| {
+            if control.has_playback_switch() {
+                control.set_playback_switch_all(i32::from(percent > 0))?;
             }
-        }
-    })
+            let (MilliBel(low), MilliBel(high)) = control.get_playback_db_range();
+            match decibels(low, high, percent) {
+                Some(level) => control.set_playback_db_all(level, Round::Floor),
+                None => {
+                    let (low, high) = control.get_playback_volume_range();
+                    control.set_playback_volume_all(share(low, high, percent))
+                }
+            }
+        },
+    )
 }
 
 /// Sets the microphone's control, in percent of its range, on all channels.
@@ -32,13 +37,18 @@ pub fn set_playback(pcm: &str, control: &str, percent: u8) -> Result<(), String>
 /// # Errors
 /// What the card has instead, for people.
 pub fn set_capture(pcm: &str, control: &str, percent: u8) -> Result<(), String> {
-    with_control(pcm, control, |control| control.has_capture_volume(), |control| {
-        if control.has_capture_switch() {
-            control.set_capture_switch_all(1)?;
-        }
-        let (low, high) = control.get_capture_volume_range();
-        control.set_capture_volume_all(share(low, high, percent))
-    })
+    with_control(
+        pcm,
+        control,
+        |control| control.has_capture_volume(),
+        |control| {
+            if control.has_capture_switch() {
+                control.set_capture_switch_all(1)?;
+            }
+            let (low, high) = control.get_capture_volume_range();
+            control.set_capture_volume_all(share(low, high, percent))
+        },
+    )
 }
 
 fn with_control(
