@@ -539,11 +539,11 @@ fn talk_and_volume_buttons() {
         "has no change",
         "\"up\", \"down\" or { percent = 50 }",
     );
-    expect_one(&button("action = \"volume\", change = \"loud\""), "9:41", "\"loud\"", "\"up\", \"down\"");
+    expect_one(&button("action = \"volume\", change = \"loud\""), "9:39", "\"loud\"", "\"up\", \"down\"");
     let percent = |percent: &str| button(&format!("action = \"volume\", change = {{ {percent} }}"));
-    expect_one(&percent("percent = 300"), "9:53", "percent = 300 is out of range", "0 to 100");
-    expect_one(&percent("step = 3, percent = 3"), "9:43", "unknown key \"step\"", "percent");
-    expect_one(&percent(""), "9:41", "has no percent", "add percent = 50");
+    expect_one(&percent("percent = 300"), "9:51", "percent = 300 is out of range", "0 to 100");
+    expect_one(&percent("step = 3, percent = 3"), "9:41", "unknown key \"step\"", "percent");
+    expect_one(&percent(""), "9:39", "has no percent", "add percent = 50");
 }
 
 #[test]

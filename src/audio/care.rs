@@ -65,6 +65,8 @@ pub(super) struct Care {
     pub report: SyncSender<SystemEvent>,
     pub probes: Consumer<Box<Probe>>,
     pub speaker: Arc<SpeakerOrders>,
+    /// Why a control of the card is not set, by [`Way`].
+    pub unset: [Option<String>; 2],
 }
 
 impl Care {
@@ -162,7 +164,7 @@ impl Care {
     }
 
     /// By the card's control if it has one, else in software; never by both.
-    fn set_volume(&self, percent: u8) {
+    fn set_volume(&mut self, percent: u8) {
         let by_card = match (&self.settings.mixer, &self.settings.playback) {
             (Some(control), DeviceName::Alsa(pcm)) => Some(mixer::set_playback(pcm, control, percent)),
             (Some(_) | None, DeviceName::Alsa(_) | DeviceName::Wav(_) | DeviceName::Synth(_)) => None,
@@ -170,27 +172,31 @@ impl Care {
         let in_software = if matches!(by_card, Some(Ok(()))) { 100 } else { percent };
         self.speaker.order(SpeakerOrder::Volume(in_software));
         let note = by_card.and_then(Result::err).map(|why| format!("{why}; the volume is set in software"));
-        self.set_note(note);
+        self.set_note(Way::Playback, note);
     }
 
-    fn set_capture(&self) {
+    fn set_capture(&mut self) {
         let (Some((control, percent)), DeviceName::Alsa(pcm)) =
             (&self.settings.capture_mixer, &self.settings.capture)
         else {
             return;
         };
-        if let Err(why) = mixer::set_capture(pcm, control, *percent) {
-            self.set_note(Some(format!("{why}; the microphone is as loud as the card has it")));
-        }
+        let set = mixer::set_capture(pcm, control, *percent);
+        let note = set.err().map(|why| format!("{why}; the microphone is as loud as the card has it"));
+        self.set_note(Way::Capture, note);
     }
 
-    fn set_note(&self, note: Option<String>) {
-        let mut shown = self.counters.volume_note.lock().unwrap_or_else(PoisonError::into_inner);
-        if *shown != note {
-            if let Some(note) = &note {
-                tracing::warn!("{note}");
-            }
-            *shown = note;
+    fn set_note(&mut self, way: Way, note: Option<String>) {
+        let unset = &mut self.unset[way as usize];
+        if *unset == note {
+            return;
         }
+        if let Some(note) = &note {
+            tracing::warn!("{note}");
+        }
+        *unset = note;
+        let notes: Vec<&str> = self.unset.iter().flatten().map(String::as_str).collect();
+        let mut shown = self.counters.volume_note.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = (!notes.is_empty()).then(|| notes.join("; "));
     }
 }

@@ -59,7 +59,7 @@ const TIDY_EVERY: Duration = Duration::from_millis(100);
 ///
 /// Never fails: a device that cannot be used is told to `faults` as
 /// [`SystemEvent::FaultRaised`] with the cure in words, tried again with
-/// growing pauses (100 ms to 1 s), and told as [`SystemEvent::FaultCleared`]
+/// growing pauses (100 to 500 ms), and told as [`SystemEvent::FaultCleared`]
 /// when it works. `faults` is called from one thread of its own and may block.
 pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'static) -> AudioEngine {
     let counters = Arc::new(Counters::new());
@@ -166,6 +166,7 @@ fn spawn_all(
         report: report.clone(),
         probes,
         speaker: speaker.clone(),
+        unset: [None, None],
     };
     spawn("audio-care", Box::new(move || care.run()))?;
 

@@ -16,7 +16,7 @@ use super::worker::Worker;
 /// The first pause after a failure; it doubles up to the longest, which is
 /// what a card that was plugged in again waits for at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A device that worked for so many periods has earned a quick retry.
 const PROVEN: u64 = 25;

@@ -22,6 +22,8 @@ static volatile int16_t air[AIR];
 struct card {
     snd_pcm_ioplug_t io;
     char script[512];
+    char word[32];
+    int64_t looked; /* when the word was read */
     int timer;
     int64_t began;  /* absolute sample of the first one, while it runs */
     int64_t moved;  /* samples transferred since it was prepared */
@@ -36,14 +38,15 @@ static int64_t now(void) {
     return (int64_t)time.tv_sec * RATE + (int64_t)time.tv_nsec * RATE / 1000000000;
 }
 
-static int is(const struct card *card, const char *word) {
-    char text[32] = "";
-    FILE *file = fopen(card->script, "r");
-    if (file) {
-        if (!fgets(text, sizeof text, file)) text[0] = 0;
-        fclose(file);
+static int is(struct card *card, const char *word) {
+    int64_t time = now();
+    if (time > card->looked + FRAME) {
+        FILE *file = fopen(card->script, "r");
+        card->looked = time;
+        if (!file || !fgets(card->word, sizeof card->word, file)) card->word[0] = 0;
+        if (file) fclose(file);
     }
-    return strcmp(text, word) == 0;
+    return strcmp(card->word, word) == 0;
 }
 
 /* Samples that the clock has passed since the start. */
@@ -121,6 +124,12 @@ static int poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned int c
     (void)count;
     if (read(card->timer, &ticks, sizeof ticks) < 0) ticks = 0;
     *events = 0;
+    if (is(card, "frozen")) {
+        /* No interrupt any more, ever. */
+        const struct itimerspec never = {{0, 0}, {0, 0}};
+        timerfd_settime(card->timer, 0, &never, NULL);
+        return 0;
+    }
     if (is(card, "gone")) *events = POLLERR | POLLIN | POLLOUT;
     else if (ready(card) >= FRAME) *events = io->stream == SND_PCM_STREAM_PLAYBACK ? POLLOUT : POLLIN;
     return 0;
@@ -138,7 +147,7 @@ static const snd_pcm_ioplug_callback_t callback = {
     .prepare = prepare, .poll_revents = poll_revents, .close = close_card,
 };
 
-static int constrain(snd_pcm_ioplug_t *io, const struct card *card) {
+static int constrain(snd_pcm_ioplug_t *io, struct card *card) {
     const unsigned int access[] = {SND_PCM_ACCESS_RW_INTERLEAVED}, format[] = {SND_PCM_FORMAT_S16_LE};
     unsigned int rate = is(card, "44100") ? 44100 : RATE, channels = is(card, "12 channels") ? 12 : 1;
     int error = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 1, access);
@@ -163,7 +172,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(faulty) {
     struct card *card = script ? calloc(1, sizeof *card) : NULL;
     if (!card) return -EINVAL;
     strncpy(card->script, script, sizeof card->script - 1);
-    int refused = is(card, "gone") ? -ENODEV : is(card, "busy") ? -EBUSY : 0;
+    int refused = is(card, "gone") ? -ENODEV : is(card, "busy") ? -EBUSY : is(card, "frozen") ? -EIO : 0;
     if (refused) {
         free(card);
         return refused;
