@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
 use crate::appliance::self_test::SelfTestStatus;
-use crate::audio::{AudioSettings, Buffering, DeviceMeters, DeviceName, Meters, Synth, Trouble};
+use crate::audio::{
+    AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Synth, Trouble,
+};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 #[cfg(feature = "gpiocdev")]
@@ -23,7 +25,9 @@ use crate::gpio::pi::Pi;
 use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::{AudioStatus, DeviceStatus};
 use crate::media::{Codec, LegStats, MediaSettings};
+use crate::mqtt::MqttSettings;
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
+use crate::system::state_store::StateStore;
 
 /// The session shell's settings.
 pub fn pipe(config: &Config) -> PipeSettings {
@@ -73,6 +77,34 @@ fn codec(codec: config::Codec) -> Codec {
     }
 }
 
+/// Where what must outlive a restart is kept. The mock board has no door to
+/// guard: there only what the configuration asks for.
+pub fn state(config: &Config) -> Option<StateStore> {
+    match (config.backend, &config.state.dir) {
+        (Backend::Mock, None) => None,
+        (Backend::Mock | Backend::Gpiocdev | Backend::Rppal, dir) => Some(StateStore::usual(dir.clone())),
+    }
+}
+
+/// The broker's settings, where there is one.
+pub fn mqtt(config: &Config) -> Option<MqttSettings> {
+    let mqtt = config.mqtt.as_ref()?;
+    Some(MqttSettings {
+        host: mqtt.broker.host.clone(),
+        port: mqtt.broker.port,
+        tls: mqtt.broker.tls,
+        ca_file: mqtt.ca_file.as_ref().map(|file| file.path.clone()),
+        login: mqtt.login.as_ref().map(|login| (login.user.clone(), login.password.clone())),
+        name: mqtt.name.clone(),
+        topic: mqtt.topic.clone(),
+        discovery: mqtt.discovery.clone(),
+        commands: mqtt.commands.clone(),
+        model: config.board.description.clone(),
+        buttons: config.board.buttons.keys().map(ToString::to_string).collect(),
+        outputs: config.board.outputs.keys().map(ToString::to_string).collect(),
+    })
+}
+
 /// The audio shell's settings.
 pub fn audio(config: &Config) -> AudioSettings {
     let card = config.audio.card.clone();
@@ -89,6 +121,17 @@ pub fn audio(config: &Config) -> AudioSettings {
         dead_after: card.dead_after,
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        processing: match config.audio.processing {
+            config::Processing::FullDuplex => ProcessingMode::FullDuplex,
+            config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
+            config::Processing::Off => ProcessingMode::Off,
+        },
+        echo_canceller: match config.audio.echo_canceller {
+            config::EchoCanceller::Own => EchoChoice::Own,
+            config::EchoCanceller::Sonora => EchoChoice::Sonora,
+        },
+        noise_suppression: config.audio.noise_suppression,
+        gain_control: config.audio.gain_control,
         ..AudioSettings::default()
     }
 }
@@ -178,6 +221,8 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
         if all > 0.0 { made_up / all } else { 0.0 }
     };
+    let duplex = &meters.duplex;
+    let both = |one: Option<f32>, other: Option<f32>| Some(one? + other?);
     AudioStatus {
         capture_level_db: meters.capture.level_db,
         playback_level_db: meters.playback.level_db,
@@ -191,6 +236,17 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         ambient_boost_db: meters.ambient_boost_db,
         volume_note: meters.volume_note.clone(),
         selftest: SelfTestStatus::default(),
-        echo_return_loss_db: None,
+        echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
+        echo_path_loss_db: duplex.path_loss_db,
+        echo_cancelled_db: duplex.cancelled_db,
+        echo_delay_ms: duplex.delay_ms,
+        clock_drift_ppm: duplex.drift_ppm,
+        half_duplex_fallback: duplex.fallen_back,
+        microphone_gate_open: duplex.microphone_gate,
+        loudspeaker_gate_open: duplex.loudspeaker_gate,
+        microphone_live: meters.microphone_live,
+        captured_frames: meters.capture.queued_frames,
+        rendered_frames: meters.playback.queued_frames,
+        reference_frames: duplex.reference_frames,
     }
 }

@@ -6,9 +6,11 @@ use super::Appliance;
 use super::action::Action;
 use super::button::Gesture;
 use super::command::Refusal;
+use super::door;
 use super::fault::Fault;
 use super::feedback;
 use super::id::ButtonName;
+use super::input::{Change, InputFunction};
 use super::log::Kind;
 use super::phone::By;
 use super::push_to_talk::Talker;
@@ -44,23 +46,64 @@ impl Appliance {
             Gesture::Hold => {
                 cx.log(pushed("hold"), format!("button {name} held"));
                 if let Some(action) = &button.hold {
-                    let _ = self.act(name, action);
+                    let _ = self.act(Some(name), action);
                 }
             }
             Gesture::DoublePress => {
                 cx.log(pushed("double-press"), format!("button {name} pressed twice"));
                 if let Some(action) = &button.double_press {
-                    let _ = self.act(name, action);
+                    let _ = self.act(Some(name), action);
                 }
             }
             Gesture::LetGo => self.phone.talk_let_go(cx, name),
-            Gesture::Stuck | Gesture::Free => self.stuck_or_free(name),
+            Gesture::Chatter | Gesture::Calm => {
+                self.phone.talk_let_go(cx, name);
+                self.stuck_buttons();
+                self.chattering_lines();
+            }
+            Gesture::Stuck | Gesture::Free => {
+                self.phone.talk_let_go(cx, name);
+                self.stuck_buttons();
+            }
         }
     }
 
-    fn stuck_or_free(&mut self, name: &ButtonName) {
+    /// A level of an input counts from now on, or an input's health has changed.
+    pub(super) fn input(&mut self, change: Option<Change>) {
+        self.chattering_lines();
+        self.stuck_inputs();
         let cx = &mut self.cx;
-        self.phone.talk_let_go(cx, name);
+        let Some(Change { function, active, first }) = change else { return };
+        match (function, active) {
+            (InputFunction::Exit, true) => {
+                door::exit(cx);
+                feedback::press(cx);
+            }
+            (InputFunction::Exit, false) => {}
+            (InputFunction::Tamper, _) => door::tamper(cx, self.inputs.any_active(function)),
+            (InputFunction::DoorContact, _) => door::contact(cx, self.inputs.any_active(function)),
+            (InputFunction::Hook, _) if first => {}
+            (InputFunction::Hook, off) => self.hook(off),
+        }
+    }
+
+    /// The handset was taken off the hook, or put back.
+    fn hook(&mut self, off: bool) {
+        let settings = Arc::clone(&self.cx.settings);
+        let action = if off { &settings.hook.off } else { &settings.hook.on };
+        match action {
+            // Nothing to answer, and no reason to complain of it.
+            Some(Action::Answer) if self.phone.status() != CallStatus::Incoming => {}
+            Some(Action::HangUp) if self.phone.calls.present().is_none() => {}
+            Some(action) => {
+                let _ = self.act(None, action);
+            }
+            None => {}
+        }
+    }
+
+    fn stuck_buttons(&mut self) {
+        let cx = &mut self.cx;
         match self.buttons.all_stuck().as_slice() {
             [] => cx.clear(Fault::StuckButton),
             names => {
@@ -71,13 +114,40 @@ impl Appliance {
         }
     }
 
+    fn stuck_inputs(&mut self) {
+        let cx = &mut self.cx;
+        match self.inputs.all_stuck().as_slice() {
+            [] => cx.clear(Fault::StuckInput),
+            names => {
+                let detail =
+                    format!("active for too long: {}; look for dirt or a short circuit", names.join(", "));
+                cx.raise(Fault::StuckInput, detail);
+            }
+        }
+    }
+
+    fn chattering_lines(&mut self) {
+        let mut names = self.buttons.all_chattering();
+        names.extend(self.inputs.all_chattering());
+        let cx = &mut self.cx;
+        if names.is_empty() {
+            cx.clear(Fault::ChatteringLine);
+        } else {
+            let names = names.join(", ");
+            let detail = format!(
+                "changes faster than anybody could: {names}; look for a loose wire or a worn contact"
+            );
+            cx.raise(Fault::ChatteringLine, detail);
+        }
+    }
+
     /// A press. One that comes too soon after the last that acted is answered,
     /// and changes nothing; a call that rings here is never kept from its answer.
     fn press(&mut self, name: &ButtonName, action: &Action) {
         let cx = &mut self.cx;
         let answers = self.phone.status() == CallStatus::Incoming;
         if answers || !self.buttons.too_soon(cx, name) {
-            if self.act(name, action).is_ok() && !answers {
+            if self.act(Some(name), action).is_ok() && !answers {
                 self.buttons.acted(&self.cx, name);
             }
             return;
@@ -91,10 +161,13 @@ impl Appliance {
     }
 
     /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, name: &ButtonName, action: &Action) -> Result<(), Refusal> {
+    fn act(&mut self, button: Option<&ButtonName>, action: &Action) -> Result<(), Refusal> {
         let cx = &mut self.cx;
         let result = match action {
-            Action::Talk { on } => self.phone.talk(cx, Talker::Button(name.clone()), *on),
+            Action::Talk { on } => {
+                let talker = button.map_or(Talker::Control, |name| Talker::Button(name.clone()));
+                self.phone.talk(cx, talker, *on)
+            }
             action => self.phone.act(cx, action, By::Button),
         };
         match result {
@@ -112,7 +185,9 @@ impl Appliance {
                 | Action::ToPhone
                 | Action::Dtmf { .. }
                 | Action::Mute { .. }
-                | Action::Volume { .. } => feedback::press(cx),
+                | Action::Volume { .. }
+                | Action::OpenDoor { .. }
+                | Action::ResetTamper => feedback::press(cx),
             },
             // Somebody who presses once more is only impatient, and who hangs
             // up when all is over has what was wanted.

@@ -20,6 +20,7 @@ mod level;
 pub mod meters;
 mod mixer;
 mod probe;
+mod processing;
 mod realtime;
 pub mod settings;
 mod speaker;
@@ -33,8 +34,8 @@ pub use alsa::{DeviceInfo, devices};
 pub use device::Trouble;
 pub use engine::{AudioEngine, start};
 pub use leg::{FRAME_SAMPLES, Frame, Leg, SAMPLE_RATE};
-pub use meters::{DeviceMeters, Meters};
-pub use settings::{AudioSettings, Buffering, DeviceName, Region, Synth};
+pub use meters::{DeviceMeters, DuplexMeters, Meters};
+pub use settings::{AudioSettings, Buffering, DeviceName, EchoChoice, ProcessingMode, Region, Synth};
 
 /// The time of one [`Frame`], and of one period of a device.
 pub const PERIOD: Duration = Duration::from_millis(10);

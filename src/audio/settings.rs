@@ -27,6 +27,37 @@ pub struct AudioSettings {
     pub ambient: bool,
     /// A microphone that gives no sound at all for so long is dead; `None`: nobody looks. Default 60 s.
     pub dead_after: Option<Duration>,
+    /// What is done against echo. Default [`ProcessingMode::FullDuplex`].
+    pub processing: ProcessingMode,
+    /// By whom. Default [`EchoChoice::Own`].
+    pub echo_canceller: EchoChoice,
+    /// Whether steady noise is lowered by 12 dB, tones left alone. Default true; not with [`ProcessingMode::Off`].
+    pub noise_suppression: bool,
+    /// Whether speech that is very quiet or very loud is brought nearer to -26 dBov. Default true; not with
+    /// [`ProcessingMode::Off`].
+    pub gain_control: bool,
+}
+
+/// What is done against echo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessingMode {
+    /// Both people at once, echo cancelled; one at a time for as long as that is in vain here.
+    #[default]
+    FullDuplex,
+    /// One at a time.
+    HalfDuplex,
+    /// Nothing: the microphone's samples go out as they are. For handsets, and sound cards that do it themselves.
+    Off,
+}
+
+/// Which echo canceller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EchoChoice {
+    /// The one of this program.
+    #[default]
+    Own,
+    /// WebRTC's, by its port `sonora`. It allocates now and then on the audio thread, which the other never does.
+    Sonora,
 }
 
 /// How much sound a card holds: the more, the later it is heard, and the longer may the machine be busy elsewhere.
@@ -71,6 +102,10 @@ impl Default for AudioSettings {
             capture_mixer: None,
             ambient: false,
             dead_after: Some(Duration::from_secs(60)),
+            processing: ProcessingMode::default(),
+            echo_canceller: EchoChoice::default(),
+            noise_suppression: true,
+            gain_control: true,
         }
     }
 }

@@ -22,9 +22,10 @@ enum Verb {
     Talk,
     Volume,
     SelfTest,
+    OpenDoor,
 }
 
-const VERBS: [(&str, Verb); 12] = [
+const VERBS: [(&str, Verb); 13] = [
     ("call", Verb::Call),
     ("answer", Verb::Answer),
     ("hang-up", Verb::HangUp),
@@ -37,6 +38,7 @@ const VERBS: [(&str, Verb); 12] = [
     ("talk", Verb::Talk),
     ("volume", Verb::Volume),
     ("self-test", Verb::SelfTest),
+    ("open-door", Verb::OpenDoor),
 ];
 
 pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: Mode) -> Option<Action> {
@@ -67,6 +69,10 @@ pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: M
         Verb::Talk => Some(Action::Talk { on: section.boolean("on") }),
         Verb::Volume => volume::read_change(&mut section).map(|change| Action::Volume { change }),
         Verb::SelfTest => Some(Action::SelfTest),
+        Verb::OpenDoor => {
+            let output = section.text("output").map(|output| output.value.into());
+            Some(Action::OpenDoor { output })
+        }
     };
     section.finish();
     action
@@ -147,6 +153,8 @@ mod tests {
             Action::Talk { .. } => "talk",
             Action::Volume { .. } => "volume",
             Action::SelfTest => "self-test",
+            Action::OpenDoor { .. } => "open-door",
+            Action::ResetTamper => "reset-tamper",
         }
     }
 
@@ -169,6 +177,8 @@ mod tests {
             "action = \"volume\"\nchange = \"up\"",
             "action = \"volume\"\nchange = { percent = 40 }",
             "action = \"self-test\"",
+            "action = \"open-door\"",
+            "action = \"open-door\"\noutput = \"gate\"",
         ] {
             let elsewhere: Action = toml::from_str(text).unwrap();
             words.insert(word(&elsewhere));

@@ -28,7 +28,8 @@ impl Timeline {
             | Kind::Ignored { .. }
             | Kind::Refused
             | Kind::DoNotDisturb { .. }
-            | Kind::SelfTest { .. } => {}
+            | Kind::SelfTest { .. }
+            | Kind::Door { .. } => {}
         }
         let ms = entry.t_us.saturating_sub(self.from_us) as f64 / 1000.0;
         format!("{ms:>10.1} ms after {:<9}  {}", self.began, entry.record.text)
