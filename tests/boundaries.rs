@@ -329,7 +329,7 @@ fn violations(files: &[(String, String)], crates: &BTreeSet<String>) -> Vec<Stri
                 }
                 if let Some(driver) = ONE_FILE.iter().find(|name| **name == foreign) {
                     let folder = format!("/{driver}/");
-                    let place = file.split_once(&folder).map_or(file.as_str(), |(before, _)| before);
+                    let place = file.split_once(&folder).map_or(*file, |(before, _)| before);
                     users.entry(driver).or_default().insert(place);
                 }
             }
