@@ -50,6 +50,8 @@ fn prevents_calls(fault: Fault) -> bool {
         | Fault::RateLimited
         | Fault::CaptureDevice
         | Fault::PlaybackDevice
+        | Fault::MicrophoneDead
+        | Fault::LoudspeakerDead
         | Fault::MediaNotReady => true,
         Fault::StuckButton
         | Fault::StuckInput
