@@ -163,6 +163,7 @@ impl Driver {
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Audio(AudioCommand::Announce { clip, to }) => self.outputs.audio.announce(clip, to),
             Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
             Command::Reply { request, result } => {
                 if let Some(reply) = self.replies.remove(&request) {

@@ -109,7 +109,19 @@ impl Appliance {
                 cx.ignored("press-ignored", "a press that changes nothing now");
             }
             Err(refusal) => {
-                feedback::end_tone(cx, Tone::Error);
+                match refusal {
+                    Refusal::Offline => feedback::offline(cx),
+                    Refusal::NoCall
+                    | Refusal::NoSecondCall
+                    | Refusal::Busy
+                    | Refusal::RateLimited
+                    | Refusal::UnknownContact
+                    | Refusal::MediaNotReady
+                    | Refusal::NotADigit
+                    | Refusal::NothingToTakeOver
+                    | Refusal::OneAtATime
+                    | Refusal::ShuttingDown => feedback::end_tone(cx, Tone::Error),
+                }
                 feedback::notice(cx);
                 cx.counters.count("press-refused");
                 cx.log(Kind::Refused, refusal.to_string());
