@@ -280,6 +280,19 @@ fn media_that_was_interrupted_asks_anew_in_the_time_that_is_left() {
 }
 
 #[test]
+fn a_digit_just_before_an_interruption_accepts_a_call_that_waits_for_its_media() {
+    let (mut bench, peer, _) = answered(Mode::Pipe, "call");
+    bench.media(peer, MediaEvent::Interrupted);
+    bench.media(peer, MediaEvent::Digit('1'));
+    assert_eq!(bench.call(), CallStatus::Connecting);
+    bench.pass(secs(9));
+    bench.media(peer, connected());
+    assert_eq!(bench.connected, [(peer, Role::Talk)]);
+    bench.pass(secs(60));
+    assert_eq!(bench.call(), CallStatus::InCall);
+}
+
+#[test]
 fn a_call_that_loses_the_session_may_still_be_accepted_and_is_adopted() {
     let (mut bench, peer, id) = answered(Mode::Pipe, "hunt");
     bench.closed(CloseReason::Lost);

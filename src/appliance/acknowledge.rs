@@ -75,8 +75,8 @@ impl Phone {
         let (Some(found), Some(asked)) = (self.calls.get(call), cx.settings.call.acknowledge) else {
             return false;
         };
-        match found.state {
-            State::Acknowledging { .. } if digit.eq_ignore_ascii_case(&asked.digit) => {}
+        let media = match found.state {
+            State::Acknowledging { media } if digit.eq_ignore_ascii_case(&asked.digit) => media,
             State::Acknowledging { .. } => {
                 cx.counters.count("acknowledge-wrong-digit");
                 return true;
@@ -88,13 +88,14 @@ impl Phone {
             | State::Connecting
             | State::Talking(_)
             | State::Releasing => return false,
-        }
+        };
         let to = Listener::FarEnd(found.leg.peer);
         cx.step("acknowledged", &found.leg.id, "the callee has accepted the call");
         cx.timers.stop(&Timer::Acknowledge(call));
         cx.timers.stop(&Timer::MediaTimeout(call));
         cx.audio(AudioCommand::Announce { clip: None, to });
-        self.enter(cx, call, State::Talking(Part::Present), "in call; the callee has accepted it");
+        // The digit may have been the last that came of media that is down.
+        self.answered(cx, call, media);
         self.won(cx);
         true
     }
