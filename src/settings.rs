@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
-use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
+use crate::audio::{AudioSettings, DeviceName, Meters, Region, Synth};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 #[cfg(feature = "gpiocdev")]
@@ -77,6 +77,13 @@ pub fn audio(config: &Config) -> AudioSettings {
     AudioSettings {
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        region: match config.sounds.region {
+            config::Region::Eu => Region::Eu,
+            config::Region::Us => Region::Us,
+            config::Region::Uk => Region::Uk,
+        },
+        tone_files: config.sounds.tones.iter().map(|(tone, file)| (*tone, file.path.clone())).collect(),
+        clip_files: config.sounds.clips.iter().map(|(clip, file)| (*clip, file.path.clone())).collect(),
         ..AudioSettings::default()
     }
 }

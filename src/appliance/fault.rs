@@ -28,6 +28,9 @@ pub enum Fault {
     CaptureDevice,
     /// The loudspeaker's device is missing or broken.
     PlaybackDevice,
+    /// The file of a tone or an announcement cannot be played; the built-in
+    /// sound takes its place.
+    SoundFile,
     /// No peer connection can be made ready.
     MediaNotReady,
     /// A button has been held for longer than anybody would.

@@ -17,8 +17,9 @@ use super::leg::Leg;
 use super::meters::{Counters, Meters};
 use super::mixer::{MOST_CONNECTED, MOST_LEGS, Mixer, Order, Roles};
 use super::settings::AudioSettings;
+use super::sounds::Sounds;
 use super::worker::{CaptureWorker, PlaybackWorker};
-use crate::appliance::command::Role;
+use crate::appliance::command::{Clip, Listener, Role};
 use crate::appliance::event::SystemEvent;
 use crate::appliance::fault::Fault;
 use crate::appliance::id::PeerId;
@@ -85,7 +86,10 @@ fn spawn_all(
         io::Result::Ok(handle)
     };
     spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, faults)))?;
-    let mixer = Mixer::new(&settings, bin);
+    let sounds = Arc::new(Sounds::new(settings.clone()));
+    let mixer = Mixer::new(Arc::clone(&sounds), bin);
+    let complain = report.clone();
+    spawn("audio-sounds", Box::new(move || load(&sounds, &complain)))?;
     let dsp = Dsp { counters: counters.clone(), mixer, orders, captured: captured_out, rendered };
     let dsp = spawn("audio-dsp", Box::new(move || dsp.run()))?;
 
@@ -111,6 +115,17 @@ fn spawn_all(
     };
     spawn("playback-keeper", Box::new(move || keeper.run(worker)))?;
     Ok(())
+}
+
+/// Reads the files of the box's own sounds, since that takes time.
+fn load(sounds: &Sounds, faults: &SyncSender<SystemEvent>) {
+    let found = sounds.load();
+    if !found.is_empty() {
+        let detail = format!("{}; until then the built-in sound is heard", found.join("; "));
+        tracing::error!("{detail}");
+        // Waits for room: this thread has nothing else to do.
+        drop(faults.send(SystemEvent::FaultRaised { fault: Fault::SoundFile, detail }));
+    }
 }
 
 /// Passes faults on and drops legs, since either may take time.
@@ -167,6 +182,12 @@ impl AudioEngine {
     /// Sends silence instead of the microphone.
     pub fn mute(&self, muted: bool) {
         self.order(Order::Mute(muted));
+    }
+
+    /// Plays an announcement from its begin, in the place of any other to this
+    /// listener; `None` ends it. A far end must be connected, in any role.
+    pub fn announce(&self, clip: Option<Clip>, to: Listener) {
+        self.order(Order::Announce(clip, to));
     }
 
     /// What the audio threads have counted so far.

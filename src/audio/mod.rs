@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub mod alsa;
 mod bus;
+mod cadence;
 pub mod device;
 mod dsp;
 pub mod duplex;
@@ -16,10 +17,14 @@ pub mod leg;
 mod level;
 pub mod meters;
 mod mixer;
+mod player;
 mod realtime;
 pub mod settings;
+pub mod sound_file;
+mod sounds;
 pub mod synth;
 mod tones;
+mod voice;
 pub mod wav;
 mod worker;
 

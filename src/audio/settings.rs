@@ -1,7 +1,11 @@
 //! What the audio shell must know; made by `config`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use crate::appliance::command::Clip;
+use crate::appliance::tone::Tone;
 
 /// Devices, tone plan and levels.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +20,10 @@ pub struct AudioSettings {
     pub tone_level_db: f32,
     /// Level of the ringer, dBFS. -60 to 0, default -9.
     pub ring_level_db: f32,
+    /// WAV files in the place of built-in tones.
+    pub tone_files: BTreeMap<Tone, PathBuf>,
+    /// WAV files in the place of built-in announcements.
+    pub clip_files: BTreeMap<Clip, PathBuf>,
 }
 
 impl Default for AudioSettings {
@@ -26,6 +34,8 @@ impl Default for AudioSettings {
             region: Region::Eu,
             tone_level_db: -18.0,
             ring_level_db: -9.0,
+            tone_files: BTreeMap::new(),
+            clip_files: BTreeMap::new(),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod media;
 pub mod secret;
 mod section;
 mod server;
+pub mod tones;
 mod value;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::appliance::command::Clip;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
 
@@ -37,6 +39,7 @@ pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use media::{Codec, MediaConfig};
 pub use secret::{SecretError, SecretSource};
+pub use tones::{Region, SoundsConfig};
 
 use diagnostic::Report;
 use section::{Located, Section};
@@ -59,6 +62,8 @@ pub struct Config {
     pub backend: Backend,
     /// Microphone and loudspeaker.
     pub audio: AudioConfig,
+    /// Tones and announcements.
+    pub sounds: SoundsConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
     /// Checked and kept; the door release that uses it comes in a later version.
@@ -198,6 +203,9 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
     let audio = audio::read(root.section("audio"), board, base);
+    let sounds = tones::read(root.section("tones"), root.section("announcements"), base);
+    call.announce_location = sounds.clips.contains_key(&Clip::Location);
+    call.announce_offline = sounds.clips.contains_key(&Clip::Offline);
     let media = media::read(root.section("media"));
     let door = read_door(root.section("door"));
     let panel = read_panel(root.section("panel"));
@@ -213,6 +221,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         backend: backend?,
         board,
         audio,
+        sounds,
         media,
         door,
         panel,
