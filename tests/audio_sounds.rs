@@ -70,7 +70,8 @@ fn every_kind_of_wav_file_is_read_or_refused_with_a_cure() {
         (11_025, 8, 8),
     ] {
         crest(&path, spec(rate, channels, bits), 400.0, 500);
-        let sound = read(&path, LONGEST_SOUND).unwrap_or_else(|error| panic!("{rate} {channels} {bits}: {error}"));
+        let sound =
+            read(&path, LONGEST_SOUND).unwrap_or_else(|error| panic!("{rate} {channels} {bits}: {error}"));
         assert!(sound.len().abs_diff(24_000) < 50, "{rate} {channels} {bits}: {} samples", sound.len());
         let middle: Vec<i16> = sound[4800..19_200].iter().map(|s| (s * 32_000.0) as i16).collect();
         assert!((level_at(&middle, 400.0) + 0.2).abs() < 0.3, "{rate} {channels} {bits}");
@@ -87,7 +88,10 @@ fn every_kind_of_wav_file_is_read_or_refused_with_a_cure() {
     assert_eq!(bad("half.wav", &whole[..whole.len() / 2]), Unplayable::Truncated);
     assert!(matches!(bad("stub.wav", &whole[..30]), Unplayable::NotWav(_)));
     assert!(matches!(bad("nothing.wav", b""), Unplayable::NotWav(_)));
-    assert!(matches!(bad("song.wav", b"ID3\x03\x00\x00\x00\x00\x0f\x76TIT2 an MP3 in disguise, and more of it"), Unplayable::NotWav(_)));
+    assert!(matches!(
+        bad("song.wav", b"ID3\x03\x00\x00\x00\x00\x0f\x76TIT2 an MP3 in disguise, and more of it"),
+        Unplayable::NotWav(_)
+    ));
     let mut mp3 = whole.clone();
     mp3[20] = 0x55;
     assert!(matches!(bad("mp3-in-wav.wav", &mp3), Unplayable::Unsupported(_) | Unplayable::NotWav(_)));
@@ -136,7 +140,10 @@ fn no_damaged_header_makes_the_program_panic() {
             played += 1;
         }
     }
-    assert!((100..2900).contains(&played), "{played} of 3000 could be played: the test damages the wrong bytes");
+    assert!(
+        (100..2900).contains(&played),
+        "{played} of 3000 could be played: the test damages the wrong bytes"
+    );
 }
 
 fn with_files(tones: &[(Tone, &Path)], clips: &[(Clip, &Path)], heard: &Path) -> AudioSettings {
@@ -268,7 +275,10 @@ fn a_callee_hears_the_place_and_then_the_question_until_it_is_answered() {
         assert!((2..=8).contains(&parts), "{hertz} Hz is heard for {parts} times 100 ms in two rounds");
     }
     let speech = heard.chunks_exact(4800).map(level_db).fold(f32::MIN as f64, |most, db| most.max(db as f64));
-    assert!((-18.0..-16.0).contains(&speech), "it is to be as loud as loud speech (a sine at -17 dBFS): {speech}");
+    assert!(
+        (-18.0..-16.0).contains(&speech),
+        "it is to be as loud as loud speech (a sine at -17 dBFS): {speech}"
+    );
     assert!(heard.chunks_exact(4800).all(|part| level_at(part, 1000.0) < -60.0), "the microphone is heard");
     assert!(click_db(&heard, 800.0, 0.142) < -30.0, "a click of {} dBFS", click_db(&heard, 800.0, 0.142));
     let other = second("the call beside it", 9600);
@@ -278,7 +288,9 @@ fn a_callee_hears_the_place_and_then_the_question_until_it_is_answered() {
     engine.connect(&[(PeerId(1), Role::Talk)]);
     rest(&engine, 10);
     let heard = first("the microphone", 96_000);
-    assert!(heard.chunks_exact(4800).all(|part| level_at(part, 600.0) < -40.0 && level_at(part, 1000.0) > -19.0));
+    assert!(
+        heard.chunks_exact(4800).all(|part| level_at(part, 600.0) < -40.0 && level_at(part, 1000.0) > -19.0)
+    );
 
     // Over a talk: once, with the microphone beneath it.
     engine.announce(Some(Clip::Location), far);

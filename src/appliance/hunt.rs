@@ -133,17 +133,11 @@ impl Phone {
 fn is_hunted(call: &Call) -> bool {
     match (&call.state, call.leg.origin) {
         (
-            State::Preparing
-            | State::Outgoing { .. }
-            | State::Ringing { .. }
-            | State::Acknowledging { .. },
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } | State::Acknowledging { .. },
             Origin::Dialled,
         ) => true,
         (
-            State::Preparing
-            | State::Outgoing { .. }
-            | State::Ringing { .. }
-            | State::Acknowledging { .. },
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } | State::Acknowledging { .. },
             Origin::TakenOver | Origin::Offered | Origin::Check,
         )
         | (

@@ -52,14 +52,10 @@ pub(super) fn of_tone(region: Region, tone: Tone) -> &'static [Segment] {
             const { &[on(400.0, 0.0, 400), off(350), on(400.0, 0.0, 225), off(525)] }
         }
         (Tone::Ring, Region::Eu) => {
-            const {
-                &[on(HIGH, 0.0, 250), on(LOW, 0.0, 250), on(HIGH, 0.0, 250), on(LOW, 0.0, 250), off(4000)]
-            }
+            const { &[on(HIGH, 0.0, 250), on(LOW, 0.0, 250), on(HIGH, 0.0, 250), on(LOW, 0.0, 250), off(4000)] }
         }
         (Tone::Ring, Region::Us) => {
-            const {
-                &[on(HIGH, 0.0, 500), on(LOW, 0.0, 500), on(HIGH, 0.0, 500), on(LOW, 0.0, 500), off(4000)]
-            }
+            const { &[on(HIGH, 0.0, 500), on(LOW, 0.0, 500), on(HIGH, 0.0, 500), on(LOW, 0.0, 500), off(4000)] }
         }
         (Tone::Ring, Region::Uk) => {
             const {

@@ -77,8 +77,7 @@ impl Unplayable {
 /// # Errors
 /// [`SoundFileError`], and never a panic.
 pub fn read(path: &Path, longest: Duration) -> Result<Vec<f32>, SoundFileError> {
-    let (mono, rate) =
-        decode(path, longest).map_err(|why| SoundFileError { path: path.to_owned(), why })?;
+    let (mono, rate) = decode(path, longest).map_err(|why| SoundFileError { path: path.to_owned(), why })?;
     if rate == SAMPLE_RATE {
         return Ok(mono);
     }

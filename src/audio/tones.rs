@@ -182,7 +182,10 @@ mod tests {
                 assert!(expected.abs_diff(*found) <= 1, "{region:?}: {found:?}");
             }
             let notes = score(&sound, &[659.3, 784.0]);
-            assert!([659.3, 784.0].iter().all(|hz| notes.contains(&Some(*hz))), "{region:?}: it does not warble");
+            assert!(
+                [659.3, 784.0].iter().all(|hz| notes.contains(&Some(*hz))),
+                "{region:?}: it does not warble"
+            );
         }
     }
 

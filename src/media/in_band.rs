@@ -15,6 +15,9 @@
 //! Real-time: no allocation.
 
 use std::f32::consts::{PI, TAU};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 use crate::audio::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 
@@ -39,12 +42,12 @@ const LEAST: f32 = 0.5 * 0.008 * 0.008;
 /// they hold 97 %; off by 1.5 % the highest one shows 81 % of itself in a frame.
 const PURE: f32 = 0.72;
 
-/// The rest, with what leaks out of the two taken off, and the loudest other
-/// frequency of a group so much below the one chosen, as power.
+/// The loudest other frequency of a group is so much below the one chosen, as
+/// power: what leaks into it of a tone that is off by 1.5 %, and noise.
 const APART: f32 = 0.45;
 
-/// High above low and low above high, as power: 5 dB and 9.5 dB, which is what
-/// Q.24 asks for with what noise adds.
+/// High above low and low above high, as power: 6 dB and 11.5 dB, which is what
+/// Q.24 asks for with what noise and leakage add.
 const TWIST: f32 = 4.0;
 const REVERSE_TWIST: f32 = 14.0;
 
@@ -53,6 +56,61 @@ const UNSTEADY: f32 = 1.66;
 
 /// How far a tone may be from its frequency: between Q.24's 1.5 and 3.5 %.
 const OFF: f32 = 0.024;
+
+/// Between the audio thread, which hears digits, and the peer's task, which
+/// wants them only of a far end that has no better way to send them.
+#[derive(Default)]
+pub(super) struct Inbox {
+    wanted: AtomicBool,
+    /// The digits not fetched yet, 5 bits each, the last one lowest: 1 and its index.
+    digits: AtomicU64,
+    news: Notify,
+}
+
+const BITS: u32 = 5;
+const MOST: u32 = u64::BITS / BITS;
+
+impl Inbox {
+    /// Whether digits shall be looked for in the sound.
+    pub(super) fn want(&self, wanted: bool) {
+        self.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Takes the next 10 ms of the far end's sound. For the audio thread.
+    pub(super) fn hear(&self, detector: &mut Detector, frame: &Frame) {
+        if !self.wanted.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(digit) = detector.hear(frame) else { return };
+        let index = KEYS.iter().flatten().position(|key| *key == digit).unwrap_or_default() as u64;
+        let mut digits = self.digits.load(Ordering::Relaxed);
+        // One other thread at most is in between, and it only fetches. Full if
+        // that has not looked for half a second.
+        while digits < 1 << ((MOST - 1) * BITS) {
+            let more = digits << BITS | 1 << (BITS - 1) | index;
+            match self.digits.compare_exchange_weak(digits, more, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => digits = now,
+            }
+        }
+        self.news.notify_one();
+    }
+
+    /// Waits for digits.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// The digits since the last call, in order.
+    pub(super) fn fetch(&self) -> impl Iterator<Item = char> + use<> {
+        let digits = self.digits.swap(0, Ordering::Relaxed);
+        (0..MOST).rev().filter_map(move |place| {
+            let digit = digits >> (place * BITS);
+            let index = (digit & 0xf) as usize;
+            (digit >> (BITS - 1) & 1 == 1).then(|| KEYS[index / 4][index % 4])
+        })
+    }
+}
 
 /// A complex number; what is measured at one frequency in one frame.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +145,7 @@ struct Key {
 }
 
 /// Finds digits in a far end's sound. One a call.
-pub(super) struct Detector {
+pub struct Detector {
     /// `2 cos(w)` and the phase of one frame, for each frequency.
     tones: [(f32, f32); 8],
     last: [Look; STEADY - 1],
@@ -108,7 +166,7 @@ impl Default for Detector {
 
 impl Detector {
     /// Takes the next 10 ms; tells the digit if it has just been recognised.
-    pub(super) fn hear(&mut self, frame: &Frame) -> Option<char> {
+    pub fn hear(&mut self, frame: &Frame) -> Option<char> {
         let look = self.look(frame);
         let digit = self.agreed(&look);
         self.last.rotate_left(1);
@@ -173,7 +231,7 @@ impl Detector {
         if energy < LEAST {
             return Look::default();
         }
-        let waves = self.tones.map(|(twice_cos, step)| goertzel(&samples, twice_cos, step));
+        let waves = goertzel(&samples, &self.tones);
         let powers = waves.map(Wave::power);
         let (low, high) = (loudest(&powers[..4]), loudest(&powers[4..]));
         let (at_low, at_high) = (powers[low], powers[4 + high]);
@@ -197,18 +255,25 @@ fn loudest(powers: &[f32]) -> usize {
     best.map_or(0, |(n, _)| n)
 }
 
-/// The part of a frame at one frequency, its phase being that at the frame's begin.
-fn goertzel(samples: &[f32; FRAME_SAMPLES], twice_cos: f32, step: f32) -> Wave {
-    let (mut last, mut before) = (0.0, 0.0);
+/// The part of a frame at each frequency, its phase being that at the frame's begin.
+fn goertzel(samples: &[f32; FRAME_SAMPLES], tones: &[(f32, f32); 8]) -> [Wave; 8] {
+    let twice_cos = tones.map(|(twice_cos, _)| twice_cos);
+    let (mut last, mut before) = ([0.0; 8], [0.0; 8]);
     for sample in samples {
-        (last, before) = (sample + twice_cos * last - before, last);
+        for tone in 0..8 {
+            let next = sample + twice_cos[tone] * last[tone] - before[tone];
+            before[tone] = last[tone];
+            last[tone] = next;
+        }
     }
-    // The sum of x[n] e^(-iwn) times e^(iw(N-1)); turned back to n = 0.
-    let (sin, cos) = step.sin_cos();
-    let (re, im) = (last - before * cos, before * sin);
-    let back = step * (FRAME_SAMPLES - 1) as f32 % TAU;
-    let (sin, cos) = back.sin_cos();
-    Wave { re: re * cos + im * sin, im: im * cos - re * sin }
+    // Each is the sum of x[n] e^(-iwn), times e^(iw(N-1)): turned back to n = 0.
+    std::array::from_fn(|tone| {
+        let (_, step) = tones[tone];
+        let (sin, cos) = step.sin_cos();
+        let (re, im) = (last[tone] - before[tone] * cos, before[tone] * sin);
+        let (sin, cos) = (step * (FRAME_SAMPLES - 1) as f32 % TAU).sin_cos();
+        Wave { re: re * cos + im * sin, im: im * cos - re * sin }
+    })
 }
 
 /// An angle as -π to π.
@@ -216,3 +281,6 @@ fn wrapped(angle: f32) -> f32 {
     let turned = (angle + PI).rem_euclid(TAU);
     turned - PI
 }
+
+#[cfg(test)]
+mod tests;

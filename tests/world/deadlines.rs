@@ -64,7 +64,9 @@ impl World<'_> {
                 any(&[Outgoing, Ringing]) || status.calls.iter().any(|call| call.adopting)
             }
             Timer::RingTimeout(_) => any(&[Outgoing, Ringing, Incoming]),
-            Timer::MediaTimeout(_) => any(&[Incoming, Connecting]) || self.accepts_within.is_some() && any(&[Ringing]),
+            Timer::MediaTimeout(_) => {
+                any(&[Incoming, Connecting]) || self.accepts_within.is_some() && any(&[Ringing])
+            }
             Timer::Acknowledge(_) => any(&[Ringing]),
             Timer::MediaLost(_) | Timer::NoMedia(_) | Timer::CallEnding(_) | Timer::CheckSilent(_) => {
                 any(&[InCall])
