@@ -155,11 +155,18 @@ fn with_files(tones: &[(Tone, &Path)], clips: &[(Clip, &Path)], heard: &Path) ->
     }
 }
 
+/// The names of this process's threads.
+fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+    tasks.flatten().filter_map(name).map(|name| name.trim().to_owned()).collect()
+}
+
 /// An engine that is up, its files read.
 fn playing(settings: AudioSettings) -> AudioEngine {
     let (engine, _faults) = engine(settings);
     wait_meters(&engine, LONG, "both run", |m| m.capture.periods > 20 && m.playback.periods > 20);
-    std::thread::sleep(Duration::from_millis(500));
+    wait(LONG, "the files are read", || !threads().contains(&"audio-sounds".to_owned()));
     engine
 }
 
@@ -207,7 +214,8 @@ fn a_file_that_cannot_be_played_is_a_fault_and_the_built_in_tone_is_heard() {
     let missing = folder.path().join("gone.wav");
     let settings = with_files(&[(Tone::Busy, &bad)], &[(Clip::Offline, &missing)], &heard);
     let (engine, faults) = engine(settings);
-    let detail = raised(&faults, Fault::SoundFile);
+    let (fault, detail) = raised(&faults, LONG);
+    assert_eq!(fault, Fault::SoundFile, "{detail}");
     for words in ["ring.wav", "gone.wav", "no WAV file", "cannot be read", "built-in"] {
         assert!(detail.contains(words), "{words}: {detail}");
     }
@@ -274,12 +282,12 @@ fn a_callee_hears_the_place_and_then_the_question_until_it_is_answered() {
         let parts = heard.chunks_exact(4800).filter(|part| level_at(part, hertz) > -18.0).count();
         assert!((2..=8).contains(&parts), "{hertz} Hz is heard for {parts} times 100 ms in two rounds");
     }
-    let speech = heard.chunks_exact(4800).map(level_db).fold(f32::MIN as f64, |most, db| most.max(db as f64));
+    let speech = heard.chunks_exact(4800).map(level_db).fold(f64::MIN, f64::max);
     assert!(
         (-18.0..-16.0).contains(&speech),
         "it is to be as loud as loud speech (a sine at -17 dBFS): {speech}"
     );
-    assert!(heard.chunks_exact(4800).all(|part| level_at(part, 1000.0) < -60.0), "the microphone is heard");
+    assert!(heard.chunks_exact(4800).all(|part| level_at(part, 1000.0) < -45.0), "the microphone is heard");
     assert!(click_db(&heard, 800.0, 0.142) < -30.0, "a click of {} dBFS", click_db(&heard, 800.0, 0.142));
     let other = second("the call beside it", 9600);
     assert!(level_at(&other, 600.0) < -50.0 && level_at(&other, 800.0) < -50.0, "it is for one far end only");
