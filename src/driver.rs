@@ -14,6 +14,7 @@ use crate::appliance::command::{
 };
 use crate::appliance::event::{Event, LineEvent, MediaEvent, SessionEvent, SystemEvent};
 use crate::appliance::id::{PeerId, RequestId};
+use crate::appliance::memory::Memory;
 use crate::appliance::status::Status;
 use crate::audio::AudioEngine;
 use crate::handle::Ask;
@@ -44,6 +45,8 @@ pub struct Outputs {
     pub audio: Arc<AudioEngine>,
     /// Lamps and outputs.
     pub lines: mpsc::Sender<LineCommand>,
+    /// What is to outlive a restart; only the last of it counts.
+    pub memory: watch::Sender<Memory>,
     /// For people.
     pub log: Arc<EventLog>,
     /// For status.
@@ -164,6 +167,7 @@ impl Driver {
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
             Command::Audio(AudioCommand::Announce { clip, to }) => self.outputs.audio.announce(clip, to),
+            Command::Audio(AudioCommand::Direction(direction)) => self.outputs.audio.direction(direction),
             Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
             Command::Reply { request, result } => {
                 if let Some(reply) = self.replies.remove(&request) {
@@ -174,6 +178,9 @@ impl Driver {
             Command::Log(record) => {
                 tracing::info!(target: "callbox::event", kind = ?record.kind, "{}", record.text);
                 self.outputs.log.add(record, Instant::now());
+            }
+            Command::Remember(memory) => {
+                self.outputs.memory.send_replace(memory);
             }
             Command::Exit => self.exit = true,
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
-use crate::audio::{AudioSettings, DeviceName, Meters, Region, Synth};
+use crate::audio::{AudioSettings, DeviceName, EchoChoice, Meters, ProcessingMode, Region, Synth};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 #[cfg(feature = "gpiocdev")]
@@ -22,7 +22,9 @@ use crate::gpio::pi::Pi;
 use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
+use crate::mqtt::MqttSettings;
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
+use crate::system::state_store::StateStore;
 
 /// The session shell's settings.
 pub fn pipe(config: &Config) -> PipeSettings {
@@ -72,6 +74,34 @@ fn codec(codec: config::Codec) -> Codec {
     }
 }
 
+/// Where what must outlive a restart is kept. The mock board has no door to
+/// guard: there only what the configuration asks for.
+pub fn state(config: &Config) -> Option<StateStore> {
+    match (config.backend, &config.state.dir) {
+        (Backend::Mock, None) => None,
+        (Backend::Mock | Backend::Gpiocdev | Backend::Rppal, dir) => Some(StateStore::usual(dir.clone())),
+    }
+}
+
+/// The broker's settings, where there is one.
+pub fn mqtt(config: &Config) -> Option<MqttSettings> {
+    let mqtt = config.mqtt.as_ref()?;
+    Some(MqttSettings {
+        host: mqtt.broker.host.clone(),
+        port: mqtt.broker.port,
+        tls: mqtt.broker.tls,
+        ca_file: mqtt.ca_file.as_ref().map(|file| file.path.clone()),
+        login: mqtt.login.as_ref().map(|login| (login.user.clone(), login.password.clone())),
+        name: mqtt.name.clone(),
+        topic: mqtt.topic.clone(),
+        discovery: mqtt.discovery.clone(),
+        commands: mqtt.commands.clone(),
+        model: config.board.description.clone(),
+        buttons: config.board.buttons.keys().map(ToString::to_string).collect(),
+        outputs: config.board.outputs.keys().map(ToString::to_string).collect(),
+    })
+}
+
 /// The audio shell's settings.
 pub fn audio(config: &Config) -> AudioSettings {
     AudioSettings {
@@ -84,6 +114,17 @@ pub fn audio(config: &Config) -> AudioSettings {
         },
         tone_files: config.sounds.tones.iter().map(|(tone, file)| (*tone, file.path.clone())).collect(),
         clip_files: config.sounds.clips.iter().map(|(clip, file)| (*clip, file.path.clone())).collect(),
+        processing: match config.audio.processing {
+            config::Processing::FullDuplex => ProcessingMode::FullDuplex,
+            config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
+            config::Processing::Off => ProcessingMode::Off,
+        },
+        echo_canceller: match config.audio.echo_canceller {
+            config::EchoCanceller::Own => EchoChoice::Own,
+            config::EchoCanceller::Sonora => EchoChoice::Sonora,
+        },
+        noise_suppression: config.audio.noise_suppression,
+        gain_control: config.audio.gain_control,
         ..AudioSettings::default()
     }
 }
@@ -161,6 +202,8 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
         if all > 0.0 { made_up / all } else { 0.0 }
     };
+    let duplex = &meters.duplex;
+    let both = |one: Option<f32>, other: Option<f32>| Some(one? + other?);
     AudioStatus {
         capture_level_db: meters.capture.level_db,
         playback_level_db: meters.playback.level_db,
@@ -169,6 +212,17 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
         concealed_ratio: call.map_or(0.0, concealed),
         last_sound_us: meters.last_sound.and_then(since_start),
-        echo_return_loss_db: None,
+        echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
+        echo_path_loss_db: duplex.path_loss_db,
+        echo_cancelled_db: duplex.cancelled_db,
+        echo_delay_ms: duplex.delay_ms,
+        clock_drift_ppm: duplex.drift_ppm,
+        half_duplex_fallback: duplex.fallen_back,
+        microphone_gate_open: duplex.microphone_gate,
+        loudspeaker_gate_open: duplex.loudspeaker_gate,
+        microphone_live: meters.microphone_live,
+        captured_frames: meters.capture.queued_frames,
+        rendered_frames: meters.playback.queued_frames,
+        reference_frames: duplex.reference_frames,
     }
 }

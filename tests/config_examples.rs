@@ -71,7 +71,7 @@ fn every_example_means_the_same_without_its_comments() {
                 config.board,
                 config.audio,
                 config.media,
-                config.door,
+                config.state,
                 config.panel,
                 config.log
             )
@@ -103,6 +103,8 @@ fn the_door_example_shows_the_defaults_it_says_it_shows() {
         "socket",
         "time-zone",
         "do-not-disturb",
+        "output",
+        "dir",
         "acknowledge",
         // Sounds.
         "ring =",
@@ -178,9 +180,8 @@ fn what_this_version_does_not_do_yet_is_said() {
     let boards = BoardLoader::new(Vec::new());
     let config = Config::parse(bare, "callbox.toml", &boards).unwrap();
     assert!(config.not_yet().is_empty(), "{:?}", config.not_yet());
-    let text = format!("{bare}[door]\ncodes = [\"1234\"]\n[panel]\nlisten = \"127.0.0.1:8080\"\n");
+    let text = format!("{bare}[panel]\nlisten = \"127.0.0.1:8080\"\n");
     let config = Config::parse(&text, "callbox.toml", &boards).unwrap();
     let notes = config.not_yet().join("; ");
-    assert!(notes.contains("[door]") && notes.contains("[panel]"), "{notes}");
-    assert!(!notes.contains("1234"), "{notes}");
+    assert!(notes.contains("[panel]"), "{notes}");
 }

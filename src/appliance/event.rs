@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::fault::Fault;
-use super::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
+use super::id::{ButtonName, CallId, InputName, PeerId, PhoneNumber, RequestId};
+use super::memory::Memory;
 
 /// Anything that can happen to the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,14 @@ pub enum LineEvent {
     Pressed(ButtonName),
     /// A button was let go, or bounced out.
     Released(ButtonName),
+    /// An input that is no button became active, became inactive, or bounced;
+    /// also once per input at start, with its level.
+    Input {
+        /// Which.
+        input: InputName,
+        /// Its level now.
+        active: bool,
+    },
 }
 
 /// What the session shell reports.
@@ -239,6 +248,11 @@ pub enum SystemEvent {
     AddressesChanged,
     /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
+    /// What was kept over a restart: once, at start, before anything else.
+    Remembered(Memory),
+    /// The audio shell: sound of the microphone goes out to somebody from now
+    /// on, or no more. Real capture that runs, not muted, to a leg that hears it.
+    Microphone(bool),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

@@ -45,6 +45,10 @@ name!(
     OutputName
 );
 name!(
+    /// An input's name from the board file, such as `tamper`.
+    InputName
+);
+name!(
     /// The `call_id` of the wire contract: a UUID in text form, or empty where
     /// the voice core left it out (`Pipe` may).
     CallId

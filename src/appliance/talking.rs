@@ -5,6 +5,7 @@ use super::cause::Cause;
 use super::command::{MediaCommand, Refusal};
 use super::context::Context;
 use super::dial;
+use super::door;
 use super::event::Body;
 use super::id::CallRef;
 use super::phone::Phone;
@@ -105,7 +106,9 @@ impl Phone {
         if let Some(found) = self.calls.get(call) {
             cx.step("digit", &found.leg.id, "a DTMF digit from the far end");
         }
-        self.acknowledged(cx, call, digit);
+        if !self.acknowledged(cx, call, digit) && self.codes_count(cx, call) {
+            door::digit(cx, call, digit);
+        }
     }
 
     /// An Offer of the core in our call: media answers it without dropping audio.

@@ -15,11 +15,13 @@ use super::dsp::Dsp;
 use super::keeper::Keeper;
 use super::leg::Leg;
 use super::meters::{Counters, Meters};
+
 use super::mixer::{MOST_CONNECTED, MOST_LEGS, Mixer, Order, Roles};
+use super::processing::Processing;
 use super::settings::AudioSettings;
 use super::sounds::Sounds;
 use super::worker::{CaptureWorker, PlaybackWorker};
-use crate::appliance::command::{Clip, Listener, Role};
+use crate::appliance::command::{Clip, Direction, Listener, Role};
 use crate::appliance::event::SystemEvent;
 use crate::appliance::fault::Fault;
 use crate::appliance::id::PeerId;
@@ -43,15 +45,16 @@ const RENDERED: usize = 4;
 /// that does not answer. The process must end all the same.
 const LONGEST_STOP: Duration = Duration::from_secs(4);
 
-/// How soon a leg that was taken out is dropped.
-const TIDY_EVERY: Duration = Duration::from_millis(100);
+/// How soon a leg that was taken out is dropped, and a change of the microphone told.
+const TIDY_EVERY: Duration = Duration::from_millis(25);
 
 /// Starts the audio threads.
 ///
 /// Never fails: a device that cannot be used is told to `faults` as
 /// [`SystemEvent::FaultRaised`] with the cure in words, tried again with
 /// growing pauses (1 s to 10 s), and told as [`SystemEvent::FaultCleared`]
-/// when it works. `faults` is called from one thread of its own and may block.
+/// when it works. `faults` is called from one thread of its own and may block. It is also told within
+/// 100 ms, by [`SystemEvent::Microphone`], when captured sound begins or ceases to go out to somebody.
 pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'static) -> AudioEngine {
     let counters = Arc::new(Counters::new());
     let (orders, orders_out) = RingBuffer::new(ORDERS);
@@ -85,12 +88,14 @@ fn spawn_all(
         threads.push(thread);
         io::Result::Ok(handle)
     };
-    spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, faults)))?;
+    let shared = counters.clone();
+    spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, &shared, faults)))?;
     let sounds = Arc::new(Sounds::new(settings.clone()));
     let mixer = Mixer::new(Arc::clone(&sounds), bin);
     let complain = report.clone();
     spawn("audio-sounds", Box::new(move || load(&sounds, &complain)))?;
-    let dsp = Dsp { counters: counters.clone(), mixer, orders, captured: captured_out, rendered };
+    let processing = Processing::new(&settings);
+    let dsp = Dsp { counters: counters.clone(), mixer, processing, orders, captured: captured_out, rendered };
     let dsp = spawn("audio-dsp", Box::new(move || dsp.run()))?;
 
     let worker = CaptureWorker { counters: counters.clone(), captured, dsp: dsp.clone() };
@@ -128,13 +133,28 @@ fn load(sounds: &Sounds, faults: &SyncSender<SystemEvent>) {
     }
 }
 
-/// Passes faults on and drops legs, since either may take time.
-fn tidy(reports: &Receiver<SystemEvent>, mut bin: Consumer<Box<dyn Leg>>, faults: impl Fn(SystemEvent)) {
+/// Passes faults and the microphone's truth on and drops legs, since either may take time.
+fn tidy(
+    reports: &Receiver<SystemEvent>,
+    mut bin: Consumer<Box<dyn Leg>>,
+    counters: &Counters,
+    faults: impl Fn(SystemEvent),
+) {
+    let mut live = false;
     loop {
         match reports.recv_timeout(TIDY_EVERY) {
             Ok(event) => faults(event),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => {
+                if live {
+                    faults(SystemEvent::Microphone(false));
+                }
+                return;
+            }
+        }
+        if counters.microphone_live() != live {
+            live = !live;
+            faults(SystemEvent::Microphone(live));
         }
         while let Ok(leg) = bin.pop() {
             if catch_unwind(AssertUnwindSafe(|| drop(leg))).is_err() {
@@ -188,6 +208,11 @@ impl AudioEngine {
     /// listener; `None` ends it. A far end must be connected, in any role.
     pub fn announce(&self, clip: Option<Clip>, to: Listener) {
         self.order(Order::Announce(clip, to));
+    }
+
+    /// Lets sound flow both ways, one way, or one way at a time. Changes fade within 10 ms.
+    pub fn direction(&self, direction: Direction) {
+        self.order(Order::Direction(direction));
     }
 
     /// What the audio threads have counted so far.

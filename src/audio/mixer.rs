@@ -12,7 +12,7 @@ use super::level::Gain;
 use super::player::Player;
 use super::sounds::{Sounding, Sounds};
 use super::tones::Tones;
-use crate::appliance::command::{Clip, Listener, Role};
+use crate::appliance::command::{Clip, Direction, Listener, Role};
 use crate::appliance::id::PeerId;
 use crate::appliance::tone::Tone;
 
@@ -30,6 +30,7 @@ pub(super) enum Order {
     Detach(PeerId),
     Mute(bool),
     Announce(Option<Clip>, Listener),
+    Direction(Direction),
 }
 
 /// Who is connected, without anything that would have to be freed on a real-time thread.
@@ -91,7 +92,10 @@ pub(super) struct Mixer {
     bin: Producer<Box<dyn Leg>>,
     roles: Roles,
     muted: bool,
+    direction: Direction,
     microphone: Gain,
+    /// Of all far ends together; tones pass beside it.
+    loudspeaker: Gain,
     /// What the microphone and all who talk say, and each slot's own part of it.
     round: Sum,
     own: Box<[Option<Frame>; MOST_LEGS]>,
@@ -110,7 +114,9 @@ impl Mixer {
             bin,
             roles: Roles::default(),
             muted: false,
+            direction: Direction::default(),
             microphone: Gain::default(),
+            loudspeaker: Gain::default(),
             round: Sum::EMPTY,
             own: Box::new([None; MOST_LEGS]),
             tones: Tones::new(Arc::clone(&sounds)),
@@ -125,6 +131,7 @@ impl Mixer {
             Order::Tone(tone) => self.tones.play(tone),
             Order::Mute(muted) => self.muted = muted,
             Order::Announce(clip, listener) => self.announce(clip, listener),
+            Order::Direction(direction) => self.direction = direction,
             Order::Attach(peer, leg) => self.attach(peer, leg),
             Order::Connect(roles) => {
                 self.roles = roles;
@@ -177,6 +184,21 @@ impl Mixer {
         self.slots.push(Slot { peer, leg, role, far, near, said, crossing, leaving: false, announcement });
     }
 
+    /// Whether one who is connected hears the microphone, or did until now: only then is it worth processing.
+    pub fn is_listened_to(&self) -> bool {
+        self.slots.iter().any(|slot| slot.role.is_some() && (slot.talks() || !slot.near.is_closed()))
+    }
+
+    /// Whether the microphone's sound goes out, be it on its way to silence.
+    pub fn is_live(&self) -> bool {
+        self.is_listened_to() && !self.microphone.is_closed()
+    }
+
+    /// Which way sound may flow.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
     /// Gives the microphone's frame, and what the others say, to those who
     /// talk, and silence to all others connected. Says whether anybody took it.
     pub fn near_end(&mut self, microphone: &mut Frame, now: Instant) -> bool {
@@ -184,7 +206,11 @@ impl Mixer {
             self.microphone = Gain::default();
             return false;
         }
-        self.microphone.apply(microphone, !self.muted);
+        let may_speak = match self.direction {
+            Direction::Both | Direction::Alternate | Direction::Talk => !self.muted,
+            Direction::Listen => false,
+        };
+        self.microphone.apply(microphone, may_speak);
         self.round.clear();
         self.round.add(microphone);
         for (slot, own) in self.slots.iter_mut().zip(self.own.iter_mut()) {
@@ -210,8 +236,8 @@ impl Mixer {
         true
     }
 
-    /// Fills a frame for the loudspeaker.
-    pub fn far_end(&mut self, frame: &mut Frame, now: Instant) {
+    /// Fills a frame for the loudspeaker; the far ends' part only while their way is `open`.
+    pub fn far_end(&mut self, frame: &mut Frame, open: bool, now: Instant) {
         let mut heard = Sum::EMPTY;
         for index in (0..self.slots.len()).rev() {
             let slot = &self.slots[index];
@@ -232,10 +258,15 @@ impl Mixer {
                 self.remove_at(index);
             }
         }
-        if let Some(said) = self.announcement.frame(&self.sounds) {
-            heard.add(&said);
-        }
         *frame = heard.frame();
+        let may_be_heard = match self.direction {
+            Direction::Both | Direction::Alternate | Direction::Listen => open,
+            Direction::Talk => false,
+        };
+        self.loudspeaker.apply(frame, may_be_heard);
+        if let Some(said) = self.announcement.frame(&self.sounds) {
+            *frame = laid_over(frame, &said);
+        }
         self.tones.mix(frame);
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::appliance::id::{ButtonName, LedName, OutputName};
 use crate::appliance::indicator::LedFunction;
+use crate::appliance::output::OutputFunction;
 
 use super::audio::AudioDevice;
 use super::diagnostic::Place;
@@ -80,19 +81,6 @@ pub struct BoardOutput {
     pub max_on: Option<Duration>,
     /// Where the file says so.
     pub place: Place,
-}
-
-/// What an output switches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputFunction {
-    /// A door strike.
-    Strike,
-    /// A light at the door.
-    Light,
-    /// A bell.
-    Bell,
-    /// The loudspeaker amplifier.
-    Amplifier,
 }
 
 /// A line of a GPIO chip.

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::appliance::door::STRIKE_LIMIT;
 use crate::appliance::indicator::LedFunction;
+use crate::appliance::output::OutputFunction;
 
 use super::audio::{self, AudioDevice, Way};
-use super::board::{Backend, Bias, Board, BoardButton, BoardLed, BoardOutput, Line, LineId, OutputFunction};
+use super::board::{Backend, Bias, Board, BoardButton, BoardLed, BoardOutput, Line, LineId};
 use super::diagnostic::{Diagnostic, Place, Problem, Report, quoted};
 use super::document;
 use super::section::Section;
-
-/// Without a limit a stalled process leaves the door open.
-const STRIKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Words for [`Backend`].
 pub(super) const BACKENDS: [(&str, Backend); 3] =
@@ -186,7 +185,11 @@ impl Draft {
                 };
                 let max_on = match function {
                     OutputFunction::Strike => Some(draft.max_on.unwrap_or(STRIKE_LIMIT)),
-                    OutputFunction::Light | OutputFunction::Bell | OutputFunction::Amplifier => draft.max_on,
+                    OutputFunction::Light
+                    | OutputFunction::Bell
+                    | OutputFunction::Amplifier
+                    | OutputFunction::Strobe
+                    | OutputFunction::Sounder => draft.max_on,
                 };
                 let output = BoardOutput { line, function, max_on, place: draft.place };
                 board.outputs.insert(name.as_str().into(), output);
@@ -236,6 +239,8 @@ impl DraftLine {
                     ("light", OutputFunction::Light),
                     ("bell", OutputFunction::Bell),
                     ("amplifier", OutputFunction::Amplifier),
+                    ("strobe", OutputFunction::Strobe),
+                    ("sounder", OutputFunction::Sounder),
                 ];
                 line.output = section.choice("function", &functions);
                 line.max_on =

@@ -103,6 +103,7 @@ impl World<'_> {
             }
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),
             Command::Audio(AudioCommand::Mute(on)) => self.watch.muted = *on,
+            Command::Audio(AudioCommand::Direction(_)) => {}
             Command::Line(LineCommand::Led { led, pattern }) => self.sense_lamp(led, *pattern),
             Command::Line(LineCommand::Output { output, on, .. }) => {
                 if *on {
@@ -114,7 +115,7 @@ impl World<'_> {
                     self.break_rule(Rule::OneReply, format!("{request:?} again"));
                 }
             }
-            Command::Log(_) | Command::Exit => {}
+            Command::Log(_) | Command::Remember(_) | Command::Exit => {}
         }
     }
 
