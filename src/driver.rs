@@ -188,6 +188,7 @@ impl Driver {
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Audio(AudioCommand::Announce { clip, to }) => self.outputs.audio.announce(clip, to),
             Command::Audio(AudioCommand::Direction(direction)) => self.outputs.audio.direction(direction),
             Command::Audio(AudioCommand::Volume(percent)) => self.outputs.audio.volume(percent),
             Command::Audio(AudioCommand::SelfTest { attempt }) => self.outputs.audio.self_test(attempt),

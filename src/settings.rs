@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use crate::appliance::event::LineEvent;
 use crate::appliance::self_test::SelfTestStatus;
 use crate::audio::{
-    AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Synth, Trouble,
+    AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Region, Synth,
+    Trouble,
 };
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
@@ -137,6 +138,13 @@ pub fn audio(config: &Config) -> AudioSettings {
         dead_after: card.dead_after,
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        region: match config.sounds.region {
+            config::Region::Eu => Region::Eu,
+            config::Region::Us => Region::Us,
+            config::Region::Uk => Region::Uk,
+        },
+        tone_files: config.sounds.tones.iter().map(|(tone, file)| (*tone, file.path.clone())).collect(),
+        clip_files: config.sounds.clips.iter().map(|(clip, file)| (*clip, file.path.clone())).collect(),
         processing: match config.audio.processing {
             config::Processing::FullDuplex => ProcessingMode::FullDuplex,
             config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,

@@ -110,6 +110,18 @@ fn the_door_example_shows_the_defaults_it_says_it_shows() {
         "window",
         "output",
         "dir",
+        "acknowledge",
+        // Sounds.
+        "ring =",
+        "ringback",
+        "progress",
+        "busy",
+        "congestion",
+        "error",
+        "call-waiting",
+        "call-ending",
+        "location",
+        "offline",
     ];
     let all: String = text
         .lines()

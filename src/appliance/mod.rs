@@ -9,6 +9,7 @@
 //! (`button.rs`) are state machines of their own; this file hands events and
 //! deadlines to them.
 
+pub mod acknowledge;
 pub mod action;
 mod adoption;
 mod button;
@@ -266,6 +267,7 @@ impl Appliance {
             | Timer::CheckOverdue
             | Timer::SelfTest
             | Timer::TalkTooLong
+            | Timer::Acknowledge(_)
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.

@@ -25,12 +25,14 @@ pub mod secret;
 mod section;
 mod selftest;
 mod server;
+pub mod tones;
 mod value;
 pub mod volume;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::appliance::command::Clip;
 use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
@@ -45,6 +47,7 @@ pub use media::{Codec, MediaConfig};
 pub use mqtt::MqttConfig;
 pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
+pub use tones::{Region, SoundsConfig};
 pub use volume::CardConfig;
 
 use diagnostic::Report;
@@ -68,6 +71,8 @@ pub struct Config {
     pub backend: Backend,
     /// Microphone and loudspeaker.
     pub audio: AudioConfig,
+    /// Tones and announcements.
+    pub sounds: SoundsConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
     /// The web panel.
@@ -205,6 +210,9 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
+    let sounds = tones::read(root.section("tones"), root.section("announcements"), base);
+    call.announce_location = sounds.clips.contains_key(&Clip::Location);
+    call.announce_offline = sounds.clips.contains_key(&Clip::Offline);
     let media = media::read(root.section("media"));
     let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
@@ -235,6 +243,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         backend: backend?,
         board,
         audio,
+        sounds,
         media,
         panel,
         mqtt,
