@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::fault::Fault;
-use super::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
+use super::id::{ButtonName, CallId, InputName, PeerId, PhoneNumber, RequestId};
 
 /// Anything that can happen to the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,14 @@ pub enum LineEvent {
     Pressed(ButtonName),
     /// A button was let go, or bounced out.
     Released(ButtonName),
+    /// Another input changed, or bounced; also once for each input at the
+    /// start, with its level.
+    Input {
+        /// Which.
+        input: InputName,
+        /// Its level from now on.
+        active: bool,
+    },
 }
 
 /// What the session shell reports.
@@ -239,6 +247,9 @@ pub enum SystemEvent {
     AddressesChanged,
     /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
+    /// The audio shell: sound of the microphone goes out to somebody from now
+    /// on, or no more. Real capture that runs, not muted, to a leg that hears it.
+    Microphone(bool),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

@@ -45,6 +45,10 @@ name!(
     OutputName
 );
 name!(
+    /// The name from the board file of an input that is no button, such as `exit`.
+    InputName
+);
+name!(
     /// The `call_id` of the wire contract: a UUID in text form, or empty where
     /// the voice core left it out (`Pipe` may).
     CallId

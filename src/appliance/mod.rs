@@ -33,11 +33,13 @@ mod hunt;
 pub mod id;
 mod incoming;
 pub mod indicator;
+pub mod input;
 mod keep_alive;
 mod late_bye;
 pub mod log;
 mod message;
 mod outgoing;
+pub mod output;
 mod peers;
 mod person;
 mod phone;
@@ -83,6 +85,8 @@ pub struct Appliance {
     phone: Phone,
     buttons: Buttons,
     shown: BTreeMap<LedName, Pattern>,
+    /// As the audio shell last told.
+    microphone: bool,
     life: Life,
     commands: VecDeque<Command>,
 }
@@ -105,6 +109,7 @@ impl Appliance {
             phone: Phone::new(),
             buttons,
             shown: BTreeMap::new(),
+            microphone: false,
             life: Life::Running,
             commands: VecDeque::new(),
         };
@@ -179,6 +184,7 @@ impl Appliance {
                 let gesture = self.buttons.edge(cx, &name, false);
                 self.gesture(&name, gesture);
             }
+            Event::Line(LineEvent::Input { .. }) => cx.counters.count("input-edges"),
             Event::Session(event) => {
                 let (change, message) = session::handle(cx, event);
                 if let Some(change) = change {
@@ -207,6 +213,7 @@ impl Appliance {
                 do_not_disturb::now(cx);
                 self.phone.check.clock_set(cx);
             }
+            Event::System(SystemEvent::Microphone(live)) => self.microphone = live,
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -331,6 +338,10 @@ impl Appliance {
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
             felt: feedback::is_felt(&self.cx),
+            microphone: self.microphone,
+            talk_allowed: self.phone.status() == CallStatus::InCall && !self.phone.muted,
+            door_open: false,
+            door_alarm: false,
         };
         for (led, function) in &self.cx.settings.leds {
             let pattern = match self.life {
