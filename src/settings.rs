@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::appliance::event::LineEvent;
 use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
+use crate::gpio::Stamped;
 #[cfg(feature = "gpiocdev")]
 use crate::gpio::cdev::Cdev;
+#[cfg(not(all(feature = "mock-gpio", feature = "gpiocdev", feature = "rppal")))]
+use crate::gpio::chips;
 use crate::gpio::health::LineHealth;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::{MockButtons, MockLines};
@@ -98,14 +100,18 @@ fn device(device: &AudioDevice) -> DeviceName {
 #[cfg_attr(not(any(feature = "gpiocdev", feature = "rppal")), allow(unused_variables))]
 pub fn board(
     config: &Config,
-    edges: mpsc::Sender<LineEvent>,
+    edges: mpsc::Sender<Stamped>,
     health: mpsc::Sender<LineHealth>,
 ) -> Result<BoardShell, BootError> {
     match config.backend {
         #[cfg(feature = "mock-gpio")]
         Backend::Mock => Ok(BoardShell {
             lines: Box::new(MockLines::default()),
-            buttons: Some(MockButtons::new(config.board.buttons.keys().cloned(), edges)),
+            buttons: Some(MockButtons::new(
+                config.board.buttons.keys().cloned(),
+                config.board.inputs.keys().cloned(),
+                edges,
+            )),
         }),
         #[cfg(not(feature = "mock-gpio"))]
         Backend::Mock => Err(not_built_in("mock")),
@@ -124,7 +130,7 @@ pub fn board(
 fn wired(
     config: &Config,
     driver: impl Driver + 'static,
-    edges: mpsc::Sender<LineEvent>,
+    edges: mpsc::Sender<Stamped>,
     health: mpsc::Sender<LineHealth>,
 ) -> BoardShell {
     BoardShell {
@@ -143,7 +149,9 @@ fn not_built_in(backend: &str) -> BootError {
     ];
     let built: Vec<&str> = known.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();
     let has = if built.is_empty() { "none".to_owned() } else { built.join(", ") };
-    BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
+    let machine = chips::listing(&chips::of_this_machine());
+    let reason = format!("not built in; this build has: {has}; this machine has GPIO chips: {machine}");
+    BootError::Backend { backend: backend.to_owned(), reason }
 }
 
 /// Measurements for `callbox status`; `start` is the event log's time zero.

@@ -33,6 +33,9 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     tracing::info!(socket = %control.path().display(), version = env!("CARGO_PKG_VERSION"), "callbox starts");
+    for note in &config.board.notes {
+        tracing::warn!("{note}");
+    }
     for note in config.not_yet() {
         tracing::warn!("{note}");
     }

@@ -1,9 +1,7 @@
 //! The GPIO chips of a machine, and how a board's words find one.
 
 use std::fmt;
-#[cfg(any(test, not(feature = "gpiocdev")))]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One GPIO chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,16 +61,20 @@ pub fn find<'a>(chips: &'a [ChipFacts], wanted: &str) -> Result<&'a ChipFacts, S
     }
 }
 
-fn listing(chips: &[ChipFacts]) -> String {
+/// The chips in a row, for people.
+pub fn listing(chips: &[ChipFacts]) -> String {
     if chips.is_empty() {
         return "none".to_owned();
     }
     chips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Chips as sysfs names them, without opening any: for builds that cannot.
-#[cfg(not(feature = "gpiocdev"))]
-pub fn in_sysfs(folder: &Path) -> Vec<ChipFacts> {
+/// The chips of this machine as sysfs names them, without opening any.
+pub fn of_this_machine() -> Vec<ChipFacts> {
+    in_sysfs(Path::new("/sys/bus/gpio/devices"))
+}
+
+fn in_sysfs(folder: &Path) -> Vec<ChipFacts> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut chips: Vec<ChipFacts> = entries
         .flatten()
@@ -114,6 +116,18 @@ mod tests {
         let some = find(&[chip("gpiochip0", "a-label"), barred], "pinctrl-rp1").unwrap_err();
         assert!(some.contains("gpiochip0 [a-label] 8 lines"), "{some}");
         assert!(some.contains("gpiochip1 (cannot be used: Permission denied)"), "{some}");
+    }
+
+    #[test]
+    fn sysfs_tells_names_and_labels_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, label) in [("gpiochip4", "pinctrl-rp1\n"), ("gpiochip0", "")] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("label"), label).unwrap();
+        }
+        let chips = in_sysfs(folder.path());
+        assert_eq!(listing(&chips), "gpiochip0, gpiochip4 [pinctrl-rp1]");
+        assert_eq!(listing(&in_sysfs(&folder.path().join("none"))), "none");
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! The desktop board: buttons pressed by `callbox press`, the panel or a
-//! test; lamps and outputs that live in memory.
+//! The desktop board: buttons and inputs moved by `callbox press`, the panel
+//! or a test; lamps and outputs that live in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{LineError, Lines};
+use super::{LineError, Lines, Stamped};
 use crate::appliance::event::LineEvent;
-use crate::appliance::id::{ButtonName, LedName, OutputName};
+use crate::appliance::id::{ButtonName, InputName, LedName, OutputName};
 
 /// Pause between the edges that [`MockButtons::press`] makes of a button that
 /// is already down: longer than any debounce a board asks for.
@@ -49,12 +49,18 @@ impl Lines for MockLines {
     }
 }
 
-/// The fingers on the mock board's buttons.
+/// The fingers on the mock board's buttons and inputs.
 #[derive(Clone)]
 pub struct MockButtons {
-    names: Arc<BTreeSet<ButtonName>>,
-    down: Arc<Mutex<BTreeSet<ButtonName>>>,
-    edges: mpsc::Sender<LineEvent>,
+    lines: Arc<BTreeMap<String, Kind>>,
+    down: Arc<Mutex<BTreeSet<String>>>,
+    edges: mpsc::Sender<Stamped>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Button,
+    Input,
 }
 
 /// Why a button of the mock board could not be moved.
@@ -74,59 +80,77 @@ pub enum MockError {
 }
 
 impl MockButtons {
-    /// Buttons of these names, whose edges go to `edges`.
-    pub fn new(names: impl IntoIterator<Item = ButtonName>, edges: mpsc::Sender<LineEvent>) -> Self {
-        Self { names: Arc::new(names.into_iter().collect()), down: Arc::default(), edges }
+    /// Buttons and inputs of these names, whose edges go to `edges`: for each
+    /// input its level at the start, inactive, is one.
+    pub fn new(
+        buttons: impl IntoIterator<Item = ButtonName>,
+        inputs: impl IntoIterator<Item = InputName>,
+        edges: mpsc::Sender<Stamped>,
+    ) -> Self {
+        let mut lines: BTreeMap<String, Kind> =
+            buttons.into_iter().map(|name| (name.0, Kind::Button)).collect();
+        for input in inputs {
+            let event = LineEvent::Input { input: input.clone(), active: false };
+            if edges.try_send(Stamped { event, at: Instant::now() }).is_err() {
+                tracing::warn!(%input, "its first level was not told: the appliance is busy or has ended");
+            }
+            lines.insert(input.0, Kind::Input);
+        }
+        Self { lines: Arc::new(lines), down: Arc::default(), edges }
     }
 
-    /// Pushes a button in; it stays in until [`MockButtons::release`]. One
-    /// that is in already is let go first, so that every call is a press.
+    /// Pushes a button in or makes an input active; it stays so until
+    /// [`MockButtons::release`]. One that is in already is let go first, so
+    /// that every call is a press.
     ///
     /// # Errors
-    /// [`MockError`] for an unknown button or when the appliance has ended.
+    /// [`MockError`] for an unknown name or when the appliance has ended.
     pub async fn press(&self, name: &str) -> Result<(), MockError> {
-        let button = self.known(name)?;
-        if !self.mark(&button, true) {
-            self.send(LineEvent::Released(button.clone())).await?;
+        let kind = self.known(name)?;
+        if !self.mark(name, true) {
+            self.send(kind, name, false).await?;
             tokio::time::sleep(BETWEEN_PRESSES).await;
         }
-        self.send(LineEvent::Pressed(button)).await
+        self.send(kind, name, true).await
     }
 
-    /// Lets a button go; nothing happens if it is not in.
+    /// Lets a button go or makes an input inactive; nothing happens if it is so already.
     ///
     /// # Errors
-    /// [`MockError`] for an unknown button or when the appliance has ended.
+    /// [`MockError`] for an unknown name or when the appliance has ended.
     pub async fn release(&self, name: &str) -> Result<(), MockError> {
-        let button = self.known(name)?;
-        if self.mark(&button, false) {
-            self.send(LineEvent::Released(button)).await?;
+        let kind = self.known(name)?;
+        if self.mark(name, false) {
+            self.send(kind, name, false).await?;
         }
         Ok(())
     }
 
-    /// The buttons' names.
-    pub fn names(&self) -> impl Iterator<Item = &ButtonName> {
-        self.names.iter()
+    /// The names of buttons and inputs.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.lines.keys().map(String::as_str)
     }
 
-    /// Remembers whether a button is in; true if that is new.
-    fn mark(&self, button: &ButtonName, pressed: bool) -> bool {
+    /// Remembers whether a line is active; true if that is new.
+    fn mark(&self, name: &str, active: bool) -> bool {
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        if pressed { down.insert(button.clone()) } else { down.remove(button) }
+        if active { down.insert(name.to_owned()) } else { down.remove(name) }
     }
 
-    fn known(&self, name: &str) -> Result<ButtonName, MockError> {
-        let button = ButtonName::from(name);
-        if self.names.contains(&button) {
-            return Ok(button);
-        }
-        let has = self.names.iter().map(ButtonName::as_str).collect::<Vec<_>>().join(", ");
-        Err(MockError::NoSuchButton { name: name.to_owned(), has })
+    fn known(&self, name: &str) -> Result<Kind, MockError> {
+        self.lines.get(name).copied().ok_or_else(|| {
+            let has = self.names().collect::<Vec<_>>().join(", ");
+            MockError::NoSuchButton { name: name.to_owned(), has }
+        })
     }
 
-    async fn send(&self, edge: LineEvent) -> Result<(), MockError> {
-        self.edges.send(edge).await.map_err(|_| MockError::Ended)
+    async fn send(&self, kind: Kind, name: &str, active: bool) -> Result<(), MockError> {
+        let event = match (kind, active) {
+            (Kind::Button, true) => LineEvent::Pressed(name.into()),
+            (Kind::Button, false) => LineEvent::Released(name.into()),
+            (Kind::Input, active) => LineEvent::Input { input: name.into(), active },
+        };
+        self.edges.send(Stamped { event, at: Instant::now() }).await.map_err(|_| MockError::Ended)
     }
 }
 
@@ -137,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn every_press_is_an_edge_also_of_a_button_that_is_down() {
         let (edges, mut seen) = mpsc::channel(8);
-        let buttons = MockButtons::new([ButtonName::from("call")], edges);
+        let buttons = MockButtons::new([ButtonName::from("call")], [], edges);
         buttons.press("call").await.unwrap();
         buttons.press("call").await.unwrap();
         buttons.release("call").await.unwrap();
@@ -145,7 +169,7 @@ mod tests {
         drop(buttons);
         let mut edges = Vec::new();
         while let Some(edge) = seen.recv().await {
-            edges.push(edge);
+            edges.push(edge.event);
         }
         let call = ButtonName::from("call");
         assert_eq!(
@@ -160,9 +184,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_input_begins_inactive_and_is_moved_like_a_button() {
+        let (edges, mut seen) = mpsc::channel(8);
+        let lines = MockButtons::new([], [InputName::from("tamper")], edges);
+        lines.press("tamper").await.unwrap();
+        lines.release("tamper").await.unwrap();
+        drop(lines);
+        for level in [false, true, false] {
+            let event = LineEvent::Input { input: "tamper".into(), active: level };
+            assert_eq!(seen.recv().await.map(|edge| edge.event), Some(event));
+        }
+        assert_eq!(seen.recv().await, None);
+    }
+
+    #[tokio::test]
     async fn an_unknown_button_is_refused_with_the_names_there_are() {
         let (edges, _seen) = mpsc::channel(8);
-        let buttons = MockButtons::new([ButtonName::from("call"), ButtonName::from("exit")], edges);
+        let buttons = MockButtons::new([ButtonName::from("call")], [InputName::from("exit")], edges);
         let error = buttons.press("cal").await.unwrap_err();
         assert_eq!(error.to_string(), "no button \"cal\" on this board: it has call, exit");
     }
