@@ -177,7 +177,11 @@ fn parts_are_found_by_those_who_inherit_only() {
     assert!(found[0].starts_with("doorstation:1:1: there is no board \"doorstation\""), "{found:?}");
     // A folder of one's own may hold parts too, and they go before the built-in ones.
     fs::create_dir(here.path().join("parts")).unwrap();
-    fs::write(here.path().join("parts/doorstation.toml"), "[[led]]\nname = \"x\"\nfunction = \"door\"\noffset = 4\n").unwrap();
+    fs::write(
+        here.path().join("parts/doorstation.toml"),
+        "[[led]]\nname = \"x\"\nfunction = \"door\"\noffset = 4\n",
+    )
+    .unwrap();
     let board = boards.load("mine").unwrap();
     assert!(board.outputs.is_empty() && board.leds.contains_key(&"x".into()));
 }
@@ -191,7 +195,10 @@ fn of_several_boards_the_later_wins() {
         ("both", "inherit = [\"low\", \"high\"]\n[[button]]\nname = \"call\"\ndebounce = \"9ms\"\n"),
     ]);
     let call = &boards.load("both").unwrap().buttons[&"call".into()];
-    assert_eq!((&call.line.id, call.debounce, call.bias), (&LineId::Offset(8), Duration::from_millis(9), Bias::PullUp));
+    assert_eq!(
+        (&call.line.id, call.debounce, call.bias),
+        (&LineId::Offset(8), Duration::from_millis(9), Bias::PullUp)
+    );
 }
 
 #[test]
@@ -278,34 +285,147 @@ type Mistake = (&'static str, &'static str, &'static str, &'static str, &'static
 
 const MISTAKES: [Mistake; 16] = [
     // A line with two uses, also by another name of it.
-    ("offset = 16", "offset = 22", "gpiocdev", "6:1", "led \"door\" is on pinctrl-bcm2711 line 22, and so is input \"exit\"", "give each its own line"),
-    ("offset = 16", "line-name = \"GPIO26\"", "gpiocdev", "10:1", "output \"strike\" is on pinctrl-bcm2711 line 26, and so is led \"door\"", "give each its own line"),
+    (
+        "offset = 16",
+        "offset = 22",
+        "gpiocdev",
+        "6:1",
+        "led \"door\" is on pinctrl-bcm2711 line 22, and so is input \"exit\"",
+        "give each its own line",
+    ),
+    (
+        "offset = 16",
+        "line-name = \"GPIO26\"",
+        "gpiocdev",
+        "10:1",
+        "output \"strike\" is on pinctrl-bcm2711 line 26, and so is led \"door\"",
+        "give each its own line",
+    ),
     // Something without a function.
-    ("function = \"exit\"\n", "", "gpiocdev", "2:1", "input \"exit\" has no function", "add function = \"exit\""),
-    ("function = \"door\"\n", "", "gpiocdev", "6:1", "led \"door\" has no function", "add function = \"status\""),
+    (
+        "function = \"exit\"\n",
+        "",
+        "gpiocdev",
+        "2:1",
+        "input \"exit\" has no function",
+        "add function = \"exit\"",
+    ),
+    (
+        "function = \"door\"\n",
+        "",
+        "gpiocdev",
+        "6:1",
+        "led \"door\" has no function",
+        "add function = \"status\"",
+    ),
     // A door that nothing shuts.
-    ("max-on = \"5s\"\n", "", "gpiocdev", "10:1", "output \"strike\" is a strike without max-on", "add max-on = \"10s\""),
-    ("max-on", "initial = true\nmax-on", "gpiocdev", "14:11", "output \"strike\" is on from the start", "remove initial"),
-    ("max-on", "max-on", "rppal", "10:1", "output \"strike\" stays on when the process is killed", "one-shot = true"),
+    (
+        "max-on = \"5s\"\n",
+        "",
+        "gpiocdev",
+        "10:1",
+        "output \"strike\" is a strike without max-on",
+        "add max-on = \"10s\"",
+    ),
+    (
+        "max-on",
+        "initial = true\nmax-on",
+        "gpiocdev",
+        "14:11",
+        "output \"strike\" is on from the start",
+        "remove initial",
+    ),
+    (
+        "max-on",
+        "max-on",
+        "rppal",
+        "10:1",
+        "output \"strike\" stays on when the process is killed",
+        "one-shot = true",
+    ),
     // Lines that belong to somebody else, or to nobody.
-    ("offset = 16", "offset = 0", "gpiocdev", "9:10", "led \"door\" is on line 0, which belongs to the ID EEPROM of a HAT", "choose another line"),
-    ("offset = 16", "offset = 28", "gpiocdev", "9:10", "led \"door\" is on line 28, which is on no pin of the header", "choose one from 4 to 27"),
-    ("offset = 16", "offset = 16\nchip = \"pinctrl-rp1\"", "gpiocdev", "10:8", "led \"door\" is on chip \"pinctrl-rp1\", which this board does not have", "its chips are pinctrl-bcm2711"),
+    (
+        "offset = 16",
+        "offset = 0",
+        "gpiocdev",
+        "9:10",
+        "led \"door\" is on line 0, which belongs to the ID EEPROM of a HAT",
+        "choose another line",
+    ),
+    (
+        "offset = 16",
+        "offset = 28",
+        "gpiocdev",
+        "9:10",
+        "led \"door\" is on line 28, which is on no pin of the header",
+        "choose one from 4 to 27",
+    ),
+    (
+        "offset = 16",
+        "offset = 16\nchip = \"pinctrl-rp1\"",
+        "gpiocdev",
+        "10:8",
+        "led \"door\" is on chip \"pinctrl-rp1\", which this board does not have",
+        "its chips are pinctrl-bcm2711",
+    ),
     // What the back-end cannot do.
-    ("offset = 16", "offset = 16\ndrive = \"open-drain\"", "rppal", "6:1", "led \"door\" is not push-pull", "backend = \"gpiocdev\""),
-    ("offset = 16", "offset = 16\nbrightness = 20", "gpiocdev", "6:1", "led \"door\" has a brightness", "leave brightness out"),
+    (
+        "offset = 16",
+        "offset = 16\ndrive = \"open-drain\"",
+        "rppal",
+        "6:1",
+        "led \"door\" is not push-pull",
+        "backend = \"gpiocdev\"",
+    ),
+    (
+        "offset = 16",
+        "offset = 16\nbrightness = 20",
+        "gpiocdev",
+        "6:1",
+        "led \"door\" has a brightness",
+        "leave brightness out",
+    ),
     // Names and values.
-    ("name = \"exit\"", "name = \"call\"", "gpiocdev", "2:1", "input \"call\" has the name of a button", "give each its own name"),
-    ("offset = 16", "offset = 16\nbrightness = 0", "gpiocdev", "10:14", "brightness = 0 is out of range", "from 1 to 100"),
-    ("offset = 22", "offset = 22\nglitch-filter = \"1s\"", "gpiocdev", "6:17", "glitch-filter = \"1s\" is out of range", "from \"0ms\" to \"100ms\""),
-    ("function = \"exit\"", "function = \"exit-button\"", "gpiocdev", "4:12", "function cannot be \"exit-button\"", "\"exit\", \"tamper\", \"door-contact\", \"hook\""),
+    (
+        "name = \"exit\"",
+        "name = \"call\"",
+        "gpiocdev",
+        "2:1",
+        "input \"call\" has the name of a button",
+        "give each its own name",
+    ),
+    (
+        "offset = 16",
+        "offset = 16\nbrightness = 0",
+        "gpiocdev",
+        "10:14",
+        "brightness = 0 is out of range",
+        "from 1 to 100",
+    ),
+    (
+        "offset = 22",
+        "offset = 22\nglitch-filter = \"1s\"",
+        "gpiocdev",
+        "6:17",
+        "glitch-filter = \"1s\" is out of range",
+        "from \"0ms\" to \"100ms\"",
+    ),
+    (
+        "function = \"exit\"",
+        "function = \"exit-button\"",
+        "gpiocdev",
+        "4:12",
+        "function cannot be \"exit-button\"",
+        "\"exit\", \"tamper\", \"door-contact\", \"hook\"",
+    ),
 ];
 
 #[test]
 fn each_mistake_is_named_with_its_line_and_its_cure() {
     let with = |backend: &str, text: &str| {
         let (here, boards) = folder(&[("door", text)]);
-        let config = format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"door\"\nbackend = \"{backend}\"\n");
+        let config =
+            format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"door\"\nbackend = \"{backend}\"\n");
         let prefix = format!("{}/", here.path().display());
         match Config::parse(&config, "callbox.toml", &boards) {
             Ok(_) => Vec::new(),
@@ -330,9 +450,13 @@ fn each_mistake_is_named_with_its_line_and_its_cure() {
 fn what_may_be_meant_is_noted() {
     let notes = |more: &str, backend: &str| {
         let (_keep, boards) = folder(&[("door", &format!("{DOOR}{more}"))]);
-        let config = format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"door\"\nbackend = \"{backend}\"\n");
+        let config =
+            format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"door\"\nbackend = \"{backend}\"\n");
         let notes = Config::parse(&config, "callbox.toml", &boards).unwrap().board.notes;
-        notes.iter().map(|note| format!("{}: {}; {}", note.place.line, note.what, note.cure)).collect::<Vec<_>>()
+        notes
+            .iter()
+            .map(|note| format!("{}: {}; {}", note.place.line, note.what, note.cure))
+            .collect::<Vec<_>>()
     };
     let kept = notes("", "gpiocdev");
     assert_eq!(kept.len(), 1, "{kept:?}");
@@ -341,9 +465,17 @@ fn what_may_be_meant_is_noted() {
     assert_eq!(notes("one-shot = true\n", "gpiocdev"), Vec::<String>::new());
     assert_eq!(notes("", "mock"), Vec::<String>::new());
     let i2c = notes("[[led]]\nname = \"x\"\nfunction = \"fault\"\noffset = 3\n", "mock");
-    assert_eq!(i2c, ["18: led \"x\" is on line 3, which I2C uses where that is switched on; switch that off, or choose another line"]);
+    assert_eq!(
+        i2c,
+        [
+            "18: led \"x\" is on line 3, which I2C uses where that is switched on; switch that off, or choose another line"
+        ]
+    );
     let idle = notes("[[button]]\nname = \"x\"\noffset = 4\nbias = \"pull-up\"\n", "mock");
-    assert!(idle[0].starts_with("18: button \"x\" is pressed as long as nothing touches its wire"), "{idle:?}");
+    assert!(
+        idle[0].starts_with("18: button \"x\" is pressed as long as nothing touches its wire"),
+        "{idle:?}"
+    );
 }
 
 #[test]

@@ -141,8 +141,10 @@ fn every_machine_has_a_board_for_every_use_that_differs_in_nothing_else() {
             let name = format!("{machine}-{usage}");
             let text = format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"{name}\"\n");
             let config = load(&text, "callbox.toml");
-            let outputs: Vec<_> = config.board.outputs.iter().map(|(name, o)| (name, o.function, o.max_on)).collect();
-            let inputs: Vec<_> = config.board.inputs.iter().map(|(name, input)| (name, input.function)).collect();
+            let outputs: Vec<_> =
+                config.board.outputs.iter().map(|(name, o)| (name, o.function, o.max_on)).collect();
+            let inputs: Vec<_> =
+                config.board.inputs.iter().map(|(name, input)| (name, input.function)).collect();
             let buttons: Vec<_> = config.board.buttons.keys().collect();
             meanings.insert(format!("{buttons:?} {inputs:?} {:?} {outputs:?}", config.appliance.leds));
         }

@@ -74,7 +74,10 @@ fn detail(status: &Value) -> Option<String> {
     let faults = status["faults"].as_array()?;
     let lost = faults.iter().find(|fault| fault["fault"] == "line-lost")?;
     let detail = lost["detail"].as_str()?.to_owned();
-    ["button call", "input exit", "lamp fault", "output strike"].iter().all(|line| detail.contains(line)).then_some(detail)
+    ["button call", "input exit", "lamp fault", "output strike"]
+        .iter()
+        .all(|line| detail.contains(line))
+        .then_some(detail)
 }
 
 /// Asks the box to end and returns its exit code.

@@ -187,7 +187,9 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
 /// Steady from a press to the end of its call; `broken` while no call could be made.
 fn sent(view: &View, broken: Pattern) -> Pattern {
     match view.call {
-        CallStatus::Outgoing | CallStatus::Ringing | CallStatus::Connecting | CallStatus::InCall => Pattern::On,
+        CallStatus::Outgoing | CallStatus::Ringing | CallStatus::Connecting | CallStatus::InCall => {
+            Pattern::On
+        }
         CallStatus::Incoming => Pattern::Off,
         CallStatus::Idle | CallStatus::Releasing if view.felt => Pattern::On,
         CallStatus::Idle | CallStatus::Releasing if view.fault => broken,
@@ -376,7 +378,10 @@ mod tests {
         for call in CALLS {
             for fault in [false, true] {
                 let shown = lamps(&View { call, fault, ..QUIET });
-                assert!(shown.iter().all(|pattern| matches!(pattern, Pattern::On | Pattern::Off)), "{shown:?}");
+                assert!(
+                    shown.iter().all(|pattern| matches!(pattern, Pattern::On | Pattern::Off)),
+                    "{shown:?}"
+                );
                 assert_eq!(shown[1] == Pattern::On, call == CallStatus::InCall);
             }
         }

@@ -6,7 +6,6 @@ use super::{DONE, FAILED};
 use crate::audio::{self, DeviceInfo};
 #[cfg(feature = "gpiocdev")]
 use crate::gpio::cdev;
-#[cfg(not(feature = "gpiocdev"))]
 use crate::gpio::chips;
 
 /// Lists GPIO chips, sound devices and network addresses.
@@ -17,6 +16,7 @@ pub fn devices() -> u8 {
         addresses.iter().map(|address| format!("{} {}", address.name, address.ip())).collect();
     let text = [
         section("GPIO chips", &gpio_chips(), "none: use [board] backend = \"mock\""),
+        chips::when_killed().iter().map(|told| format!("  {told}\n")).collect(),
         section(
             "Sound devices ([audio] capture and playback)",
             &sound,

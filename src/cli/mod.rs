@@ -3,7 +3,9 @@
 mod args;
 mod check;
 mod devices;
+mod jumper;
 mod out;
+mod outputs_off;
 mod remote;
 mod run;
 mod selftest;
@@ -58,8 +60,12 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::TakeOver => remote::take_over(socket).await,
         Command::Dtmf { digits } => remote::dtmf(socket, digits).await,
         Command::Events { follow, json } => remote::events(socket, follow, json).await,
-        Command::Selftest { json } => selftest::selftest(socket, json).await,
+        Command::Selftest { json, wire, config } => match wire.as_slice() {
+            [from, to] => jumper::selftest(&config, from, to, json),
+            _ => selftest::selftest(socket, json).await,
+        },
         Command::Devices => devices::devices(),
+        Command::OutputsOff { config } => outputs_off::outputs_off(&config),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,

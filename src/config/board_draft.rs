@@ -66,8 +66,7 @@ impl Draft {
 
     fn fill(&mut self, root: &mut Section<'_>, folder: &Path) {
         let below = root.one_or_more_texts("inherit");
-        self.inherit =
-            below.iter().map(|name| (name.value.to_owned(), root.report.place(name.at))).collect();
+        self.inherit = below.iter().map(|name| (name.value.to_owned(), root.report.place(name.at))).collect();
         self.description = root.text("description").map(|text| text.value.to_owned());
         self.chip = root.parsed("chip", board_line::chip).map(|chip| chip.value);
         let chips = root.texts("chips").unwrap_or_default();

@@ -24,11 +24,8 @@ const BIASES: [(&str, Bias); 4] = [
 
 const EDGES: [(&str, Edges); 2] = [("both", Edges::Both), ("press", Edges::Press)];
 
-const DRIVES: [(&str, Drive); 3] = [
-    ("push-pull", Drive::PushPull),
-    ("open-drain", Drive::OpenDrain),
-    ("open-source", Drive::OpenSource),
-];
+const DRIVES: [(&str, Drive); 3] =
+    [("push-pull", Drive::PushPull), ("open-drain", Drive::OpenDrain), ("open-source", Drive::OpenSource)];
 
 const LED_FUNCTIONS: [(&str, LedFunction); 15] = [
     ("status", LedFunction::Status),
@@ -65,17 +62,8 @@ const OUTPUT_FUNCTIONS: [(&str, OutputFunction); 6] = [
 ];
 
 /// Keys whose place is worth more than the place of their section.
-const PLACED: [&str; 9] = [
-    "chip",
-    "offset",
-    "line-name",
-    "bias",
-    "drive",
-    "initial",
-    "brightness",
-    "glitch-filter",
-    "active-low",
-];
+const PLACED: [&str; 9] =
+    ["chip", "offset", "line-name", "bias", "drive", "initial", "brightness", "glitch-filter", "active-low"];
 
 /// What hangs on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

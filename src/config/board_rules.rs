@@ -89,9 +89,15 @@ pub(super) fn for_backend(board: &Board, backend: Backend) -> (Vec<Diagnostic>, 
     }
     for (name, led) in &board.leds {
         if backend == Backend::Gpiocdev && led.brightness < 100 {
-            let what =
-                format!("led {} has a brightness, and a line of gpiocdev is on or off", quoted(name.as_str()));
-            wrong(&led.place, what, "leave brightness out, or use [board] backend = \"rppal\" on a Raspberry Pi");
+            let what = format!(
+                "led {} has a brightness, and a line of gpiocdev is on or off",
+                quoted(name.as_str())
+            );
+            wrong(
+                &led.place,
+                what,
+                "leave brightness out, or use [board] backend = \"rppal\" on a Raspberry Pi",
+            );
         }
     }
     for (name, output) in &board.outputs {
@@ -100,8 +106,10 @@ pub(super) fn for_backend(board: &Board, backend: Backend) -> (Vec<Diagnostic>, 
         }
         let name = quoted(name.as_str());
         if registers {
-            let what = format!("output {name} stays on when the process is killed: nobody takes a register back");
-            let cure = "use [board] backend = \"gpiocdev\", or a relay that lets go by itself and one-shot = true";
+            let what =
+                format!("output {name} stays on when the process is killed: nobody takes a register back");
+            let cure =
+                "use [board] backend = \"gpiocdev\", or a relay that lets go by itself and one-shot = true";
             wrong(&output.place, what, cure);
         } else if backend == Backend::Gpiocdev && board.header == Some(Header::RaspberryPi) {
             let what = format!(
@@ -162,8 +170,12 @@ impl Rules {
             return None;
         };
         if !self.chips.is_empty() && !self.chips.contains(&chip) {
-            let problem = format!("{} is on chip {}, which this board does not have", what.user(), quoted(&chip));
-            let cure = format!("its chips are {}: correct chip, or add an expander's label to chips", self.chips.join(", "));
+            let problem =
+                format!("{} is on chip {}, which this board does not have", what.user(), quoted(&chip));
+            let cure = format!(
+                "its chips are {}: correct chip, or add an expander's label to chips",
+                self.chips.join(", ")
+            );
             self.wrong(draft.place_of(&["chip"]), problem, cure);
         }
         let line = Line { chip, id, active_low: draft.active_low.unwrap_or(false) };
@@ -175,7 +187,8 @@ impl Rules {
         let place = draft.place_of(&["offset", "line-name"]);
         if let (Some(header), Some(offset)) = (on_header, offset) {
             if header.pin_of(offset).is_none() {
-                let problem = format!("{} is on line {offset}, which is on no pin of the header", what.user());
+                let problem =
+                    format!("{} is on line {offset}, which is on no pin of the header", what.user());
                 self.wrong(place, problem, "choose one from 4 to 27");
             }
             self.check_reserved(what, offset, place);
@@ -190,10 +203,16 @@ impl Rules {
 
     fn check_reserved(&mut self, what: &What<'_>, offset: u32, place: &Place) {
         let owner = self.reserved.iter().find(|(_, reserved)| reserved.lines.contains(&offset));
-        let Some((owner, always)) = owner.map(|(owner, reserved)| (owner.clone(), reserved.always)) else { return };
+        let Some((owner, always)) = owner.map(|(owner, reserved)| (owner.clone(), reserved.always)) else {
+            return;
+        };
         let user = what.user();
         if always {
-            self.wrong(place, format!("{user} is on line {offset}, which belongs to {owner}"), "choose another line");
+            self.wrong(
+                place,
+                format!("{user} is on line {offset}, which belongs to {owner}"),
+                "choose another line",
+            );
         } else {
             let what = format!("{user} is on line {offset}, which {owner} uses where that is switched on");
             self.note(place, what, "switch that off, or choose another line");
@@ -201,7 +220,11 @@ impl Rules {
     }
 
     fn missing(&mut self, what: &What<'_>, key: &str, example: &str) {
-        self.wrong(&what.draft.place, format!("{} has no {key}", what.user()), format!("add {key} = {example}"));
+        self.wrong(
+            &what.draft.place,
+            format!("{} has no {key}", what.user()),
+            format!("add {key} = {example}"),
+        );
     }
 
     /// Buttons and inputs are pressed by name.

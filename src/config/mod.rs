@@ -16,7 +16,7 @@ mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
-mod header;
+pub mod header;
 mod incoming;
 pub mod media;
 pub mod secret;

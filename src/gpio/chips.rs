@@ -89,6 +89,28 @@ fn in_sysfs(folder: &Path) -> Vec<ChipFacts> {
     chips
 }
 
+/// Whether the pin controllers of this machine leave an output as it was when
+/// its process is killed, for people. Only a Raspberry Pi's tell.
+pub fn when_killed() -> Vec<String> {
+    told_in(Path::new("/sys/module"))
+}
+
+/// Kernel module parameter `persist_gpio_outputs` (Linux 6.10, `pinctrl-bcm2835.c`).
+fn told_in(modules: &Path) -> Vec<String> {
+    let told = |module: &str| {
+        let path = modules.join(module).join("parameters/persist_gpio_outputs");
+        let kept = std::fs::read_to_string(path).ok()?.trim() == "Y";
+        Some(if kept {
+            format!(
+                "{module} leaves outputs as they were when a process is killed: dtparam=strict_gpiod in config.txt ends that"
+            )
+        } else {
+            format!("{module} takes outputs back when a process is killed")
+        })
+    };
+    ["pinctrl_bcm2835", "pinctrl_rp1"].into_iter().filter_map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +150,23 @@ mod tests {
         let chips = in_sysfs(folder.path());
         assert_eq!(listing(&chips), "gpiochip0, gpiochip4 [pinctrl-rp1]");
         assert_eq!(listing(&in_sysfs(&folder.path().join("none"))), "none");
+    }
+
+    #[test]
+    fn what_the_kernel_does_with_outputs_of_the_dead_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(told_in(folder.path()), Vec::<String>::new());
+        for (module, kept) in [("pinctrl_bcm2835", "N\n"), ("pinctrl_rp1", "Y\n")] {
+            let parameters = folder.path().join(module).join("parameters");
+            std::fs::create_dir_all(&parameters).unwrap();
+            std::fs::write(parameters.join("persist_gpio_outputs"), kept).unwrap();
+        }
+        let told = told_in(folder.path());
+        assert!(told[0].starts_with("pinctrl_bcm2835 takes outputs back"), "{told:?}");
+        assert!(
+            told[1].contains("pinctrl_rp1 leaves outputs") && told[1].contains("strict_gpiod"),
+            "{told:?}"
+        );
     }
 
     #[test]

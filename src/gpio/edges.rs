@@ -42,8 +42,7 @@ impl EdgeThreads {
     ) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let buttons = board.buttons.iter().map(|(name, button)| {
-            let contact =
-                Contact { bias: button.bias, edge: button.edge, filter: button.glitch_filter };
+            let contact = Contact { bias: button.bias, edge: button.edge, filter: button.glitch_filter };
             (Who::Button(name.clone()), &button.line, contact)
         });
         let inputs = board.inputs.iter().map(|(name, input)| {
@@ -187,7 +186,9 @@ impl Watch {
             match chatter.judge(seen.len(), kernel_time::now()) {
                 Verdict::Sound => self.pass_on(&mut seen, &mut quiet, now)?,
                 Verdict::Begins => {
-                    self.lose("chatters: more than 1000 edges in a second; see to its wire and contact".to_owned())?;
+                    self.lose(
+                        "chatters: more than 1000 edges in a second; see to its wire and contact".to_owned(),
+                    )?;
                 }
                 Verdict::Chatters => {}
                 Verdict::Rests(unheard) => {
@@ -215,7 +216,12 @@ impl Watch {
         own.then(|| Quiet::new(self.contact.filter, level))
     }
 
-    fn pass_on(&mut self, seen: &mut Vec<Edge>, quiet: &mut Option<Quiet>, now: Duration) -> Result<(), Ended> {
+    fn pass_on(
+        &mut self,
+        seen: &mut Vec<Edge>,
+        quiet: &mut Option<Quiet>,
+        now: Duration,
+    ) -> Result<(), Ended> {
         for edge in seen.drain(..) {
             tracing::trace!(line = %self.who, active = edge.active, at = ?edge.at, "edge");
             let sure = match quiet {
@@ -417,7 +423,9 @@ mod tests {
 
     #[test]
     fn an_exit_button_that_is_lost_is_let_go_and_a_contact_keeps_what_it_said() {
-        for (function, lets_go) in [("exit", true), ("hook", true), ("tamper", false), ("door-contact", false)] {
+        for (function, lets_go) in
+            [("exit", true), ("hook", true), ("tamper", false), ("door-contact", false)]
+        {
             let (hand, wire) = std_mpsc::channel();
             let line = format!("[[input]]\nname = \"i\"\nfunction = {function:?}\noffset = 1\n");
             let mut bench = bench_of(&line, vec![(true, wire)]);

@@ -38,7 +38,8 @@ pub async fn run(
     let mut board = Board { lines, shown, health };
     board.apply(phase_zero, phase_zero);
     loop {
-        let blinking = board.shown.leds.values().any(|lamp| !matches!(lamp.pattern, Pattern::On | Pattern::Off));
+        let blinking =
+            board.shown.leds.values().any(|lamp| !matches!(lamp.pattern, Pattern::On | Pattern::Off));
         let retry = !board.shown.lost.is_empty();
         tokio::select! {
             command = commands.recv() => match command {

@@ -15,6 +15,8 @@ pub mod chips;
 mod edges;
 pub mod health;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+pub mod jumper;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod kernel_time;
 pub mod lamps;
 #[cfg(feature = "mock-gpio")]

@@ -184,6 +184,17 @@ impl Lines for WiredLines {
     }
 }
 
+/// Takes every output of a board, off, and gives it back: for after a process
+/// that was killed, where the kernel leaves lines as they were.
+pub fn outputs_off(driver: &dyn Driver, board: &Board) -> Vec<LineError> {
+    let off = |(name, output): (&OutputName, &BoardOutput)| {
+        let driven = Driven { drive: output.drive, brightness: 100 };
+        let reason = driver.output(&output.line, driven, false).err()?;
+        Some(LineError { name: format!("output {name}"), reason })
+    };
+    board.outputs.iter().filter_map(off).collect()
+}
+
 fn unknown(what: &str, name: &str) -> LineError {
     LineError { name: format!("{what} {name}"), reason: "not on this board".to_owned() }
 }
@@ -273,6 +284,17 @@ mod tests {
     fn slot() -> Slot {
         let line = Line { chip: "c".into(), id: LineId::Offset(1), active_low: false };
         Slot::new("lamp a".into(), &line, Driven { drive: Drive::PushPull, brightness: 100 })
+    }
+
+    #[test]
+    fn every_output_is_switched_off_and_those_that_cannot_be_are_named() {
+        let board = crate::config::BoardLoader::new(Vec::new()).load("rpi4-doorstation").unwrap();
+        let machine = Machine::default();
+        assert_eq!(outputs_off(&machine, &board), []);
+        assert_eq!(*machine.0.taken.lock().unwrap(), [false]);
+        *machine.0.gone.lock().unwrap() = true;
+        let failed = outputs_off(&machine, &board);
+        assert_eq!(failed.iter().map(ToString::to_string).collect::<Vec<_>>(), ["output strike: no chip"]);
     }
 
     #[tokio::test(start_paused = true)]
