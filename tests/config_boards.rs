@@ -247,7 +247,7 @@ one-shot = true
     assert!(input.line.active_low);
     assert_eq!((input.debounce, input.glitch_filter), (Duration::from_millis(7), Duration::from_millis(3)));
     let led = &board.leds[&"green".into()];
-    assert_eq!((led.initial, led.drive, led.brightness), (true, Drive::OpenDrain, 30));
+    assert_eq!((led.initial, led.drive, led.brightness, led.pwm), (true, Drive::OpenDrain, 30, false));
     let output = &board.outputs[&"lock".into()];
     assert_eq!((output.drive, output.one_shot), (Drive::OpenSource, true));
     assert_eq!(output.max_on, Some(Duration::from_secs(4)));
@@ -464,6 +464,9 @@ fn what_may_be_meant_is_noted() {
     assert!(kept[0].contains("dtparam=strict_gpiod"), "{kept:?}");
     assert_eq!(notes("one-shot = true\n", "gpiocdev"), Vec::<String>::new());
     assert_eq!(notes("", "mock"), Vec::<String>::new());
+    // A channel of a PWM chip is no line of the header.
+    let dim = "one-shot = true\n[[led]]\nname = \"x\"\nfunction = \"fault\"\nchip = \"pwmchip0\"\noffset = 0\npwm = true\nbrightness = 20\n";
+    assert_eq!(notes(dim, "gpiocdev"), Vec::<String>::new());
     let i2c = notes("[[led]]\nname = \"x\"\nfunction = \"fault\"\noffset = 3\n", "mock");
     assert_eq!(
         i2c,

@@ -40,12 +40,12 @@ pub enum LineEvent {
     Pressed(ButtonName),
     /// A button was let go, or bounced out.
     Released(ButtonName),
-    /// Another input changed, or bounced; also once for each input at the
-    /// start, with its level.
+    /// An input that is no button became active, became inactive, or bounced;
+    /// also once per input at start, with its level.
     Input {
         /// Which.
         input: InputName,
-        /// Its level from now on.
+        /// Its level now.
         active: bool,
     },
 }

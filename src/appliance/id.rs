@@ -45,7 +45,7 @@ name!(
     OutputName
 );
 name!(
-    /// The name from the board file of an input that is no button, such as `exit`.
+    /// An input's name from the board file, such as `tamper`.
     InputName
 );
 name!(

@@ -102,6 +102,9 @@ pub struct BoardLed {
     pub drive: Drive,
     /// Percent of its light, 1 to 100, by pulse-width modulation. Default 100.
     pub brightness: u8,
+    /// The line is a channel of the kernel's PWM: its chip is `pwmchip0` or
+    /// another of `/sys/class/pwm`. Default false.
+    pub pwm: bool,
     /// Where the file says so.
     pub place: Place,
 }

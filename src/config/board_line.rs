@@ -105,6 +105,7 @@ pub(super) struct DraftLine {
     pub(super) glitch_filter: Option<Duration>,
     pub(super) initial: Option<bool>,
     pub(super) brightness: Option<u8>,
+    pub(super) pwm: Option<bool>,
     pub(super) drive: Option<Drive>,
     pub(super) led: Option<LedFunction>,
     pub(super) input: Option<InputFunction>,
@@ -128,6 +129,7 @@ impl DraftLine {
             glitch_filter: None,
             initial: None,
             brightness: None,
+            pwm: None,
             drive: None,
             led: None,
             input: None,
@@ -148,6 +150,7 @@ impl DraftLine {
                 line.led = section.choice("function", &LED_FUNCTIONS);
                 line.drive = section.choice("drive", &DRIVES);
                 line.initial = section.boolean("initial");
+                line.pwm = section.boolean("pwm");
                 line.brightness = section.integer("brightness", 1..=100).and_then(|b| u8::try_from(b).ok());
             }
             Kind::Output => {
@@ -183,6 +186,7 @@ impl DraftLine {
             glitch_filter: self.glitch_filter.or(under.glitch_filter),
             initial: self.initial.or(under.initial),
             brightness: self.brightness.or(under.brightness),
+            pwm: self.pwm.or(under.pwm),
             drive: self.drive.or(under.drive),
             led: self.led.or(under.led),
             input: self.input.or(under.input),

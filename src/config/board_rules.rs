@@ -88,7 +88,7 @@ pub(super) fn for_backend(board: &Board, backend: Backend) -> (Vec<Diagnostic>, 
         }
     }
     for (name, led) in &board.leds {
-        if backend == Backend::Gpiocdev && led.brightness < 100 {
+        if backend == Backend::Gpiocdev && led.brightness < 100 && !led.pwm {
             let what = format!(
                 "led {} has a brightness, and a line of gpiocdev is on or off",
                 quoted(name.as_str())
@@ -96,7 +96,7 @@ pub(super) fn for_backend(board: &Board, backend: Backend) -> (Vec<Diagnostic>, 
             wrong(
                 &led.place,
                 what,
-                "leave brightness out, or use [board] backend = \"rppal\" on a Raspberry Pi",
+                "leave brightness out, put the lamp on a channel of a PWM chip with pwm = true, or use [board] backend = \"rppal\" on a Raspberry Pi",
             );
         }
     }
@@ -169,7 +169,8 @@ impl Rules {
             self.missing(what, "offset", "17, or whichever line it hangs on");
             return None;
         };
-        if !self.chips.is_empty() && !self.chips.contains(&chip) {
+        let pwm = draft.pwm == Some(true);
+        if !pwm && !self.chips.is_empty() && !self.chips.contains(&chip) {
             let problem =
                 format!("{} is on chip {}, which this board does not have", what.user(), quoted(&chip));
             let cure = format!(
@@ -286,6 +287,7 @@ impl Rules {
             initial: draft.initial.unwrap_or(false),
             drive: draft.drive.unwrap_or(Drive::PushPull),
             brightness: draft.brightness.unwrap_or(100),
+            pwm: draft.pwm.unwrap_or(false),
             place: draft.place.clone(),
         })
     }

@@ -108,6 +108,13 @@ impl Who {
         }
     }
 
+    fn name(&self) -> &str {
+        match self {
+            Who::Button(name) => name.as_str(),
+            Who::Input(name, _) => name.as_str(),
+        }
+    }
+
     fn event(&self, active: bool) -> LineEvent {
         match self {
             Who::Button(name) if active => LineEvent::Pressed(name.clone()),
@@ -223,7 +230,7 @@ impl Watch {
         now: Duration,
     ) -> Result<(), Ended> {
         for edge in seen.drain(..) {
-            tracing::trace!(line = %self.who, active = edge.active, at = ?edge.at, "edge");
+            tracing::trace!(button = self.who.name(), active = edge.active, at = ?edge.at, "edge");
             let sure = match quiet {
                 Some(quiet) => quiet.edge(edge),
                 None => Some(edge),

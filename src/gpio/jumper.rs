@@ -43,7 +43,8 @@ pub struct Spread {
 pub fn test(driver: &dyn Driver, out: &Line, input: &Line, bias: Bias) -> Result<JumperReport, String> {
     let contact = Contact { bias, edge: Edges::Both, filter: Duration::ZERO };
     let mut seen = driver.input(input, contact)?;
-    let mut output = driver.output(out, Driven { drive: Drive::PushPull, brightness: 100 }, false)?;
+    let mut output =
+        driver.output(out, Driven { drive: Drive::PushPull, brightness: 100, pwm: false }, false)?;
     let (mut to_edge, mut to_program) = (Vec::new(), Vec::new());
     for n in 0..EDGES {
         let on = n % 2 == 0;

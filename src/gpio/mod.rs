@@ -24,6 +24,8 @@ pub mod mock;
 #[cfg(feature = "rppal")]
 pub mod pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod pwm;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod quiet;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 pub mod wired;

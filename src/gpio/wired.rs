@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::edges::EdgeThreads;
 use super::health::LineHealth;
-use super::{LineError, Lines, Stamped};
+use super::{LineError, Lines, Stamped, pwm};
 use crate::appliance::command::LineCommand;
 use crate::appliance::id::{LedName, OutputName};
 use crate::appliance::indicator::Pattern;
@@ -53,6 +53,8 @@ pub struct Driven {
     pub drive: Drive,
     /// Percent of the time while it is on, 1 to 100.
     pub brightness: u8,
+    /// It is a channel of the kernel's PWM, which no driver need know of.
+    pub pwm: bool,
 }
 
 /// An input that was taken; active-low is resolved.
@@ -147,11 +149,11 @@ impl WiredLines {
             longest: None,
         });
         let led = |(name, led): (&LedName, &BoardLed)| {
-            let driven = Driven { drive: led.drive, brightness: led.brightness };
+            let driven = Driven { drive: led.drive, brightness: led.brightness, pwm: led.pwm };
             (name.clone(), Slot::new(format!("lamp {}", name.as_str()), &led.line, driven))
         };
         let output = |(name, output): (&OutputName, &BoardOutput)| {
-            let driven = Driven { drive: output.drive, brightness: 100 };
+            let driven = Driven { drive: output.drive, brightness: 100, pwm: false };
             (name.clone(), Slot::new(format!("output {}", name.as_str()), &output.line, driven))
         };
         Self {
@@ -188,7 +190,7 @@ impl Lines for WiredLines {
 /// that was killed, where the kernel leaves lines as they were.
 pub fn outputs_off(driver: &dyn Driver, board: &Board) -> Vec<LineError> {
     let off = |(name, output): (&OutputName, &BoardOutput)| {
-        let driven = Driven { drive: output.drive, brightness: 100 };
+        let driven = Driven { drive: output.drive, brightness: 100, pwm: false };
         let reason = driver.output(&output.line, driven, false).err()?;
         Some(LineError { name: format!("output {name}"), reason })
     };
@@ -215,6 +217,14 @@ impl Slot {
         Self { name, line: line.clone(), driven, taken: None, backoff: Backoff::default(), failed: None }
     }
 
+    fn take(&self, driver: &dyn Driver, on: bool) -> Result<Box<dyn Output>, String> {
+        if self.driven.pwm {
+            pwm::output(&self.line, self.driven.brightness, on)
+        } else {
+            driver.output(&self.line, self.driven, on)
+        }
+    }
+
     fn set(&mut self, driver: &dyn Driver, on: bool) -> Result<(), LineError> {
         let now = Instant::now();
         if let Some((until, reason)) = &self.failed
@@ -224,7 +234,7 @@ impl Slot {
         }
         let result = match &mut self.taken {
             Some(output) => output.set(on),
-            None => driver.output(&self.line, self.driven, on).map(|output| self.taken = Some(output)),
+            None => self.take(driver, on).map(|output| self.taken = Some(output)),
         };
         match result {
             Ok(()) => {
@@ -283,7 +293,7 @@ mod tests {
 
     fn slot() -> Slot {
         let line = Line { chip: "c".into(), id: LineId::Offset(1), active_low: false };
-        Slot::new("lamp a".into(), &line, Driven { drive: Drive::PushPull, brightness: 100 })
+        Slot::new("lamp a".into(), &line, Driven { drive: Drive::PushPull, brightness: 100, pwm: false })
     }
 
     #[test]
