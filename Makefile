@@ -24,7 +24,7 @@ demo: ## box and simulated voice core in one go; needs no sound card, no Pi, no 
 	$(CARGO) run --locked -- demo $(ARGS)
 
 # Everything is compiled before the first test runs: tests that measure sound
-# must not compete with the compiler. One test binary runs at a time.
+# must not compete with the compiler.
 test: ## every test that a machine without a Pi can run
 	@$(SETUP) build test
 	@echo "== the pure core, without any heavy dependency"
@@ -32,7 +32,7 @@ test: ## every test that a machine without a Pi can run
 	@echo "== compiling all tests"
 	$(CARGO) test --locked --no-run
 	@echo "== all tests; those with real servers, sound and a browser take minutes"
-	$(CARGO) test --locked --no-fail-fast
+	@CARGO="$(CARGO)" tests/support/run_tests.sh
 
 sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, WORLD_DAYS, CALLBOX_SEED
 	@$(SETUP) build

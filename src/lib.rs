@@ -23,6 +23,8 @@ pub mod handle;
 #[cfg(feature = "firmware")]
 pub mod media;
 #[cfg(feature = "firmware")]
+pub mod mqtt;
+#[cfg(feature = "firmware")]
 pub mod pipe;
 #[cfg(feature = "firmware")]
 pub mod settings;

@@ -23,6 +23,7 @@ use crate::gpio::pi::Pi;
 use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
+use crate::mqtt::MqttSettings;
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
 
 /// The session shell's settings.
@@ -71,6 +72,25 @@ fn codec(codec: config::Codec) -> Codec {
         config::Codec::Pcmu => Codec::Pcmu,
         config::Codec::Pcma => Codec::Pcma,
     }
+}
+
+/// The broker's settings, where there is one.
+pub fn mqtt(config: &Config) -> Option<MqttSettings> {
+    let mqtt = config.mqtt.as_ref()?;
+    Some(MqttSettings {
+        host: mqtt.broker.host.clone(),
+        port: mqtt.broker.port,
+        tls: mqtt.broker.tls,
+        ca_file: mqtt.ca_file.as_ref().map(|file| file.path.clone()),
+        login: mqtt.login.as_ref().map(|login| (login.user.clone(), login.password.clone())),
+        name: mqtt.name.clone(),
+        topic: mqtt.topic.clone(),
+        discovery: mqtt.discovery.clone(),
+        commands: mqtt.commands.clone(),
+        model: config.board.description.clone(),
+        buttons: config.board.buttons.keys().map(ToString::to_string).collect(),
+        outputs: config.board.outputs.keys().map(ToString::to_string).collect(),
+    })
 }
 
 /// The audio shell's settings.

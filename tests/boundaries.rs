@@ -12,7 +12,7 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each top-level module may use of the others. `*` is everything.
-const LOCAL: [(&str, &[&str]); 18] = [
+const LOCAL: [(&str, &[&str]); 19] = [
     ("appliance", &["appliance"]),
     ("config", &["appliance", "config"]),
     ("pipe", &["appliance", "config", "pipe"]),
@@ -31,6 +31,7 @@ const LOCAL: [(&str, &[&str]); 18] = [
     ("audio", &["appliance", "config", "audio"]),
     ("gpio", &["appliance", "config", "gpio"]),
     ("panel", &["appliance", "config", "panel"]),
+    ("mqtt", &["appliance", "config", "handle", "mqtt"]),
     ("system", &["appliance", "config", "system"]),
     ("control", &["appliance", "config", "control", "handle"]),
     ("handle", &["appliance", "config", "gpio", "system", "handle"]),
@@ -55,7 +56,7 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 17] = [
+const HOME: [(&str, &[&str]); 18] = [
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),
@@ -69,6 +70,7 @@ const HOME: [(&str, &[&str]); 17] = [
     ("oauth2", &["pipe"]),
     ("reqwest", &["pipe"]),
     ("axum", &["sim", "panel"]),
+    ("rumqttc", &["mqtt"]),
     ("alsa", &["audio"]),
     ("opus", &["media"]),
     ("rppal", &["gpio"]),

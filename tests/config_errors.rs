@@ -489,3 +489,22 @@ fn a_call_can_wait_only_where_there_may_be_two() {
     assert_eq!(diagnose_as(&format!("{text}[terminal]\nmode = \"multi-pipe\"\n")), Vec::<String>::new());
     expect_one(&with("[incoming]\nwhile-busy = \"wait\"\n"), "11:14", "\"wait\"", "queue");
 }
+
+#[test]
+fn a_broker_needs_an_address_a_name_and_words_that_are_known() {
+    let mqtt = |lines: &str| with(&format!("[mqtt]\n{lines}"));
+    let good = "broker = \"mqtt://127.0.0.1\"\nname = \"front-door\"\n";
+    assert_eq!(diagnose_as(&mqtt(good)), Vec::<String>::new());
+    expect_one(&mqtt("name = \"a\"\n"), "10:1", "[mqtt] has no broker", "mqtts://HOST:8883");
+    expect_one(&mqtt("broker = \"mqtts://b.example\"\n"), "10:1", "[mqtt] has no name", "front-door");
+    let plain = "broker = \"mqtt://b.example\"\nname = \"a\"\n";
+    expect_one(&mqtt(plain), "11:10", "is not encrypted", "allow-plaintext = true");
+    let named = "broker = \"mqtt://127.0.0.1\"\nname = \"Front Door\"\n";
+    expect_one(&mqtt(named), "12:8", "is no name for topics", "lower-case");
+    expect_one(&mqtt(&format!("{good}topic = \"a/#\"\n")), "13:9", "no beginning of a topic", "without +, #");
+    let open = format!("{good}commands = [\"answer\", \"open\"]\n");
+    expect_one(&mqtt(&open), "13:23", "commands cannot be \"open\"", "\"hang-up\"");
+    expect_one(&mqtt(&format!("{good}user = \"u\"\n")), "13:1", "has no password", "password-file");
+    expect_one(&mqtt(&format!("{good}password-file = \"./p\"\n")), "10:1", "has no user", "add user");
+    expect_one(&mqtt(&format!("{good}password = \"hunter2\"\n")), "13:1", "holds a secret", "mode 600");
+}

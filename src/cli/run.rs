@@ -9,6 +9,8 @@ use crate::boot;
 use crate::config::Config;
 use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
+use crate::mqtt;
+use crate::settings;
 use crate::system::{logging, signals};
 
 /// Runs the appliance. Wrong configuration is exit code 2; everything else
@@ -47,6 +49,9 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     let serving = tokio::spawn(control.serve(running.handle.clone()));
+    if let Some(mqtt) = settings::mqtt(&config) {
+        mqtt::spawn(mqtt, running.handle.clone());
+    }
     let shutdown = running.shutdown();
     tokio::spawn(async move {
         signals::asked_to_end().await;

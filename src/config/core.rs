@@ -201,7 +201,7 @@ fn secret_path(text: &str, base: &Path) -> Result<PathBuf, Problem> {
     }
 }
 
-fn credential_name(text: &str) -> Result<String, Problem> {
+pub(super) fn credential_name(text: &str) -> Result<String, Problem> {
     let valid = !text.is_empty()
         && text.len() <= 255
         && !text.starts_with('.')
@@ -210,7 +210,7 @@ fn credential_name(text: &str) -> Result<String, Problem> {
         Ok(text.to_owned())
     } else {
         Err(Problem::new(
-            "client-secret-credential is no name of a systemd credential",
+            "this is no name of a systemd credential",
             "write the name that stands in the unit's LoadCredential=, without a path",
         ))
     }
@@ -225,30 +225,31 @@ fn scope(text: &str) -> Result<String, Problem> {
     }
 }
 
-fn named_file(section: &mut Section<'_>, base: &Path) -> Option<NamedFile> {
+pub(super) fn named_file(section: &mut Section<'_>, base: &Path) -> Option<NamedFile> {
     let path = section.path("ca-file", base)?;
     Some(NamedFile { place: section.report.place(path.at), path: path.value })
 }
 
 /// Looks at the files that `[core]` and `[auth]` name.
 pub(super) fn check_files(core: &CoreConfig, auth: &AuthConfig) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let mut check = |named: Option<&NamedFile>| {
-        let Some(NamedFile { path, place }) = named else { return };
-        let cure = "name a readable PEM file, or leave ca-file out for the public roots";
-        let problem = match document::read(path, cure) {
-            Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return,
-            Ok(_) => format!("{} holds no PEM certificate", path.display()),
-            Err(unread) => format!("{} cannot be read: {}", path.display(), unread.what),
-        };
-        found.push(place.diagnose(Problem::new(problem, cure)));
-    };
-    check(core.ca_file.as_ref());
+    let mut found: Vec<Diagnostic> = check_certificate(core.ca_file.as_ref()).into_iter().collect();
     if let AuthConfig::ClientCredentials { secret, secret_place, ca_file, .. } = auth {
-        check(ca_file.as_deref());
+        found.extend(check_certificate(ca_file.as_deref()));
         if let Err(error) = secret::read(secret) {
             found.push(secret_place.diagnose(error.problem()));
         }
     }
     found
+}
+
+/// What is wrong with a file of certificates, if it is named.
+pub(super) fn check_certificate(named: Option<&NamedFile>) -> Option<Diagnostic> {
+    let NamedFile { path, place } = named?;
+    let cure = "name a readable PEM file, or leave ca-file out for the public roots";
+    let problem = match document::read(path, cure) {
+        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return None,
+        Ok(_) => format!("{} holds no PEM certificate", path.display()),
+        Err(unread) => format!("{} cannot be read: {}", path.display(), unread.what),
+    };
+    Some(place.diagnose(Problem::new(problem, cure)))
 }

@@ -19,6 +19,7 @@ mod document;
 pub mod header;
 mod incoming;
 pub mod media;
+pub mod mqtt;
 pub mod secret;
 mod section;
 mod server;
@@ -39,6 +40,7 @@ pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use media::{Codec, MediaConfig};
+pub use mqtt::MqttConfig;
 pub use secret::{SecretError, SecretSource};
 
 use diagnostic::Report;
@@ -68,6 +70,8 @@ pub struct Config {
     pub door: DoorConfig,
     /// Checked and kept; the panel that uses it comes in a later version.
     pub panel: PanelConfig,
+    /// The broker; `None` for none.
+    pub mqtt: Option<MqttConfig>,
     /// The control socket.
     pub control: ControlConfig,
     /// The program's own log.
@@ -180,7 +184,9 @@ impl Config {
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
     pub fn check_files(&self) -> Vec<Diagnostic> {
-        core::check_files(&self.core, &self.auth)
+        let mut found = core::check_files(&self.core, &self.auth);
+        found.extend(self.mqtt.iter().flat_map(mqtt::check_files));
+        found
     }
 }
 
@@ -204,6 +210,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let media = media::read(root.section("media"));
     let door = read_door(root.section("door"));
     let panel = read_panel(root.section("panel"));
+    let mqtt = mqtt::read(root.section("mqtt"), base);
     let control = read_control(root.section("control"), base);
     let log = read_log(root.section("log"));
     let board = board?.clone();
@@ -219,6 +226,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         media,
         door,
         panel,
+        mqtt,
         control,
         log,
     })

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::diagnostic::{Problem, quoted};
+use super::mqtt::Broker;
 
 /// What an address must look like beyond scheme and host.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,47 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
     Ok(text.to_owned())
 }
 
+/// Checks a broker's address, `mqtts://HOST[:PORT]` or, where it is safe, `mqtt://HOST[:PORT]`.
+pub(super) fn broker(text: &str, allow_plaintext: bool) -> Result<Broker, Problem> {
+    const CURE: &str = "write an address such as \"mqtts://broker.example:8883\"";
+    if text.contains('@') {
+        let what = "the address holds a user name or password";
+        return Err(Problem::new(
+            what,
+            "remove everything up to the @; credentials belong in user and password-file",
+        ));
+    }
+    let (tls, authority) = match (text.strip_prefix("mqtts://"), text.strip_prefix("mqtt://")) {
+        (Some(rest), _) => (true, rest),
+        (None, Some(rest)) => (false, rest),
+        (None, None) => {
+            let what = format!("{} begins neither with mqtts:// nor with mqtt://", quoted(text));
+            return Err(Problem::new(what, CURE));
+        }
+    };
+    let (host, port) = split_port(authority);
+    if !is_host(host) {
+        return Err(Problem::new(format!("{} has no valid host name", quoted(text)), CURE));
+    }
+    // The ports that IANA registered for MQTT.
+    let usual = if tls { 8883 } else { 1883 };
+    let port = match port.map(str::parse::<u16>) {
+        None => usual,
+        Some(Ok(port)) if port != 0 => port,
+        Some(Ok(_) | Err(_)) => {
+            let what = format!("{} has no valid port", quoted(text));
+            return Err(Problem::new(what, "write a port from 1 to 65535"));
+        }
+    };
+    if !tls && !allow_plaintext && !is_loopback(host) {
+        return Err(Problem::new(
+            format!("{} is not encrypted", quoted(text)),
+            "write mqtts://, or allow-plaintext = true if nobody can listen in",
+        ));
+    }
+    Ok(Broker { host: bare(host).to_owned(), port, tls })
+}
+
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     let after_brackets = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     match authority.get(after_brackets..).and_then(|rest| rest.find(':')) {
@@ -163,6 +205,27 @@ mod tests {
                 Ok(_) => panic!("{wrong} was accepted"),
                 Err(problem) => assert!(problem.cure.contains(cure), "{wrong}: {problem:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn brokers_are_taken_and_refused() {
+        let good = |host: &str, port, tls| Ok(Broker { host: host.to_owned(), port, tls });
+        assert_eq!(broker("mqtts://b.example", false), good("b.example", 8883, true));
+        assert_eq!(broker("mqtt://[::1]:9", false), good("::1", 9, false));
+        assert_eq!(broker("mqtt://b.lan", true), good("b.lan", 1883, false));
+        for (wrong, cure) in [
+            ("b.example:8883", "mqtts://broker.example:8883"),
+            ("mqtts://", "mqtts://broker.example:8883"),
+            ("mqtts://b.example/path", "mqtts://broker.example:8883"),
+            ("mqtts://b.example:0", "1 to 65535"),
+            ("mqtts://b.example:x", "1 to 65535"),
+            ("mqtt://b.example:1883", "allow-plaintext"),
+            ("mqtts://me:hunter2@b.example", "password-file"),
+        ] {
+            let problem = broker(wrong, false).unwrap_err();
+            assert!(problem.cure.contains(cure), "{wrong}: {problem:?}");
+            assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
         }
     }
 

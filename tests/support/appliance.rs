@@ -168,6 +168,11 @@ impl Appliance {
         self.process.id()
     }
 
+    /// Its own log so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// The control socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("control.sock")

@@ -57,6 +57,8 @@ packages_test() {
     want iproute2 "network namespaces and a cable between them" ip
     want util-linux "enters network namespaces" nsenter
     want nodejs "runs the foreign token server" node
+    want mosquitto "an MQTT broker" mosquitto
+    want mosquitto-clients "listens and speaks on it" mosquitto_sub
     want npm "installs the foreign token server" npm
 }
 
