@@ -4,26 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::chatter::{Chatter, Verdict};
+use super::Stamped;
 use super::health::LineHealth;
-use super::quiet::Quiet;
-use super::wired::{Backoff, Contact, Driver, Edge, Input};
-use super::{LineError, Stamped, kernel_time};
-use crate::appliance::event::LineEvent;
-use crate::appliance::id::{ButtonName, InputName};
-use crate::appliance::input::InputFunction;
+use super::watch::{Surroundings, Watch, Who};
+use super::wired::{Contact, Driver};
 use crate::config::Board;
-use crate::config::board::{Edges, Line};
-
-/// How soon a thread notices that it should end.
-const LOOK_UP: Duration = Duration::from_millis(250);
-
-/// How often a line that chatters is looked at.
-const CHATTER_LOOK: Duration = Duration::from_millis(50);
+use crate::config::board::Edges;
 
 /// The threads; told to end when this is dropped.
 pub(super) struct EdgeThreads {
@@ -41,6 +30,12 @@ impl EdgeThreads {
         health: &mpsc::Sender<LineHealth>,
     ) -> Self {
         let end = Arc::new(AtomicBool::new(false));
+        let around = Surroundings {
+            driver: Arc::clone(driver),
+            end: Arc::clone(&end),
+            edges: edges.clone(),
+            health: health.clone(),
+        };
         let buttons = board.buttons.iter().map(|(name, button)| {
             let contact = Contact { bias: button.bias, edge: button.edge, filter: button.glitch_filter };
             (Who::Button(name.clone()), &button.line, contact)
@@ -52,18 +47,7 @@ impl EdgeThreads {
         let mut threads = Vec::new();
         for (who, line, contact) in buttons.chain(inputs) {
             let name = who.to_string();
-            let watch = Watch {
-                told: who.at_first(),
-                who,
-                line: line.clone(),
-                contact,
-                driver: Arc::clone(driver),
-                end: Arc::clone(&end),
-                edges: edges.clone(),
-                health: health.clone(),
-                lost: None,
-                backoff: Backoff::default(),
-            };
+            let watch = Watch::new(who, line.clone(), contact, around.clone());
             match thread::Builder::new().name("gpio-edge".to_owned()).spawn(move || watch.run()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(line = name, %error, "no thread for an input"),
@@ -82,218 +66,17 @@ impl Drop for EdgeThreads {
     }
 }
 
-/// Whose line it is.
-enum Who {
-    Button(ButtonName),
-    Input(InputName, InputFunction),
-}
-
-impl Who {
-    /// What counts as told before anything was: a button is let go, and the
-    /// level of any other input is news.
-    fn at_first(&self) -> Option<bool> {
-        match self {
-            Who::Button(_) => Some(false),
-            Who::Input(..) => None,
-        }
-    }
-
-    /// What to tell when the line cannot be seen. A button counts as let go:
-    /// nobody may be heard for ever because the wire of push-to-talk broke.
-    /// What a contact of case or door said last stays, and the fault says the rest.
-    fn unseen(&self) -> Option<bool> {
-        match self {
-            Who::Button(_) | Who::Input(_, InputFunction::Exit | InputFunction::Hook) => Some(false),
-            Who::Input(_, InputFunction::Tamper | InputFunction::DoorContact) => None,
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Who::Button(name) => name.as_str(),
-            Who::Input(name, _) => name.as_str(),
-        }
-    }
-
-    fn event(&self, active: bool) -> LineEvent {
-        match self {
-            Who::Button(name) if active => LineEvent::Pressed(name.clone()),
-            Who::Button(name) => LineEvent::Released(name.clone()),
-            Who::Input(name, _) => LineEvent::Input { input: name.clone(), active },
-        }
-    }
-}
-
-impl std::fmt::Display for Who {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Who::Button(name) => write!(f, "button {name}"),
-            Who::Input(name, _) => write!(f, "input {name}"),
-        }
-    }
-}
-
-/// Why a watch ends: it was told to, or nobody listens any more.
-struct Ended;
-
-/// One line.
-struct Watch {
-    who: Who,
-    line: Line,
-    contact: Contact,
-    driver: Arc<dyn Driver>,
-    end: Arc<AtomicBool>,
-    edges: mpsc::Sender<Stamped>,
-    health: mpsc::Sender<LineHealth>,
-    /// What was last told.
-    told: Option<bool>,
-    /// Why the line cannot be used, as last told.
-    lost: Option<String>,
-    backoff: Backoff,
-}
-
-impl Watch {
-    fn run(mut self) {
-        while !self.end.load(Ordering::Relaxed) {
-            if self.once().is_err() {
-                return;
-            }
-            thread::park_timeout(self.backoff.wait());
-        }
-    }
-
-    /// Takes the line and follows it until it is lost.
-    fn once(&mut self) -> Result<(), Ended> {
-        let reason = match self.driver.input(&self.line, self.contact) {
-            Ok(input) => self.follow(input)?,
-            Err(reason) => reason,
-        };
-        self.lose(reason)
-    }
-
-    /// Passes edges on; returns why the line was lost.
-    fn follow(&mut self, mut input: Box<dyn Input>) -> Result<String, Ended> {
-        let level = match input.level() {
-            Ok(level) => level,
-            Err(reason) => return Ok(reason),
-        };
-        self.tell(level, kernel_time::now())?;
-        self.found()?;
-        let mut quiet = self.filter(input.as_ref(), level);
-        let mut chatter = Chatter::default();
-        let mut seen: Vec<Edge> = Vec::new();
-        while !self.end.load(Ordering::Relaxed) {
-            // Taken before the wait: edges up to here are in by its end.
-            let now = kernel_time::now();
-            let due = quiet.as_ref().and_then(Quiet::due).map(|due| due.saturating_sub(now));
-            if let Err(reason) = input.wait(due.map_or(LOOK_UP, |due| due.min(LOOK_UP)), &mut seen) {
-                return Ok(reason);
-            }
-            self.backoff = Backoff::default();
-            match chatter.judge(seen.len(), kernel_time::now()) {
-                Verdict::Sound => self.pass_on(&mut seen, &mut quiet, now)?,
-                Verdict::Begins => {
-                    self.lose(
-                        "chatters: more than 1000 edges in a second; see to its wire and contact".to_owned(),
-                    )?;
-                }
-                Verdict::Chatters => {}
-                Verdict::Rests(unheard) => {
-                    tracing::warn!(line = %self.who, unheard, "rests again");
-                    let level = match input.level() {
-                        Ok(level) => level,
-                        Err(reason) => return Ok(reason),
-                    };
-                    quiet = self.filter(input.as_ref(), level);
-                    self.tell(level, kernel_time::now())?;
-                    self.found()?;
-                }
-            }
-            if self.lost.is_some() {
-                seen.clear();
-                thread::park_timeout(CHATTER_LOOK);
-            }
-        }
-        Err(Ended)
-    }
-
-    /// The filter that the board asks for, unless the kernel has it.
-    fn filter(&self, input: &dyn Input, level: bool) -> Option<Quiet> {
-        let own = !self.contact.filter.is_zero() && !input.filters();
-        own.then(|| Quiet::new(self.contact.filter, level))
-    }
-
-    fn pass_on(
-        &mut self,
-        seen: &mut Vec<Edge>,
-        quiet: &mut Option<Quiet>,
-        now: Duration,
-    ) -> Result<(), Ended> {
-        for edge in seen.drain(..) {
-            tracing::trace!(button = self.who.name(), active = edge.active, at = ?edge.at, "edge");
-            let sure = match quiet {
-                Some(quiet) => quiet.edge(edge),
-                None => Some(edge),
-            };
-            self.tell_edge(sure)?;
-        }
-        let sure = quiet.as_mut().and_then(|quiet| quiet.look(now));
-        self.tell_edge(sure)
-    }
-
-    fn tell_edge(&mut self, edge: Option<Edge>) -> Result<(), Ended> {
-        let Some(edge) = edge else { return Ok(()) };
-        self.tell(edge.active, edge.at)?;
-        match self.contact.edge {
-            Edges::Both => Ok(()),
-            Edges::Press => self.tell(false, edge.at),
-        }
-    }
-
-    /// Tells only changes: the level at the start and an edge on its way may say the same.
-    fn tell(&mut self, active: bool, at: Duration) -> Result<(), Ended> {
-        if self.told == Some(active) {
-            return Ok(());
-        }
-        self.told = Some(active);
-        let stamped = Stamped { event: self.who.event(active), at: kernel_time::instant(at) };
-        // Waits for room like all who talk to the driver; its end closes the channel.
-        self.edges.blocking_send(stamped).map_err(|_| Ended)
-    }
-
-    fn lose(&mut self, reason: String) -> Result<(), Ended> {
-        if let Some(level) = self.who.unseen()
-            && self.told == Some(!level)
-        {
-            self.tell(level, kernel_time::now())?;
-        }
-        if self.lost.as_ref() != Some(&reason) {
-            self.lost = Some(reason.clone());
-            self.report(LineHealth::Lost(LineError { name: self.who.to_string(), reason }))?;
-        }
-        Ok(())
-    }
-
-    fn found(&mut self) -> Result<(), Ended> {
-        match self.lost.take() {
-            Some(_) => self.report(LineHealth::Back(self.who.to_string())),
-            None => Ok(()),
-        }
-    }
-
-    fn report(&self, news: LineHealth) -> Result<(), Ended> {
-        self.health.blocking_send(news).map_err(|_| Ended)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc as std_mpsc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::gpio::wired::{Driven, Output};
+    use crate::appliance::event::LineEvent;
+    use crate::config::board::Line;
+    use crate::gpio::wired::{Driven, Edge, Input, Output};
+    use crate::gpio::{LineError, kernel_time};
     use proptest::prelude::*;
 
     type Wired = std_mpsc::Receiver<bool>;

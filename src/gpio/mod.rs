@@ -28,6 +28,8 @@ mod pwm;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod quiet;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod watch;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 pub mod wired;
 
 /// An edge and when it was made: by the kernel's stamp where there is a kernel.
