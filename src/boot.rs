@@ -9,8 +9,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::appliance::Appliance;
-use crate::appliance::event::SystemEvent;
+use crate::appliance::event::{Event, SystemEvent};
 use crate::appliance::fault::Fault;
+use crate::appliance::log::{Kind, Record};
+use crate::appliance::memory::Memory;
 use crate::audio::{self, AudioEngine};
 use crate::config::Config;
 use crate::driver::{Driver, Inputs, Outputs};
@@ -22,6 +24,7 @@ use crate::media::{self, LegStats};
 use crate::pipe;
 use crate::settings;
 use crate::system::event_log::EventLog;
+use crate::system::state_store::{Kept, StateStore};
 use crate::system::{addresses, clock};
 
 /// Room for commands and events between the driver and each shell. A call
@@ -115,8 +118,14 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
 
     let mut random = StdRng::from_os_rng();
     let entropy = Box::new(move || random.random());
-    let appliance = Appliance::new(config.appliance.clone(), entropy, Instant::now());
+    let mut appliance = Appliance::new(config.appliance.clone(), entropy, Instant::now());
     let log = Arc::new(EventLog::new(start));
+    let store = settings::state(config);
+    let kept = recall(store.as_ref(), &log);
+    let (memory, remembered) = watch::channel(kept.clone());
+    // Before any line or call can be heard of: an alarm has been on all the time.
+    appliance.handle_event(Event::System(SystemEvent::Remembered(kept)), Instant::now());
+    let store = store.map(|store| tokio::spawn(store.keep(remembered, system.clone())));
     let (asks, asked) = mpsc::channel(QUEUE);
     let (status, shown) = watch::channel(appliance.status());
     let (call_stats, stats) = watch::channel(None);
@@ -136,6 +145,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
             media: media_commands,
             audio,
             lines: line_commands,
+            memory,
             log,
             status,
             call_stats,
@@ -160,6 +170,11 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         if tokio::time::timeout(LAST_WORDS, lamps).await.is_err() {
             tracing::error!("lines did not reach their safe state in time");
         }
+        if let Some(store) = store
+            && tokio::time::timeout(LAST_WORDS, store).await.is_err()
+        {
+            tracing::error!("what should outlive the restart was not kept in time");
+        }
         end
     });
     Ok(Running { handle, system, driver })
@@ -172,6 +187,19 @@ pub struct BoardShell {
     /// Only on the mock board.
     #[cfg(feature = "mock-gpio")]
     pub buttons: Option<crate::gpio::mock::MockButtons>,
+}
+
+/// What was kept over the restart.
+fn recall(store: Option<&StateStore>, log: &EventLog) -> Memory {
+    let Some(store) = store else { return Memory::default() };
+    let Kept { memory, trouble } = store.load();
+    tracing::info!(dir = %store.dir().display(), ?memory, "what was kept");
+    if let Some(trouble) = trouble {
+        let text = format!("what was kept cannot be read, so the box counts as tampered with: {trouble}");
+        tracing::warn!("{text}");
+        log.add(Record { kind: Kind::Door { event: "memory-lost" }, text }, Instant::now());
+    }
+    memory
 }
 
 fn start_audio(settings: audio::AudioSettings, system: mpsc::Sender<SystemEvent>) -> AudioEngine {

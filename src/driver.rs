@@ -14,6 +14,7 @@ use crate::appliance::command::{
 };
 use crate::appliance::event::{Event, MediaEvent, SessionEvent, SystemEvent};
 use crate::appliance::id::{PeerId, RequestId};
+use crate::appliance::memory::Memory;
 use crate::appliance::status::Status;
 use crate::audio::AudioEngine;
 use crate::gpio::Stamped;
@@ -48,6 +49,8 @@ pub struct Outputs {
     pub audio: Arc<AudioEngine>,
     /// Lamps and outputs.
     pub lines: mpsc::Sender<LineCommand>,
+    /// What is to outlive a restart; only the last of it counts.
+    pub memory: watch::Sender<Memory>,
     /// For people.
     pub log: Arc<EventLog>,
     /// For status.
@@ -190,6 +193,9 @@ impl Driver {
             Command::Log(record) => {
                 tracing::info!(target: "callbox::event", kind = ?record.kind, "{}", record.text);
                 self.outputs.log.add(record, Instant::now());
+            }
+            Command::Remember(memory) => {
+                self.outputs.memory.send_replace(memory);
             }
             Command::Exit => self.exit = true,
         }

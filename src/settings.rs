@@ -25,6 +25,7 @@ use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
+use crate::system::state_store::StateStore;
 
 /// The session shell's settings.
 pub fn pipe(config: &Config) -> PipeSettings {
@@ -71,6 +72,15 @@ fn codec(codec: config::Codec) -> Codec {
         config::Codec::Opus => Codec::Opus,
         config::Codec::Pcmu => Codec::Pcmu,
         config::Codec::Pcma => Codec::Pcma,
+    }
+}
+
+/// Where what must outlive a restart is kept. The mock board has no door to
+/// guard: there only what the configuration asks for.
+pub fn state(config: &Config) -> Option<StateStore> {
+    match (config.backend, &config.state.dir) {
+        (Backend::Mock, None) => None,
+        (Backend::Mock | Backend::Gpiocdev | Backend::Rppal, dir) => Some(StateStore::usual(dir.clone())),
     }
 }
 

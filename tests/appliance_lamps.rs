@@ -7,9 +7,10 @@ mod appliance_support;
 
 use appliance_support::{Bench, ms, secs, settings};
 use callbox::appliance::action::Action;
-use callbox::appliance::event::{Body, SystemEvent};
+use callbox::appliance::event::{Body, Event, LineEvent, SystemEvent};
 use callbox::appliance::fault::Fault;
 use callbox::appliance::indicator::{LampProfile, LedFunction, Pattern};
+use callbox::appliance::input::InputFunction;
 use callbox::appliance::settings::Settings;
 
 /// A box with lamps of all kinds; `calling` and `answered` mean what the profile says.
@@ -110,4 +111,25 @@ fn an_emergency_telephone_shows_placed_and_received() {
         story(LampProfile::GaiTronics),
         [[OFF, OFF], [ON, OFF], [ON, OFF], [ON, ON], [OFF, OFF], [OFF, OFF]]
     );
+}
+
+#[test]
+fn the_door_lamp_shows_an_open_door_and_flashes_when_nobody_shuts_it() {
+    let mut settings = with(LampProfile::Usual);
+    settings.leds.insert("door".into(), LedFunction::Door);
+    settings.inputs.insert("contact".into(), InputFunction::DoorContact.into());
+    let wait = settings.door.held_open_after.unwrap();
+    let mut bench = Bench::ready(settings);
+    let contact = |bench: &mut Bench, active| {
+        bench.event(Event::Line(LineEvent::Input { input: "contact".into(), active }));
+        bench.pass(secs(1));
+    };
+    contact(&mut bench, false);
+    assert_eq!(bench.lamp("door"), Pattern::Off);
+    contact(&mut bench, true);
+    assert_eq!(bench.lamp("door"), Pattern::On);
+    bench.pass(wait);
+    assert_eq!(bench.lamp("door"), Pattern::DoubleFlash);
+    contact(&mut bench, false);
+    assert_eq!(bench.lamp("door"), Pattern::Off);
 }

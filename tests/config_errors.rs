@@ -508,3 +508,51 @@ fn a_broker_needs_an_address_a_name_and_words_that_are_known() {
     expect_one(&mqtt(&format!("{good}password-file = \"./p\"\n")), "10:1", "has no user", "add user");
     expect_one(&mqtt(&format!("{good}password = \"hunter2\"\n")), "13:1", "holds a secret", "mode 600");
 }
+
+#[test]
+fn a_door_names_who_opens_it_and_its_mistakes_have_places() {
+    let door = |lines: &str| with(&format!("[door]\n{lines}\n"));
+    let all = "codes = [\"12*#\"]\nwho = [\"home\", \"+4733333333\"]\noutput = \"strike\"\npulse = \"5s\"\n\
+               pause = \"0s\"\ndigit-pause = \"2s\"\nwrong-codes = 5\nlock-time = \"5min\"\nforget-after = \"24h\"\n\
+               allow-command = true\ntamper-clear = \"never\"\nheld-open-after = \"0s\"\nforced-alarm = true";
+    assert_eq!(diagnose_as(&door(all)), Vec::<String>::new());
+    expect_one(&door("codes = [\"12a4\"]"), "11:10", "no DTMF digits", "0 to 9");
+    assert!(!diagnose_as(&door("codes = [\"12a4\"]"))[0].contains("12a4"), "a code is shown");
+    expect_one(&door("who = [\"hom\"]"), "11:8", "\"hom\" is not in [contacts]", "did you mean \"home\"?");
+    expect_one(&door("who = []"), "11:1", "who names nobody", "leave who out");
+    expect_one(&door("output = \"gate\""), "11:10", "\"gate\" is no door strike", "its strikes are strike");
+    expect_one(&door("pulse = \"6s\""), "11:9", "\"strike\" be on for 5s at most", "make pulse shorter");
+    expect_one(&door("pause = \"2min\""), "11:9", "pause = \"2min\" is out of range", "to \"1min\"");
+    expect_one(&door("digit-pause = \"1ms\""), "11:15", "out of range", "from \"500ms\"");
+    expect_one(&door("wrong-codes = 0"), "11:15", "out of range", "from 1 to 100");
+    expect_one(&door("lock-time = \"2h\""), "11:13", "out of range", "to \"1h\"");
+    expect_one(&door("forget-after = \"1s\""), "11:16", "out of range", "from \"1min\"");
+    expect_one(&door("allow-command = \"yes\""), "11:17", "allow-command is text", "true or false");
+    expect_one(&door("tamper-clear = \"button\""), "11:16", "\"button\"", "\"command\", \"never\"");
+    expect_one(&door("held-open-after = \"48h\""), "11:19", "out of range", "to \"24h\"");
+    expect_one(&door("forced-alarm = 1"), "11:16", "forced-alarm is a whole number", "true or false");
+    expect_one(&door("cods = [\"1\"]"), "11:1", "unknown key \"cods\"", "did you mean codes?");
+    let nothing_to_open = GOOD.replace("desktop-mock", "rpi4-headless");
+    for wish in ["codes = [\"1234\"]", "allow-command = true"] {
+        let found = diagnose_as(&format!("{nothing_to_open}[door]\n{wish}\n"));
+        assert!(found.iter().any(|one| one.contains("no door strike")), "{wish}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_handset_and_the_place_of_the_memory_are_settings() {
+    let hook = with("[hook]\noff = { action = \"call\", to = [\"home\"] }\non = { action = \"mute\" }\n");
+    assert_eq!(diagnose_as(&hook), Vec::<String>::new());
+    expect_one(&with("[hook]\noff = { action = \"lift\" }\n"), "11:18", "\"lift\"", "\"answer\"");
+    expect_one(
+        &with("[hook]\nof = { action = \"answer\" }\n"),
+        "11:1",
+        "unknown key \"of\"",
+        "did you mean off?",
+    );
+    expect_one(&with("[state]\ndir = \"\"\n"), "11:7", "dir names no file", "write a path");
+    expect_one(&with("[state]\nfolder = \"/x\"\n"), "11:1", "unknown key \"folder\"", "known keys are dir");
+    // Nobody at the box may say that nobody tampered with it.
+    let text = GOOD.replace("action = \"call\", to = [\"home\"]", "action = \"reset-tamper\"");
+    expect_one(&text, "9:20", "action cannot be \"reset-tamper\"", "\"open-door\"");
+}

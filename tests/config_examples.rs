@@ -73,7 +73,7 @@ fn every_example_means_the_same_without_its_comments() {
                 config.board,
                 config.audio,
                 config.media,
-                config.door,
+                config.state,
                 config.panel,
                 config.log
             )
@@ -98,7 +98,7 @@ fn the_door_example_shows_the_defaults_it_says_it_shows() {
     let (name, text) = examples().into_iter().find(|(name, _)| name.ends_with("door-intercom.toml")).unwrap();
     let shipped = load(&text, &name);
     // Files and codes have no default; they show how to write one.
-    let exempt = ["ca-file", "codes", "listen", "socket", "time-zone", "do-not-disturb"];
+    let exempt = ["ca-file", "codes", "listen", "socket", "time-zone", "do-not-disturb", "output", "dir"];
     let all: String = text
         .lines()
         .map(|line| match commented_setting(line) {
@@ -146,6 +146,7 @@ fn every_machine_has_a_board_for_every_use_that_differs_in_nothing_else() {
             let inputs: Vec<_> =
                 config.board.inputs.iter().map(|(name, input)| (name, input.function)).collect();
             let buttons: Vec<_> = config.board.buttons.keys().collect();
+            assert_eq!(config.appliance.inputs.len(), inputs.len(), "{name}");
             meanings.insert(format!("{buttons:?} {inputs:?} {:?} {outputs:?}", config.appliance.leds));
         }
         assert_eq!(meanings.len(), 1, "{usage} is not the same everywhere: {meanings:#?}");
@@ -187,9 +188,8 @@ fn what_this_version_does_not_do_yet_is_said() {
     let boards = BoardLoader::new(Vec::new());
     let config = Config::parse(bare, "callbox.toml", &boards).unwrap();
     assert!(config.not_yet().is_empty(), "{:?}", config.not_yet());
-    let text = format!("{bare}[door]\ncodes = [\"1234\"]\n[panel]\nlisten = \"127.0.0.1:8080\"\n");
+    let text = format!("{bare}[panel]\nlisten = \"127.0.0.1:8080\"\n");
     let config = Config::parse(&text, "callbox.toml", &boards).unwrap();
     let notes = config.not_yet().join("; ");
-    assert!(notes.contains("[door]") && notes.contains("[panel]"), "{notes}");
-    assert!(!notes.contains("1234"), "{notes}");
+    assert!(notes.contains("[panel]"), "{notes}");
 }

@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 use callbox::appliance::Appliance;
 use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{Command, MediaCommand};
+use callbox::appliance::door::settings::DoorSettings;
 use callbox::appliance::event::{CloseReason, Event, MediaEvent};
 use callbox::appliance::id::RequestId;
+use callbox::appliance::input::HookSettings;
 use callbox::appliance::settings::{
     BackoffSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
@@ -159,7 +161,10 @@ fn no_lines() -> Settings {
         contacts: BTreeMap::new(),
         buttons: BTreeMap::new(),
         leds: BTreeMap::new(),
-        outputs: Vec::new(),
+        inputs: BTreeMap::new(),
+        hook: HookSettings::default(),
+        outputs: BTreeMap::new(),
+        door: DoorSettings::default(),
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::id::OutputName;
+
 /// A thing the appliance can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
@@ -38,6 +40,14 @@ pub enum Action {
         #[serde(default)]
         on: Option<bool>,
     },
+    /// Open the door for a moment, where `[door]` permits it.
+    OpenDoor {
+        /// Which strike; absent for the one that codes open.
+        #[serde(default)]
+        output: Option<OutputName>,
+    },
+    /// End the tamper alarm. Only over the control socket or the panel.
+    ResetTamper,
 }
 
 /// How several numbers are called.

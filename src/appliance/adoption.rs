@@ -289,7 +289,7 @@ impl Phone {
             MediaEvent::Connected { .. } => self.adoption_up(cx, call, EarlyMedia::Up),
             MediaEvent::Interrupted => self.adoption_up(cx, call, EarlyMedia::Down),
             MediaEvent::FirstAudio => self.first_audio(cx, call),
-            MediaEvent::Digit(_) => self.digit(cx, call),
+            MediaEvent::Digit(digit) => self.digit(cx, call, digit),
             MediaEvent::Failed(error) => self.orphan(cx, call, Known::Maybe, &error.detail),
             MediaEvent::Closed => {
                 self.orphan(cx, call, Known::Maybe, "the peer connection closed by itself");

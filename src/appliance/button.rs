@@ -1,7 +1,7 @@
 //! Buttons: bounces, and the gestures press, hold and double press.
 //!
 //! Inputs: lines `Pressed`, `Released`; timers `Debounce`, `Hold`,
-//! `DoublePress`, `Stuck` of each button.
+//! `DoublePress`, `Stuck`, `Calm` of each button.
 //! Outputs: one [`Gesture`] an input at most; the timers.
 //!
 //! The leading edge counts at once and what follows within `debounce` is a
@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::chatter::{CALM, Chatter};
 use super::context::Context;
 use super::id::ButtonName;
 use super::settings::ButtonSettings;
@@ -25,6 +26,7 @@ pub(super) struct Buttons {
 struct Button {
     contact: Contact,
     finger: Finger,
+    chatter: Chatter,
     /// When a press last acted.
     acted: Option<Instant>,
 }
@@ -79,6 +81,10 @@ pub(super) enum Gesture {
     Stuck,
     /// A stuck button came free.
     Free,
+    /// Its edges mean nothing from now on: nobody could make so many.
+    Chatter,
+    /// They mean something again.
+    Calm,
 }
 
 impl Buttons {
@@ -93,6 +99,12 @@ impl Buttons {
             cx.ignored("button-unknown", format!("button {name} is not configured"));
             return None;
         };
+        let begins = button.chatter.edge(cx.now);
+        if button.chatter.is_on() {
+            button.contact = Contact::Settled { down };
+            cx.after(Timer::Calm(name.clone()), CALM);
+            return begins.then(|| button.ignore(cx, name));
+        }
         match button.contact {
             Contact::Settled { down: before } if before == down => {
                 cx.counters.count("button-edge-repeated");
@@ -161,6 +173,27 @@ impl Buttons {
         }
     }
 
+    /// `Timer::Calm`: a button that came to rest pushed in is no press.
+    pub fn calm(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
+        let button = self.buttons.get_mut(name)?;
+        button.chatter.calm();
+        if let Contact::Settled { down: true } = button.contact {
+            button.finger = Finger::On;
+            let stuck_after = cx.settings.buttons.get(name)?.stuck_after;
+            cx.after(Timer::Stuck(name.clone()), stuck_after);
+        }
+        Some(Gesture::Calm)
+    }
+
+    /// The names of all buttons that chatter.
+    pub fn all_chattering(&self) -> Vec<&str> {
+        self.buttons
+            .iter()
+            .filter(|(_, button)| button.chatter.is_on())
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
     /// Whether the last press that acted was only a moment ago.
     pub fn too_soon(&self, cx: &Context, name: &ButtonName) -> bool {
         let ignore_again = cx.settings.buttons.get(name).map(|settings| settings.ignore_again);
@@ -195,6 +228,16 @@ impl Button {
         if down { self.pushed(cx, name, settings) } else { self.let_go(cx, name) }
     }
 
+    /// What was under way comes to nothing.
+    fn ignore(&mut self, cx: &mut Context, name: &ButtonName) -> Gesture {
+        self.finger = Finger::Off;
+        for timer in [Timer::Debounce, Timer::Hold, Timer::DoublePress, Timer::Stuck] {
+            cx.timers.stop(&timer(name.clone()));
+        }
+        cx.counters.count("button-chatters");
+        Gesture::Chatter
+    }
+
     fn pushed(&mut self, cx: &mut Context, name: &ButtonName, settings: &ButtonSettings) -> Option<Gesture> {
         let (finger, gesture) = match (self.finger, &settings.double_press) {
             (Finger::Off, None) => (Finger::On, Gesture::Press),
@@ -210,7 +253,13 @@ impl Button {
         match gesture {
             Gesture::FirstPush => cx.after(Timer::DoublePress(name.clone()), settings.double_within),
             Gesture::DoublePress => cx.timers.stop(&Timer::DoublePress(name.clone())),
-            Gesture::Press | Gesture::PressDecided | Gesture::Hold | Gesture::Stuck | Gesture::Free => {}
+            Gesture::Press
+            | Gesture::PressDecided
+            | Gesture::Hold
+            | Gesture::Stuck
+            | Gesture::Free
+            | Gesture::Chatter
+            | Gesture::Calm => {}
         }
         if settings.hold.is_some() && gesture != Gesture::DoublePress {
             cx.after(Timer::Hold(name.clone()), settings.hold_after);

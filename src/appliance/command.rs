@@ -7,6 +7,7 @@ use super::event::Message;
 use super::id::{LedName, OutputName, PeerId, RequestId};
 use super::indicator::Pattern;
 use super::log::Record;
+use super::memory::Memory;
 use super::settings::KeepAlive;
 use super::tone::Tone;
 
@@ -35,6 +36,8 @@ pub enum Command {
     },
     /// An entry for the event log.
     Log(Record),
+    /// To be kept over a restart, in place of what was kept before.
+    Remember(Memory),
     /// The process may end now.
     Exit,
 }
@@ -164,6 +167,24 @@ pub enum Refusal {
     /// Calling all at once, which `Pipe` cannot.
     #[error("several calls at once need mode = \"multi-pipe\" in [terminal]")]
     OneAtATime,
+    /// No output of the board is a door strike, or none of that name.
+    #[error("there is no such door: no output of that name is a strike")]
+    NoDoor,
+    /// The configuration does not let anybody ask for this.
+    #[error("not permitted: [door] of the configuration says who may")]
+    NotPermitted,
+    /// The box was opened or torn off its wall.
+    #[error("the tamper alarm bars the door: see `callbox reset-tamper`")]
+    Tampered,
+    /// The case still is open.
+    #[error("the tamper contact is still active: close the case first")]
+    TamperContact,
+    /// The strike may not open again yet.
+    #[error("the door was open a moment ago: try again in a moment")]
+    DoorResting,
+    /// Too many openings by command.
+    #[error("the door was opened too often by command: wait a minute")]
+    TooManyOpenings,
     /// The appliance is shutting down.
     #[error("shutting down")]
     ShuttingDown,

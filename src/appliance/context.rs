@@ -9,12 +9,14 @@ use super::clock::WallClock;
 use super::command::{AudioCommand, Command, MediaCommand, SessionCommand};
 use super::counters::Counters;
 use super::do_not_disturb::DoNotDisturbStatus;
+use super::door::Door;
 use super::event::{Body, Message};
 use super::fault::{Fault, Faults};
 use super::feedback::Feedback;
 use super::id::{CallId, PeerId};
 use super::keep_alive::Pace;
 use super::log::{Kind, Record};
+use super::memory::Memory;
 use super::session::Session;
 use super::settings::Settings;
 use super::status::{CallStatus, SessionStatus};
@@ -32,6 +34,8 @@ pub(super) struct Context {
     pub counters: Counters,
     pub feedback: Feedback,
     pub do_not_disturb: DoNotDisturbStatus,
+    pub door: Door,
+    pub memory: Memory,
     entropy: Entropy,
     fresh: Vec<Command>,
 }
@@ -49,6 +53,8 @@ impl Context {
             counters: Counters::default(),
             feedback: Feedback::default(),
             do_not_disturb: DoNotDisturbStatus::default(),
+            door: Door::default(),
+            memory: Memory::default(),
             entropy,
             fresh: Vec::new(),
         }
@@ -145,6 +151,16 @@ impl Context {
         }
     }
 
+    /// Changes what must outlive a restart, and has it kept if it did change.
+    pub fn remember(&mut self, change: impl FnOnce(&mut Memory)) {
+        let mut memory = self.memory.clone();
+        change(&mut memory);
+        if memory != self.memory {
+            self.memory = memory.clone();
+            self.emit(Command::Remember(memory));
+        }
+    }
+
     pub fn registered(&self) -> bool {
         match self.session.status() {
             SessionStatus::Registered => true,
@@ -180,6 +196,8 @@ impl Context {
     pub fn quiet() -> Self {
         use std::collections::BTreeMap;
 
+        use super::door::settings::DoorSettings;
+        use super::input::HookSettings;
         use super::settings::{
             BackoffSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
         };
@@ -188,7 +206,10 @@ impl Context {
             contacts: BTreeMap::new(),
             buttons: BTreeMap::new(),
             leds: BTreeMap::new(),
-            outputs: Vec::new(),
+            inputs: BTreeMap::new(),
+            hook: HookSettings::default(),
+            outputs: BTreeMap::new(),
+            door: DoorSettings::default(),
             incoming: IncomingSettings::default(),
             call: CallSettings::default(),
             backoff: BackoffSettings::default(),

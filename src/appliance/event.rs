@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::action::Action;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId, InputName, PeerId, PhoneNumber, RequestId};
+use super::memory::Memory;
 
 /// Anything that can happen to the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +251,8 @@ pub enum SystemEvent {
     /// The audio shell: sound of the microphone goes out to somebody from now
     /// on, or no more. Real capture that runs, not muted, to a leg that hears it.
     Microphone(bool),
+    /// What was kept over a restart: once, at start, before anything else.
+    Remembered(Memory),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

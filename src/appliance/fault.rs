@@ -32,6 +32,18 @@ pub enum Fault {
     MediaNotReady,
     /// A button has been held for longer than anybody would.
     StuckButton,
+    /// An input that nobody holds for long is active for longer.
+    StuckInput,
+    /// A button or an input changes more often than anybody could make it.
+    ChatteringLine,
+    /// The box was opened or torn off its wall: codes and commands open no door.
+    Tampered,
+    /// The door stands open for too long.
+    DoorHeldOpen,
+    /// The door opened without being released.
+    DoorForced,
+    /// What should outlive a restart cannot be kept.
+    StateNotKept,
     /// An input or output line cannot be used.
     LineLost,
     /// No check call has been good for too long.

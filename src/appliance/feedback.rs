@@ -54,6 +54,11 @@ pub(super) fn is_felt(cx: &Context) -> bool {
     cx.feedback.passing == Some(Tone::Press) && cx.timers.is_set(&Timer::ToneEnd)
 }
 
+/// Whether a tone plays.
+pub(super) fn is_sounding(cx: &Context) -> bool {
+    cx.feedback.of_call.is_some() || cx.timers.is_set(&Timer::ToneEnd)
+}
+
 /// A tone that tells how something ended.
 pub(super) fn end_tone(cx: &mut Context, tone: Tone) {
     let wait = cx.settings.call.end_tone;

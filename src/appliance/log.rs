@@ -63,6 +63,12 @@ pub enum Kind {
     },
     /// A request was refused.
     Refused,
+    /// Something happened at the door.
+    Door {
+        /// `released`, `secured`, `wrong-code`, `locked-out`, `lock-out-over`, `tampered`,
+        /// `tamper-reset`, `opened`, `forced`, `held-open`, `closed` or `memory-lost`.
+        event: &'static str,
+    },
     /// Do-not-disturb began or ended.
     DoNotDisturb {
         /// Which.

@@ -16,6 +16,7 @@ mod call;
 mod call_time;
 mod calls;
 mod cause;
+mod chatter;
 pub mod check_call;
 mod clock;
 pub mod command;
@@ -23,6 +24,7 @@ mod context;
 mod counters;
 mod dial;
 pub mod do_not_disturb;
+pub mod door;
 mod elsewhere;
 mod ending;
 pub mod event;
@@ -37,6 +39,7 @@ pub mod input;
 mod keep_alive;
 mod late_bye;
 pub mod log;
+pub mod memory;
 mod message;
 mod outgoing;
 pub mod output;
@@ -53,7 +56,6 @@ mod waiting;
 pub mod wall_clock;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use button::Buttons;
@@ -64,7 +66,9 @@ use context::Context;
 use event::{Event, LineEvent, SystemEvent};
 use id::{LedName, RequestId};
 use indicator::{Pattern, View};
+use input::Inputs;
 use log::Kind;
+use output::{Outputs, Scene};
 use phone::{By, Phone};
 use settings::Settings;
 use status::{CallStatus, Status};
@@ -84,6 +88,8 @@ pub struct Appliance {
     cx: Context,
     phone: Phone,
     buttons: Buttons,
+    inputs: Inputs,
+    outputs: Outputs,
     shown: BTreeMap<LedName, Pattern>,
     /// As the audio shell last told.
     microphone: bool,
@@ -104,16 +110,18 @@ impl Appliance {
     /// prepare a peer connection, lamps) are ready to be polled.
     pub fn new(settings: Settings, entropy: Entropy, now: Instant) -> Self {
         let buttons = Buttons::new(settings.buttons.keys().cloned());
+        let inputs = Inputs::new(&settings.inputs);
         let mut appliance = Self {
             cx: Context::new(settings, entropy, now),
             phone: Phone::new(),
             buttons,
+            inputs,
+            outputs: Outputs::default(),
             shown: BTreeMap::new(),
             microphone: false,
             life: Life::Running,
             commands: VecDeque::new(),
         };
-        appliance.outputs_off();
         do_not_disturb::now(&mut appliance.cx);
         session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
@@ -166,8 +174,9 @@ impl Appliance {
             do_not_disturb: self.cx.do_not_disturb,
             check_call: self.cx.settings.call.check.as_ref().map(|_| self.phone.check.status()),
             leds: self.shown.clone(),
-            // Nothing switches an output on yet.
-            outputs: self.cx.settings.outputs.iter().map(|output| (output.clone(), false)).collect(),
+            outputs: self.outputs.status(),
+            inputs: self.inputs.levels(),
+            door: door::status(&self.cx),
             faults: self.cx.faults.all(),
             counters: self.cx.counters.all().clone(),
         }
@@ -184,7 +193,10 @@ impl Appliance {
                 let gesture = self.buttons.edge(cx, &name, false);
                 self.gesture(&name, gesture);
             }
-            Event::Line(LineEvent::Input { .. }) => cx.counters.count("input-edges"),
+            Event::Line(LineEvent::Input { input, active }) => {
+                let change = self.inputs.edge(cx, &input, active);
+                self.input(change);
+            }
             Event::Session(event) => {
                 let (change, message) = session::handle(cx, event);
                 if let Some(change) = change {
@@ -214,6 +226,7 @@ impl Appliance {
                 self.phone.check.clock_set(cx);
             }
             Event::System(SystemEvent::Microphone(live)) => self.microphone = live,
+            Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -270,6 +283,29 @@ impl Appliance {
                 let gesture = self.buttons.stuck(&name);
                 self.gesture(&name, gesture);
             }
+            Timer::Calm(name) => {
+                let gesture = self.buttons.calm(cx, &name);
+                self.gesture(&name, gesture);
+            }
+            Timer::InputSettled(name) => {
+                let change = self.inputs.settled(cx, &name);
+                self.input(change);
+            }
+            Timer::InputCalm(name) => {
+                let change = self.inputs.calm(cx, &name);
+                self.input(change);
+            }
+            Timer::InputStuck(name) => {
+                self.inputs.stuck(&name);
+                self.input(None);
+            }
+            Timer::DoorEntry(call) => door::entry_over(cx, call),
+            Timer::DoorLocked => door::lock_out_over(cx),
+            Timer::DoorForget => door::forget_wrong_codes(cx),
+            Timer::DoorHeld => door::held_open(cx),
+            Timer::StrikeOff(name) => door::strike_off(cx, &name),
+            // `flush` looks at what is due.
+            Timer::OutputLimit(_) | Timer::AmplifierOff => {}
         }
     }
 
@@ -282,7 +318,6 @@ impl Appliance {
         feedback::silence(cx);
         cx.timers.clear();
         cx.after(Timer::Exit, EXIT);
-        self.outputs_off();
         self.exit_when_done();
     }
 
@@ -319,14 +354,6 @@ impl Appliance {
         }
     }
 
-    fn outputs_off(&mut self) {
-        let settings = Arc::clone(&self.cx.settings);
-        for output in &settings.outputs {
-            let output = output.clone();
-            self.cx.emit(Command::Line(LineCommand::Output { output, on: false, longest: None }));
-        }
-    }
-
     /// Makes the commands of one event ready to be polled, changed lamps
     /// first: a person sees before the network does.
     fn flush(&mut self) {
@@ -340,8 +367,8 @@ impl Appliance {
             felt: feedback::is_felt(&self.cx),
             microphone: self.microphone,
             talk_allowed: self.phone.status() == CallStatus::InCall && !self.phone.muted,
-            door_open: false,
-            door_alarm: false,
+            door_open: door::is_open(&self.cx),
+            door_alarm: door::is_alarming(&self.cx),
         };
         for (led, function) in &self.cx.settings.leds {
             let pattern = match self.life {
@@ -353,6 +380,16 @@ impl Appliance {
                 self.commands.push_back(Command::Line(LineCommand::Led { led: led.clone(), pattern }));
             }
         }
+        let scene = Scene {
+            call: view.call,
+            rings: view.rings,
+            sound: view.call != CallStatus::Idle || feedback::is_sounding(&self.cx),
+        };
+        if self.life == Life::Running {
+            door::follow_calls(&mut self.cx, &self.phone);
+        }
+        let scene = (self.life == Life::Running).then_some(&scene);
+        self.commands.extend(self.outputs.follow(&mut self.cx, scene));
         if self.life == Life::Running {
             keep_alive::follow(&mut self.cx, view.call != CallStatus::Idle);
         }

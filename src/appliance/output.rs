@@ -1,21 +1,176 @@
-//! Switched outputs and what they are for.
+//! Switched outputs: which is on when, and for how long at most.
+//!
+//! The strike follows the door (`door/`); the others follow the calls. What is
+//! wanted is compared with what the lines were last told, so nobody can forget
+//! to switch an output off.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use super::command::{Command, LineCommand};
+use super::context::Context;
+use super::door;
+use super::id::OutputName;
+use super::status::CallStatus;
+use super::timer::Timer;
+
+/// How long an amplifier stays on after the last sound, so that it does not
+/// click between two tones.
+const AMPLIFIER_TAIL: Duration = Duration::from_secs(3);
 
 /// What an output switches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputFunction {
-    /// A door strike.
+    /// A door strike: on for a moment when the door is opened.
     Strike,
-    /// A light at the door.
+    /// A light at the door: on in a call, while it rings, and while the strike is.
     Light,
-    /// A bell.
+    /// A bell: on while a call rings here.
     Bell,
-    /// The loudspeaker amplifier.
+    /// The loudspeaker amplifier: on before anything can be heard, and a little longer.
     Amplifier,
-    /// A strobe or beacon: on while a call rings and while it talks.
+    /// A flashing lamp: on while a call rings, here or there, and in talk.
     Strobe,
-    /// A sounder: on while a call rings.
+    /// A siren: on while a call rings here, and in the door's alarm.
     Sounder,
+}
+
+/// One output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputSettings {
+    /// What it switches.
+    pub function: OutputFunction,
+    /// Never on for longer than this at a time; a strike has a limit of its
+    /// own where none is set ([`door::STRIKE_LIMIT`]).
+    pub max_on: Option<Duration>,
+}
+
+/// What the outputs follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scene {
+    pub call: CallStatus,
+    /// A call rings here, be it the call at the box or beside it.
+    pub rings: bool,
+    /// Any call is up, or about to be, or a tone plays.
+    pub sound: bool,
+}
+
+/// An output that is on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Lit {
+    since: Instant,
+    until: Option<Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Outputs {
+    /// What the lines were last told.
+    shown: BTreeMap<OutputName, Option<Lit>>,
+    /// When an output was wanted that is on, or that was on for as long as it may.
+    wanted: BTreeMap<OutputName, Instant>,
+    /// When there was last anything to hear.
+    sound: Option<Instant>,
+}
+
+impl Outputs {
+    /// Whether each is on, as far as the lines were told.
+    pub fn status(&self) -> BTreeMap<OutputName, bool> {
+        self.shown.iter().map(|(name, lit)| (name.clone(), lit.is_some())).collect()
+    }
+
+    /// Brings the outputs to what the scene wants; without one, off.
+    pub fn follow(&mut self, cx: &mut Context, scene: Option<&Scene>) -> Vec<Command> {
+        let settings = std::sync::Arc::clone(&cx.settings);
+        let mut commands = Vec::new();
+        let sounding = scene.is_some_and(|scene| self.is_sounding(cx, scene.sound));
+        for (name, output) in &settings.outputs {
+            let lit = scene.and_then(|scene| match output.function {
+                OutputFunction::Strike => {
+                    door::released(cx, name).map(|(since, until)| Lit { since, until: Some(until) })
+                }
+                OutputFunction::Light => {
+                    let released = settings.outputs.keys().any(|strike| door::released(cx, strike).is_some());
+                    self.limited(cx, name, output, in_call(scene) || scene.rings || released)
+                }
+                OutputFunction::Bell => self.limited(cx, name, output, scene.rings),
+                OutputFunction::Amplifier => self.limited(cx, name, output, sounding),
+                OutputFunction::Strobe => self.limited(cx, name, output, in_call(scene) || scene.rings),
+                OutputFunction::Sounder => {
+                    self.limited(cx, name, output, scene.rings || door::is_alarming(cx))
+                }
+            });
+            self.show(cx.now, name, lit, &mut commands);
+        }
+        commands
+    }
+
+    /// Off where it has been wanted for longer than it may be on.
+    fn limited(
+        &mut self,
+        cx: &mut Context,
+        name: &OutputName,
+        output: &OutputSettings,
+        wanted: bool,
+    ) -> Option<Lit> {
+        let timer = Timer::OutputLimit(name.clone());
+        if !wanted {
+            self.wanted.remove(name);
+            cx.timers.stop(&timer);
+            return None;
+        }
+        let since = *self.wanted.entry(name.clone()).or_insert(cx.now);
+        let until = output.max_on.and_then(|max_on| since.checked_add(max_on));
+        let over = until.is_some_and(|until| until <= cx.now);
+        if let Some(until) = until.filter(|_| !over) {
+            cx.timers.set(timer, until);
+        }
+        (!over).then_some(Lit { since, until })
+    }
+
+    fn is_sounding(&mut self, cx: &mut Context, sound: bool) -> bool {
+        if sound {
+            self.sound = Some(cx.now);
+            cx.timers.stop(&Timer::AmplifierOff);
+            return true;
+        }
+        let over = self.sound.and_then(|at| at.checked_add(AMPLIFIER_TAIL)).filter(|over| cx.now < *over);
+        match over {
+            Some(over) => cx.timers.set(Timer::AmplifierOff, over),
+            None => self.sound = None,
+        }
+        over.is_some()
+    }
+
+    fn show(&mut self, now: Instant, name: &OutputName, lit: Option<Lit>, commands: &mut Vec<Command>) {
+        let before = self.shown.insert(name.clone(), lit);
+        if before == Some(lit) {
+            return;
+        }
+        let mut tell = |on, longest| {
+            let output = name.clone();
+            commands.push(Command::Line(LineCommand::Output { output, on, longest }));
+        };
+        // A time that begins anew is a time of its own, also for the back-end's limit.
+        let anew = before.flatten().is_some_and(|before| lit.is_some_and(|lit| lit.since != before.since));
+        if lit.is_none() || anew {
+            tell(false, None);
+        }
+        if let Some(Lit { until, .. }) = lit {
+            tell(true, until.map(|until| until.saturating_duration_since(now)));
+        }
+    }
+}
+
+fn in_call(scene: &Scene) -> bool {
+    match scene.call {
+        CallStatus::Outgoing
+        | CallStatus::Ringing
+        | CallStatus::Incoming
+        | CallStatus::Connecting
+        | CallStatus::InCall => true,
+        CallStatus::Idle | CallStatus::Releasing => false,
+    }
 }

@@ -6,9 +6,11 @@ use super::Appliance;
 use super::action::Action;
 use super::button::Gesture;
 use super::command::Refusal;
+use super::door;
 use super::fault::Fault;
 use super::feedback;
 use super::id::ButtonName;
+use super::input::{Change, InputFunction};
 use super::log::Kind;
 use super::phone::By;
 use super::status::CallStatus;
@@ -52,14 +54,84 @@ impl Appliance {
                     let _ = self.act(action);
                 }
             }
-            Gesture::Stuck | Gesture::Free => match self.buttons.all_stuck().as_slice() {
-                [] => cx.clear(Fault::StuckButton),
-                names => {
-                    let detail =
-                        format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
-                    cx.raise(Fault::StuckButton, detail);
-                }
-            },
+            Gesture::Chatter | Gesture::Calm => {
+                self.stuck_buttons();
+                self.chattering_lines();
+            }
+            Gesture::Stuck | Gesture::Free => self.stuck_buttons(),
+        }
+    }
+
+    /// A level of an input counts from now on, or an input's health has changed.
+    pub(super) fn input(&mut self, change: Option<Change>) {
+        self.chattering_lines();
+        self.stuck_inputs();
+        let cx = &mut self.cx;
+        let Some(Change { function, active, first }) = change else { return };
+        match (function, active) {
+            (InputFunction::Exit, true) => {
+                door::exit(cx);
+                feedback::press(cx);
+            }
+            (InputFunction::Exit, false) => {}
+            (InputFunction::Tamper, _) => door::tamper(cx, self.inputs.any_active(function)),
+            (InputFunction::DoorContact, _) => door::contact(cx, self.inputs.any_active(function)),
+            (InputFunction::Hook, _) if first => {}
+            (InputFunction::Hook, off) => self.hook(off),
+        }
+    }
+
+    /// The handset was taken off the hook, or put back.
+    fn hook(&mut self, off: bool) {
+        let settings = Arc::clone(&self.cx.settings);
+        let action = if off { &settings.hook.off } else { &settings.hook.on };
+        match action {
+            // Nothing to answer, and no reason to complain of it.
+            Some(Action::Answer) if self.phone.status() != CallStatus::Incoming => {}
+            Some(Action::HangUp) if self.phone.calls.present().is_none() => {}
+            Some(action) => {
+                let _ = self.act(action);
+            }
+            None => {}
+        }
+    }
+
+    fn stuck_buttons(&mut self) {
+        let cx = &mut self.cx;
+        match self.buttons.all_stuck().as_slice() {
+            [] => cx.clear(Fault::StuckButton),
+            names => {
+                let detail =
+                    format!("held for too long: {}; look for dirt or a wedged key", names.join(", "));
+                cx.raise(Fault::StuckButton, detail);
+            }
+        }
+    }
+
+    fn stuck_inputs(&mut self) {
+        let cx = &mut self.cx;
+        match self.inputs.all_stuck().as_slice() {
+            [] => cx.clear(Fault::StuckInput),
+            names => {
+                let detail =
+                    format!("active for too long: {}; look for dirt or a short circuit", names.join(", "));
+                cx.raise(Fault::StuckInput, detail);
+            }
+        }
+    }
+
+    fn chattering_lines(&mut self) {
+        let mut names = self.buttons.all_chattering();
+        names.extend(self.inputs.all_chattering());
+        let cx = &mut self.cx;
+        if names.is_empty() {
+            cx.clear(Fault::ChatteringLine);
+        } else {
+            let names = names.join(", ");
+            let detail = format!(
+                "changes faster than anybody could: {names}; look for a loose wire or a worn contact"
+            );
+            cx.raise(Fault::ChatteringLine, detail);
         }
     }
 
@@ -98,7 +170,9 @@ impl Appliance {
                 | Action::Merge
                 | Action::ToPhone
                 | Action::Dtmf { .. }
-                | Action::Mute { .. } => feedback::press(cx),
+                | Action::Mute { .. }
+                | Action::OpenDoor { .. }
+                | Action::ResetTamper => feedback::press(cx),
             },
             // Somebody who presses once more is only impatient, and who hangs
             // up when all is over has what was wanted.

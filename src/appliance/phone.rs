@@ -17,6 +17,7 @@ use super::cause::Cause;
 use super::check_call::CheckCall;
 use super::command::{AudioCommand, Refusal};
 use super::context::Context;
+use super::door;
 use super::elsewhere::Elsewhere;
 use super::event::{MediaError, MediaErrorKind, MediaEvent};
 use super::hearing::Hearing;
@@ -158,6 +159,12 @@ impl Phone {
                 self.mute(cx, on.unwrap_or(!self.muted));
                 Ok(())
             }
+            Action::OpenDoor { output } => door::command(cx, output.as_ref()),
+            // Who opened the box may not say from there that all is well.
+            Action::ResetTamper => match by {
+                By::Button => Err(Refusal::NotPermitted),
+                By::Control => door::reset_tamper(cx),
+            },
         }
     }
 
@@ -209,7 +216,7 @@ impl Phone {
             MediaEvent::Interrupted => self.interrupted(cx, call),
             MediaEvent::Quiet => self.quiet(cx, call),
             MediaEvent::AudioBack => self.audio_back(cx, call),
-            MediaEvent::Digit(_) => self.digit(cx, call),
+            MediaEvent::Digit(digit) => self.digit(cx, call, digit),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
             MediaEvent::Closed => {
                 let detail = "the peer connection closed by itself".to_owned();
@@ -255,7 +262,18 @@ impl Phone {
             | Timer::Hold(_)
             | Timer::DoublePress(_)
             | Timer::KeepAliveFaster
-            | Timer::Stuck(_) => {}
+            | Timer::Stuck(_)
+            | Timer::Calm(_)
+            | Timer::InputSettled(_)
+            | Timer::InputStuck(_)
+            | Timer::InputCalm(_)
+            | Timer::DoorEntry(_)
+            | Timer::DoorLocked
+            | Timer::DoorForget
+            | Timer::DoorHeld
+            | Timer::StrikeOff(_)
+            | Timer::OutputLimit(_)
+            | Timer::AmplifierOff => {}
         }
     }
 }

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::check_call::CheckCallSettings;
 use super::do_not_disturb::DoNotDisturb;
-use super::id::{ButtonName, LedName, OutputName, PhoneNumber};
+use super::door::settings::DoorSettings;
+use super::id::{ButtonName, InputName, LedName, OutputName, PhoneNumber};
 use super::indicator::LedFunction;
+use super::input::{HookSettings, InputSettings};
+use super::output::OutputSettings;
 
 /// Settings of the appliance; plain data, checked by `config`.
 #[derive(Clone, Debug)]
@@ -22,8 +25,14 @@ pub struct Settings {
     pub buttons: BTreeMap<ButtonName, ButtonSettings>,
     /// What lamps are for.
     pub leds: BTreeMap<LedName, LedFunction>,
+    /// Inputs that are no buttons.
+    pub inputs: BTreeMap<InputName, InputSettings>,
+    /// What a handset does; without an input for its hook, nothing.
+    pub hook: HookSettings,
     /// Switched outputs, all off at start.
-    pub outputs: Vec<OutputName>,
+    pub outputs: BTreeMap<OutputName, OutputSettings>,
+    /// Who may open the door, and how.
+    pub door: DoorSettings,
     /// Who may call in, and what happens then.
     pub incoming: IncomingSettings,
     /// Times and limits of calls.

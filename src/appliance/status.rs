@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::check_call::CheckCallStatus;
 use super::do_not_disturb::DoNotDisturbStatus;
+use super::door::DoorStatus;
 use super::fault::Fault;
-use super::id::{CallId, LedName, OutputName, PhoneNumber};
+use super::id::{CallId, InputName, LedName, OutputName, PhoneNumber};
 use super::indicator::Pattern;
 
 /// What the appliance is doing now.
@@ -38,6 +39,10 @@ pub struct Status {
     pub leds: BTreeMap<LedName, Pattern>,
     /// Outputs and whether they are on.
     pub outputs: BTreeMap<OutputName, bool>,
+    /// Inputs that are no buttons and whether they are active.
+    pub inputs: BTreeMap<InputName, bool>,
+    /// The door, where the board has one.
+    pub door: Option<DoorStatus>,
     /// What is broken now.
     pub faults: Vec<FaultStatus>,
     /// How often each odd thing happened since the start.
@@ -48,6 +53,10 @@ impl Status {
     /// The same with the ages of what has one, as of `now`: they grow while
     /// nothing happens.
     pub fn at(mut self, now: Instant) -> Self {
+        if let Some(door) = &mut self.door {
+            let left = |at: Instant| at.saturating_duration_since(now).as_secs_f64().ceil() as u64;
+            door.locked_for_s = door.locked_until.map(left);
+        }
         if let Some(check) = &mut self.check_call {
             check.last_good_s = check.last_good.map(|at| now.saturating_duration_since(at).as_secs());
         }

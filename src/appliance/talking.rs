@@ -5,6 +5,7 @@ use super::cause::Cause;
 use super::command::{MediaCommand, Refusal};
 use super::context::Context;
 use super::dial;
+use super::door;
 use super::event::Body;
 use super::id::CallRef;
 use super::phone::Phone;
@@ -86,10 +87,13 @@ impl Phone {
     }
 
     /// Media: a DTMF digit. It may be part of a code, so it is never logged.
-    pub fn digit(&mut self, cx: &mut Context, call: CallRef) {
+    pub fn digit(&mut self, cx: &mut Context, call: CallRef, digit: char) {
         cx.counters.count("digits-received");
         if let Some(found) = self.calls.get(call) {
             cx.step("digit", &found.leg.id, "a DTMF digit from the far end");
+        }
+        if self.codes_count(cx, call) {
+            door::digit(cx, call, digit);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::id::{ButtonName, CallRef};
+use super::id::{ButtonName, CallRef, InputName, OutputName};
 
 /// What a deadline is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +68,28 @@ pub enum Timer {
     DoublePress(ButtonName),
     /// A button is held for longer than anybody would.
     Stuck(ButtonName),
+    /// A button that chattered has been quiet.
+    Calm(ButtonName),
+    /// An input's bounces are over.
+    InputSettled(InputName),
+    /// An input is active for longer than anybody would hold it.
+    InputStuck(InputName),
+    /// An input that chattered has been quiet.
+    InputCalm(InputName),
+    /// No digit followed in time: what was dialled so far is void.
+    DoorEntry(CallRef),
+    /// Codes count again.
+    DoorLocked,
+    /// The wrong codes are long ago.
+    DoorForget,
+    /// The door stands open for too long.
+    DoorHeld,
+    /// A strike's pulse is over.
+    StrikeOff(OutputName),
+    /// An output has been on for as long as it may.
+    OutputLimit(OutputName),
+    /// The loudspeaker has been silent long enough for its amplifier to go off.
+    AmplifierOff,
 }
 
 impl Timer {
@@ -84,6 +106,7 @@ impl Timer {
             | Timer::CallTooLong(call)
             | Timer::CheckSilent(call)
             | Timer::Adoption(call)
+            | Timer::DoorEntry(call)
             | Timer::Releasing(call) => Some(*call),
             Timer::Reconnect
             | Timer::Connecting
@@ -103,7 +126,17 @@ impl Timer {
             | Timer::Hold(_)
             | Timer::DoublePress(_)
             | Timer::KeepAliveFaster
-            | Timer::Stuck(_) => None,
+            | Timer::Stuck(_)
+            | Timer::Calm(_)
+            | Timer::InputSettled(_)
+            | Timer::InputStuck(_)
+            | Timer::InputCalm(_)
+            | Timer::DoorLocked
+            | Timer::DoorForget
+            | Timer::DoorHeld
+            | Timer::StrikeOff(_)
+            | Timer::OutputLimit(_)
+            | Timer::AmplifierOff => None,
         }
     }
 }

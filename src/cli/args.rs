@@ -88,6 +88,14 @@ pub enum Command {
         #[arg(value_parser = digits)]
         digits: String,
     },
+    /// Open the door for a moment, where the configuration permits it.
+    OpenDoor {
+        /// Another strike than the one that codes open.
+        #[arg(long, value_name = "NAME")]
+        output: Option<String>,
+    },
+    /// End the tamper alarm, once the case is closed.
+    ResetTamper,
     /// Show the event log.
     Events {
         /// Go on with new entries until ctrl-c.

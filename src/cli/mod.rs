@@ -59,6 +59,8 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::ToPhone => remote::to_phone(socket).await,
         Command::TakeOver => remote::take_over(socket).await,
         Command::Dtmf { digits } => remote::dtmf(socket, digits).await,
+        Command::OpenDoor { output } => remote::open_door(socket, output).await,
+        Command::ResetTamper => remote::reset_tamper(socket).await,
         Command::Events { follow, json } => remote::events(socket, follow, json).await,
         Command::Selftest { json, wire, config } => match wire.as_slice() {
             [from, to] => jumper::selftest(&config, from, to, json),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{DONE, FAILED, out};
 use crate::appliance::action::{Action, Ring};
+use crate::appliance::id::OutputName;
 use crate::control::client::{Client, ClientError};
 use crate::control::path::candidates;
 use crate::control::protocol::{Answer, Request};
@@ -92,6 +93,16 @@ pub async fn dtmf(socket: Option<PathBuf>, digits: String) -> u8 {
     act(socket, Action::Dtmf { digits }).await
 }
 
+/// `callbox open-door [--output NAME]`.
+pub async fn open_door(socket: Option<PathBuf>, output: Option<String>) -> u8 {
+    act(socket, Action::OpenDoor { output: output.map(OutputName) }).await
+}
+
+/// `callbox reset-tamper`.
+pub async fn reset_tamper(socket: Option<PathBuf>) -> u8 {
+    act(socket, Action::ResetTamper).await
+}
+
 /// `callbox events [--follow] [--json]`.
 pub async fn events(socket: Option<PathBuf>, follow: bool, json: bool) -> u8 {
     let mut client = match Client::send(&candidates(socket), &Request::Events { follow }).await {
@@ -163,6 +174,12 @@ fn readable(status: &Value) -> String {
         format!("lamps    {}", pairs(&status["leds"])),
         format!("outputs  {}", pairs(&status["outputs"])),
     ];
+    if status["door"].is_object() {
+        lines.push(format!("door     {}", door(&status["door"])));
+    }
+    if status["inputs"].as_object().is_some_and(|inputs| !inputs.is_empty()) {
+        lines.push(format!("inputs   {}", pairs(&status["inputs"])));
+    }
     let calls = status["calls"].as_array().map_or(&[][..], Vec::as_slice);
     // One is on the line above already.
     for call in calls.iter().filter(|_| calls.len() > 1) {
@@ -174,6 +191,17 @@ fn readable(status: &Value) -> String {
     }
     lines.push(format!("version  {}, up {} s", text(&status["version"]), status["uptime_s"]));
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn door(door: &Value) -> String {
+    let open = match door["open"].as_bool() {
+        Some(true) if door["held"] == true => ", open for too long",
+        Some(true) => ", open",
+        Some(false) => ", closed",
+        None => "",
+    };
+    let locked = door["locked_for_s"].as_u64().map(|left| format!(", codes count again in {left} s"));
+    format!("{}{open}{}", text(&door["state"]), locked.unwrap_or_default())
 }
 
 fn pairs(map: &Value) -> String {

@@ -18,9 +18,10 @@ enum Verb {
     TakeOver,
     Dtmf,
     Mute,
+    OpenDoor,
 }
 
-const VERBS: [(&str, Verb); 9] = [
+const VERBS: [(&str, Verb); 10] = [
     ("call", Verb::Call),
     ("answer", Verb::Answer),
     ("hang-up", Verb::HangUp),
@@ -30,6 +31,7 @@ const VERBS: [(&str, Verb); 9] = [
     ("take-over", Verb::TakeOver),
     ("dtmf", Verb::Dtmf),
     ("mute", Verb::Mute),
+    ("open-door", Verb::OpenDoor),
 ];
 
 pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: Mode) -> Option<Action> {
@@ -57,6 +59,10 @@ pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: M
             section.parsed("digits", digits).map(|digits| Action::Dtmf { digits: digits.value })
         }
         Verb::Mute => Some(Action::Mute { on: section.boolean("on") }),
+        Verb::OpenDoor => {
+            let output = section.text("output").map(|output| output.value.into());
+            Some(Action::OpenDoor { output })
+        }
     };
     section.finish();
     action
@@ -134,6 +140,8 @@ mod tests {
             Action::TakeOver => "take-over",
             Action::Dtmf { .. } => "dtmf",
             Action::Mute { .. } => "mute",
+            Action::OpenDoor { .. } => "open-door",
+            Action::ResetTamper => "reset-tamper",
         }
     }
 
@@ -152,6 +160,8 @@ mod tests {
             "action = \"dtmf\"\ndigits = \"12*#AD\"",
             "action = \"mute\"",
             "action = \"mute\"\non = true",
+            "action = \"open-door\"",
+            "action = \"open-door\"\noutput = \"gate\"",
         ] {
             let elsewhere: Action = toml::from_str(text).unwrap();
             words.insert(word(&elsewhere));

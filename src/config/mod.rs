@@ -16,7 +16,9 @@ mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
+mod door;
 pub mod header;
+mod hook;
 mod incoming;
 pub mod media;
 pub mod mqtt;
@@ -27,10 +29,9 @@ mod value;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use secrecy::SecretString;
-
+use crate::appliance::input::InputSettings;
+use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
 
@@ -66,25 +67,16 @@ pub struct Config {
     pub audio: AudioConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
-    /// Checked and kept; the door release that uses it comes in a later version.
-    pub door: DoorConfig,
     /// Checked and kept; the panel that uses it comes in a later version.
     pub panel: PanelConfig,
     /// The broker; `None` for none.
     pub mqtt: Option<MqttConfig>,
     /// The control socket.
     pub control: ControlConfig,
+    /// What outlives a restart.
+    pub state: StateConfig,
     /// The program's own log.
     pub log: LogConfig,
-}
-
-/// `[door]`.
-#[derive(Clone, Debug)]
-pub struct DoorConfig {
-    /// DTMF codes that open the door; none by default. They do not print.
-    pub codes: Vec<SecretString>,
-    /// How long to open it, 100 ms to 60 s. Default 3 s.
-    pub pulse: Duration,
 }
 
 /// `[panel]`.
@@ -99,6 +91,13 @@ pub struct PanelConfig {
 pub struct ControlConfig {
     /// The control socket's path; `None` for the usual places.
     pub socket: Option<PathBuf>,
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// The folder for what outlives a restart; `None` for the usual places.
+    pub dir: Option<PathBuf>,
 }
 
 /// `[log]`.
@@ -172,11 +171,10 @@ impl Config {
     }
 
     /// What the configuration asks for and this version does not do yet, for
-    /// people: nobody should wait for a door that will not open.
+    /// people: nobody should wait for a page that will not come.
     pub fn not_yet(&self) -> Vec<&'static str> {
-        let door = "[door] is checked, but this version opens no door";
         let panel = "[panel] is checked, but this version has no web panel";
-        let asked = [(!self.door.codes.is_empty(), door), (self.panel.listen.is_some(), panel)];
+        let asked = [(self.panel.listen.is_some(), panel)];
         asked.into_iter().filter_map(|(asked, note)| asked.then_some(note)).collect()
     }
 
@@ -202,32 +200,55 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let incoming = incoming::read(root.section("incoming"), &contacts, mode, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
     call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
+    let outputs = board.map(|board| {
+        let output =
+            |output: &board::BoardOutput| OutputSettings { function: output.function, max_on: output.max_on };
+        board.outputs.iter().map(|(name, line)| (name.clone(), output(line))).collect()
+    });
+    let door = door::read(root.section("door"), &contacts, outputs.as_ref());
+    let hook = hook::read(root.section("hook"), &contacts, mode);
     call.ring_times = contacts.ring_times;
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
-    let door = read_door(root.section("door"));
     let panel = read_panel(root.section("panel"));
     let mqtt = mqtt::read(root.section("mqtt"), base);
     let control = read_control(root.section("control"), base);
+    let state = read_state(root.section("state"), base);
     let log = read_log(root.section("log"));
     let board = board?.clone();
     let leds = board.leds.iter().map(|(name, led)| (name.clone(), board.profile.of(led.function))).collect();
-    let outputs = board.outputs.keys().cloned().collect();
+    let input =
+        |input: &board::BoardInput| InputSettings { function: input.function, debounce: input.debounce };
+    let inputs = board.inputs.iter().map(|(name, line)| (name.clone(), input(line))).collect();
+    let outputs = outputs?;
     Some(Config {
-        appliance: Settings { mode, contacts, buttons, leds, outputs, incoming, call, backoff, session },
+        appliance: Settings {
+            mode,
+            contacts,
+            buttons,
+            leds,
+            inputs,
+            hook,
+            outputs,
+            door,
+            incoming,
+            call,
+            backoff,
+            session,
+        },
         core,
         auth,
         backend: backend?,
         board,
         audio,
         media,
-        door,
         panel,
         mqtt,
         control,
+        state,
         log,
     })
 }
@@ -276,21 +297,6 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
     (board, backend)
 }
 
-fn read_door(section: Option<Section<'_>>) -> DoorConfig {
-    let mut door = DoorConfig { codes: Vec::new(), pulse: Duration::from_secs(3) };
-    let Some(mut section) = section else { return door };
-    for code in section.texts("codes").unwrap_or_default() {
-        match action::digits(code.value) {
-            Ok(digits) => door.codes.push(SecretString::from(digits)),
-            Err(problem) => section.note(code.at, problem),
-        }
-    }
-    let range = Duration::from_millis(100)..=Duration::from_secs(60);
-    door.pulse = section.duration("pulse", range).unwrap_or(door.pulse);
-    section.finish();
-    door
-}
-
 fn read_panel(section: Option<Section<'_>>) -> PanelConfig {
     let Some(mut section) = section else { return PanelConfig { listen: None } };
     let listen = section.parsed("listen", |text| {
@@ -308,6 +314,13 @@ fn read_control(section: Option<Section<'_>>, base: &Path) -> ControlConfig {
     let socket = section.path("socket", base).map(|path| path.value);
     section.finish();
     ControlConfig { socket }
+}
+
+fn read_state(section: Option<Section<'_>>, base: &Path) -> StateConfig {
+    let Some(mut section) = section else { return StateConfig { dir: None } };
+    let dir = section.path("dir", base).map(|path| path.value);
+    section.finish();
+    StateConfig { dir }
 }
 
 fn read_log(section: Option<Section<'_>>) -> LogConfig {

@@ -27,7 +27,8 @@ impl Timeline {
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
             | Kind::Refused
-            | Kind::DoNotDisturb { .. } => {}
+            | Kind::DoNotDisturb { .. }
+            | Kind::Door { .. } => {}
         }
         let ms = entry.t_us.saturating_sub(self.from_us) as f64 / 1000.0;
         format!("{ms:>10.1} ms after {:<9}  {}", self.began, entry.record.text)

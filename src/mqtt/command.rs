@@ -92,7 +92,12 @@ fn permission(action: &Action) -> Option<Permission> {
         Action::HangUp => Some(Permission::HangUp),
         Action::Mute { .. } => Some(Permission::Mute),
         Action::ToPhone => Some(Permission::ToPhone),
-        Action::Swap | Action::Merge | Action::TakeOver | Action::Dtmf { .. } => None,
+        Action::Swap
+        | Action::Merge
+        | Action::TakeOver
+        | Action::Dtmf { .. }
+        | Action::OpenDoor { .. }
+        | Action::ResetTamper => None,
     }
 }
 

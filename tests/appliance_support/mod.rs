@@ -17,12 +17,15 @@ use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
+use callbox::appliance::door::settings::DoorSettings;
 use callbox::appliance::event::{
     Body, Clock, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
     SessionEvent, SystemEvent,
 };
 use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
 use callbox::appliance::indicator::{LedFunction, Pattern};
+use callbox::appliance::input::HookSettings;
+use callbox::appliance::output::{OutputFunction, OutputSettings};
 use callbox::appliance::settings::{
     BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
@@ -102,7 +105,13 @@ pub fn settings() -> Settings {
         ]),
         buttons: buttons.into_iter().map(|(name, button)| (name.into(), button)).collect(),
         leds: leds.into_iter().map(|(name, function)| (name.into(), function)).collect(),
-        outputs: vec!["strike".into()],
+        inputs: BTreeMap::new(),
+        hook: HookSettings::default(),
+        outputs: BTreeMap::from([(
+            "strike".into(),
+            OutputSettings { function: OutputFunction::Strike, max_on: None },
+        )]),
+        door: DoorSettings::default(),
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),

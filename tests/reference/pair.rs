@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use callbox::appliance::Appliance;
 use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{Command, MediaCommand, SessionCommand};
+use callbox::appliance::door::settings::DoorSettings;
 use callbox::appliance::event::{
     Body, CloseReason, Closed, ErrorCode, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
     SessionEvent,
 };
 use callbox::appliance::id::{PeerId, PhoneNumber, RequestId};
+use callbox::appliance::input::HookSettings;
 use callbox::appliance::settings::{
     BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings, Settings,
 };
@@ -94,7 +96,10 @@ pub fn settings(pipes: Pipes) -> Settings {
             ("all".into(), press(call_to(&[FIRST, SECOND, THIRD], Ring::All))),
         ]),
         leds: BTreeMap::new(),
-        outputs: Vec::new(),
+        inputs: BTreeMap::new(),
+        hook: HookSettings::default(),
+        outputs: BTreeMap::new(),
+        door: DoorSettings::default(),
         incoming: IncomingSettings::default(),
         call: CallSettings::default(),
         backoff: BackoffSettings::default(),
@@ -292,6 +297,7 @@ impl Pair {
                 | Command::Audio(_)
                 | Command::Line(_)
                 | Command::Log(_)
+                | Command::Remember(_)
                 | Command::Exit => {}
             }
         }

@@ -84,6 +84,17 @@ impl World<'_> {
             | Timer::DoNotDisturb
             | Timer::KeepAliveFaster
             | Timer::Debounce(_)
+            | Timer::Calm(_)
+            | Timer::InputSettled(_)
+            | Timer::InputStuck(_)
+            | Timer::InputCalm(_)
+            | Timer::DoorEntry(_)
+            | Timer::DoorLocked
+            | Timer::DoorForget
+            | Timer::DoorHeld
+            | Timer::StrikeOff(_)
+            | Timer::OutputLimit(_)
+            | Timer::AmplifierOff
             | Timer::DoublePress(_) => true,
         }
     }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use callbox::appliance::action::{Action, Ring};
+use callbox::appliance::door::settings::DoorSettings;
 use callbox::appliance::id::PhoneNumber;
 use callbox::appliance::indicator::LedFunction;
+use callbox::appliance::input::HookSettings;
+use callbox::appliance::output::{OutputFunction, OutputSettings};
 use callbox::appliance::settings::{
     AnswerPolicy, BackoffSettings, ButtonSettings, CallSettings, IncomingSettings, Mode, SessionSettings,
     Settings, WhileBusy,
@@ -64,7 +67,13 @@ pub fn settings(seed: u64) -> Settings {
         ]),
         buttons: BUTTONS.into_iter().map(Into::into).zip(buttons).collect(),
         leds: leds.into_iter().map(|(name, function)| (name.into(), function)).collect(),
-        outputs: vec!["strike".into()],
+        inputs: BTreeMap::new(),
+        hook: HookSettings::default(),
+        outputs: BTreeMap::from([(
+            "strike".into(),
+            OutputSettings { function: OutputFunction::Strike, max_on: None },
+        )]),
+        door: DoorSettings::default(),
         incoming: IncomingSettings {
             allow: chance.percent(30).then(|| vec![number(FAMILY)]),
             answer: chance.pick(&[

@@ -98,7 +98,7 @@ impl World<'_> {
                     self.break_rule(Rule::OneReply, format!("{request:?} again"));
                 }
             }
-            Command::Log(_) | Command::Exit => {}
+            Command::Log(_) | Command::Remember(_) | Command::Exit => {}
         }
     }
 

@@ -317,7 +317,11 @@ impl<'a> World<'a> {
             match command {
                 Command::Session(command) => self.session_obeys(command),
                 Command::Media { peer, command } => self.media_obeys(peer, command),
-                Command::Audio(_) | Command::Line(_) | Command::Reply { .. } | Command::Log(_) => {}
+                Command::Audio(_)
+                | Command::Line(_)
+                | Command::Reply { .. }
+                | Command::Log(_)
+                | Command::Remember(_) => {}
                 Command::Exit => self.count("exits"),
             }
         }
@@ -341,6 +345,7 @@ impl<'a> World<'a> {
             Command::Reply { request, result } => {
                 self.tell("box replies", || format!("request {}: {result:?}", request.0));
             }
+            Command::Remember(memory) => self.tell("box to memory", || format!("{memory:?}")),
             Command::Exit => self.tell("box", || "exits".to_owned()),
         }
     }

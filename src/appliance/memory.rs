@@ -1,0 +1,16 @@
+//! What must outlive a restart. The shell keeps it; see `system/state_store.rs`.
+
+use serde::{Deserialize, Serialize};
+
+/// Plain data. What a file does not say is at its default, and what this
+/// version does not know is ignored, so that versions may change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Memory {
+    /// The box was opened or torn off its wall, and nobody has said since that
+    /// all is well.
+    pub tampered: bool,
+    /// Wrong codes since the last right one; each few of them lock codes out
+    /// for twice as long as the few before.
+    pub wrong_codes: u32,
+}
