@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use callbox::appliance::input::InputFunction;
 use callbox::config::board::{Header, OutputFunction};
-use callbox::config::{BoardLoader, Config};
+use callbox::config::{Board, BoardLoader, Config};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -161,9 +161,17 @@ fn a_door_station_has_what_a_door_needs_and_a_headless_box_opens_none() {
         let strike = &door.outputs[&"strike".into()];
         assert_eq!(strike.function, OutputFunction::Strike, "{machine}");
         assert!(strike.max_on.is_some_and(|limit| limit <= Duration::from_secs(10)), "{machine}");
-        let functions: BTreeSet<InputFunction> = door.inputs.values().map(|input| input.function).collect();
-        let needed = [InputFunction::Exit, InputFunction::Tamper, InputFunction::DoorContact];
-        assert!(needed.iter().all(|function| functions.contains(function)), "{machine}: {functions:?}");
+        let functions = |board: &Board| -> BTreeSet<InputFunction> {
+            board.inputs.values().map(|input| input.function).collect()
+        };
+        assert_eq!(functions(&door), [InputFunction::Exit].into(), "{machine}");
+        // Contacts are parts: a box without them must not take an open line for an open case.
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("inherit = [\"{machine}-doorstation\", \"tamper\", \"door-contact\"]\n");
+        std::fs::write(folder.path().join("watched.toml"), text).unwrap();
+        let watched = BoardLoader::new(vec![folder.path().to_owned()]).load("watched").unwrap();
+        let all = [InputFunction::Exit, InputFunction::Tamper, InputFunction::DoorContact];
+        assert_eq!(functions(&watched), all.into(), "{machine}");
         let headless = boards.load(&format!("{machine}-headless")).unwrap();
         assert!(headless.outputs.is_empty(), "{machine}");
     }

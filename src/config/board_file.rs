@@ -38,12 +38,14 @@ const BUILT_IN: [(&str, &str); 24] = [
 ];
 
 /// What boards are made of: found by `inherit` only, since none is whole.
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 7] = [
+    ("door-contact", include_str!("../../board/parts/door-contact.toml")),
     ("doorstation", include_str!("../../board/parts/doorstation.toml")),
     ("headless", include_str!("../../board/parts/headless.toml")),
     ("mock", include_str!("../../board/parts/mock.toml")),
     ("pushbox", include_str!("../../board/parts/pushbox.toml")),
     ("rpi", include_str!("../../board/parts/rpi.toml")),
+    ("tamper", include_str!("../../board/parts/tamper.toml")),
 ];
 
 /// More than anybody can follow by eye.

@@ -131,7 +131,7 @@ impl Watch {
             Ok(level) => level,
             Err(reason) => return Ok(reason),
         };
-        self.tell(level, kernel_time::now())?;
+        self.tell_level(level)?;
         self.found()?;
         let mut quiet = self.filter(input.as_ref(), level);
         let mut chatter = Chatter::default();
@@ -159,7 +159,7 @@ impl Watch {
                         Err(reason) => return Ok(reason),
                     };
                     quiet = self.filter(input.as_ref(), level);
-                    self.tell(level, kernel_time::now())?;
+                    self.tell_level(level)?;
                     self.found()?;
                 }
             }
@@ -173,7 +173,8 @@ impl Watch {
 
     /// The filter that the board asks for, unless the kernel has it.
     fn filter(&self, input: &dyn Input, level: bool) -> Option<Quiet> {
-        let own = !self.contact.filter.is_zero() && !input.filters();
+        let both = self.contact.edge == Edges::Both;
+        let own = both && !self.contact.filter.is_zero() && !input.filters();
         own.then(|| Quiet::new(self.contact.filter, level))
     }
 
@@ -193,6 +194,15 @@ impl Watch {
         }
         let sure = quiet.as_mut().and_then(|quiet| quiet.look(now));
         self.tell_edge(sure)
+    }
+
+    /// The level that the line is found at. Where only pulses count, one that
+    /// lasts is none.
+    fn tell_level(&mut self, level: bool) -> Result<(), Ended> {
+        match self.contact.edge {
+            Edges::Both => self.tell(level, kernel_time::now()),
+            Edges::Press => Ok(()),
+        }
     }
 
     fn tell_edge(&mut self, edge: Option<Edge>) -> Result<(), Ended> {
