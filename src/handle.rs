@@ -9,7 +9,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::appliance::action::Action;
 use crate::appliance::command::Refusal;
+use crate::appliance::event::LineEvent;
+use crate::appliance::id::ButtonName;
 use crate::appliance::status::Status;
+use crate::gpio::Stamped;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
 pub use crate::system::event_log::Entry;
@@ -42,8 +45,32 @@ pub struct AudioStatus {
     /// When the loudspeaker last went from 200 ms of silence to sound, on the
     /// clock of the event log's `t_us`; none before the first time.
     pub last_sound_us: Option<u64>,
-    /// Echo return loss in dB; none until echo is measured.
+    /// By how many dB the far end's own sound comes back quieter than it was played: the two figures below
+    /// together. None until echo was measured; kept from call to call.
     pub echo_return_loss_db: Option<f32>,
+    /// What of it the room does, loudspeaker to microphone in their samples, in dB (ERL of ITU-T G.168).
+    pub echo_path_loss_db: Option<f32>,
+    /// What of it the echo canceller does, in dB (ERLE of ITU-T G.168).
+    pub echo_cancelled_db: Option<f32>,
+    /// From rendering a sample to hearing its echo, devices and queues included, in ms; none until found.
+    pub echo_delay_ms: Option<f32>,
+    /// By how much the loudspeaker's clock is slow against the microphone's, in parts per million, -300 to 300;
+    /// none without processing.
+    pub clock_drift_ppm: Option<f32>,
+    /// Echo cannot be cancelled here at the moment, so one speaks at a time.
+    pub half_duplex_fallback: bool,
+    /// Whether who stands here may be heard; false only while one speaks at a time and it is the other.
+    pub microphone_gate_open: bool,
+    /// Whether the far end may be heard; false only while one speaks at a time and it is this side.
+    pub loudspeaker_gate_open: bool,
+    /// Captured sound goes out to somebody now.
+    pub microphone_live: bool,
+    /// 10 ms frames that wait between the microphone's thread and the mixer.
+    pub captured_frames: u32,
+    /// 10 ms frames that wait between the mixer and the loudspeaker's thread.
+    pub rendered_frames: u32,
+    /// 10 ms frames shown to the echo canceller that wait for the microphone's of their time.
+    pub reference_frames: u32,
 }
 
 /// All of `callbox status --json`.
@@ -68,6 +95,7 @@ pub struct Handle {
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
+    pub(crate) edges: mpsc::Sender<Stamped>,
     #[cfg(feature = "mock-gpio")]
     pub(crate) buttons: Option<MockButtons>,
 }
@@ -101,6 +129,23 @@ impl Handle {
     /// The event log.
     pub fn log(&self) -> &EventLog {
         &self.log
+    }
+
+    /// Pushes a button in, or lets it go, as a finger would. On a real board
+    /// the line's own edges go on beside it: for tests of what the button does.
+    ///
+    /// # Errors
+    /// [`Refusal::ShuttingDown`] when the appliance has ended.
+    pub async fn finger(&self, button: &ButtonName, pressed: bool) -> Result<(), Refusal> {
+        #[cfg(feature = "mock-gpio")]
+        if let Some(buttons) = &self.buttons {
+            let name = button.as_str();
+            let moved = if pressed { buttons.press(name).await } else { buttons.release(name).await };
+            return moved.map_err(|_| Refusal::ShuttingDown);
+        }
+        let button = button.clone();
+        let event = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
+        self.edges.send(Stamped { event, at: Instant::now() }).await.map_err(|_| Refusal::ShuttingDown)
     }
 
     /// The mock board's buttons; `None` on real hardware.

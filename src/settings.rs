@@ -1,13 +1,15 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+#[cfg(feature = "panel")]
+use std::path::PathBuf;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
+use crate::audio::{AudioSettings, DeviceName, EchoChoice, Meters, ProcessingMode, Synth};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 use crate::gpio::Stamped;
@@ -24,6 +26,8 @@ use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::AudioStatus;
 use crate::media::{Codec, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
+#[cfg(feature = "panel")]
+use crate::panel::{PanelSettings, Restart};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
 use crate::system::state_store::StateStore;
 
@@ -84,6 +88,18 @@ pub fn state(config: &Config) -> Option<StateStore> {
     }
 }
 
+/// The web panel's settings for this address.
+#[cfg(feature = "panel")]
+pub fn panel(
+    config: &Config,
+    listen: std::net::SocketAddr,
+    file: PathBuf,
+    restart: Option<Restart>,
+) -> PanelSettings {
+    let state_dir = StateStore::usual(config.state.dir.clone()).dir().join("panel");
+    PanelSettings { listen, state_dir, config_file: Some(file), restart }
+}
+
 /// The broker's settings, where there is one.
 pub fn mqtt(config: &Config) -> Option<MqttSettings> {
     let mqtt = config.mqtt.as_ref()?;
@@ -108,6 +124,17 @@ pub fn audio(config: &Config) -> AudioSettings {
     AudioSettings {
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        processing: match config.audio.processing {
+            config::Processing::FullDuplex => ProcessingMode::FullDuplex,
+            config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
+            config::Processing::Off => ProcessingMode::Off,
+        },
+        echo_canceller: match config.audio.echo_canceller {
+            config::EchoCanceller::Own => EchoChoice::Own,
+            config::EchoCanceller::Sonora => EchoChoice::Sonora,
+        },
+        noise_suppression: config.audio.noise_suppression,
+        gain_control: config.audio.gain_control,
         ..AudioSettings::default()
     }
 }
@@ -200,6 +227,8 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
         if all > 0.0 { made_up / all } else { 0.0 }
     };
+    let duplex = &meters.duplex;
+    let both = |one: Option<f32>, other: Option<f32>| Some(one? + other?);
     AudioStatus {
         capture_level_db: meters.capture.level_db,
         playback_level_db: meters.playback.level_db,
@@ -208,6 +237,17 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
         concealed_ratio: call.map_or(0.0, concealed),
         last_sound_us: meters.last_sound.and_then(since_start),
-        echo_return_loss_db: None,
+        echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
+        echo_path_loss_db: duplex.path_loss_db,
+        echo_cancelled_db: duplex.cancelled_db,
+        echo_delay_ms: duplex.delay_ms,
+        clock_drift_ppm: duplex.drift_ppm,
+        half_duplex_fallback: duplex.fallen_back,
+        microphone_gate_open: duplex.microphone_gate,
+        loudspeaker_gate_open: duplex.loudspeaker_gate,
+        microphone_live: meters.microphone_live,
+        captured_frames: meters.capture.queued_frames,
+        rendered_frames: meters.playback.queued_frames,
+        reference_frames: duplex.reference_frames,
     }
 }

@@ -295,7 +295,40 @@ fn addresses_and_sound_devices_are_checked() {
         "synth:silence",
     );
     expect_one(&with("[audio]\nplayback = \"wav:\"\n"), "11:12", "names no file", "wav:FILE");
+    expect_one(&with("[audio]\nprocessing = \"duplex\"\n"), "11:14", "\"duplex\"", "half-duplex");
+    expect_one(&with("[audio]\necho-canceller = \"speex\"\n"), "11:18", "\"speex\"", "sonora");
+    expect_one(
+        &with("[audio]\nnoise-suppression = \"yes\"\n"),
+        "11:21",
+        "noise-suppression",
+        "true or false",
+    );
+    expect_one(&with("[audio]\ngain-control = 1\n"), "11:16", "gain-control", "true or false");
+    let off = with("[audio]\nprocessing = \"off\"\ngain-control = true\n");
+    expect_one(&off, "12:1", "does nothing", "leave gain-control out");
     expect_one(&with("[door]\ncodes = [\"12x\"]\n"), "11:10", "no DTMF digits", "0 to 9");
+}
+
+#[test]
+fn the_panels_permissions_and_its_pair_of_files_are_checked() {
+    for key in ["allow-test", "allow-door", "allow-config", "allow-metrics"] {
+        let text = with(&format!("[panel]\n{key} = \"yes\"\n"));
+        let column = key.len() + 4;
+        expect_one(&text, &format!("11:{column}"), &format!("{key} is text"), "true or false");
+    }
+    expect_one(
+        &with("[panel]\nalow-test = true\n"),
+        "11:1",
+        "\"alow-test\" in [panel]",
+        "did you mean allow-test?",
+    );
+    let alone = with("[panel]\ntls-cert-file = \"/c.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-key-file", "add tls-key-file = ");
+    let alone = with("[panel]\ntls-key-file = \"/k.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-cert-file", "add tls-cert-file = ");
+    let text = with("[panel]\nlisten = \"0.0.0.0:8443\"\nallow-door = true\n");
+    let config = Config::parse(&text, "f", &BoardLoader::default()).unwrap();
+    assert!(config.panel.allow_door && !config.panel.allow_test && config.panel.tls.is_none());
 }
 
 #[test]

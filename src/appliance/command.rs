@@ -99,6 +99,22 @@ pub enum AudioCommand {
     Connect(Vec<(PeerId, Role)>),
     /// Send silence instead of the microphone.
     Mute(bool),
+    /// Which way sound may flow in calls. Until the first one: [`Direction::Both`].
+    Direction(Direction),
+}
+
+/// Which way sound may flow in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both at once, echo cancelled.
+    #[default]
+    Both,
+    /// Whoever speaks, never both: for hopeless acoustics.
+    Alternate,
+    /// Only from the box (push-to-talk held).
+    Talk,
+    /// Only to the box (push-to-talk let go).
+    Listen,
 }
 
 /// What a connected peer hears, and who hears it.

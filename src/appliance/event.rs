@@ -248,11 +248,11 @@ pub enum SystemEvent {
     AddressesChanged,
     /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
+    /// What was kept over a restart: once, at start, before anything else.
+    Remembered(Memory),
     /// The audio shell: sound of the microphone goes out to somebody from now
     /// on, or no more. Real capture that runs, not muted, to a leg that hears it.
     Microphone(bool),
-    /// What was kept over a restart: once, at start, before anything else.
-    Remembered(Memory),
     /// The process should end: hang up, lamps off, outputs safe.
     Shutdown,
 }

@@ -36,6 +36,11 @@ impl Phone {
         }
     }
 
+    /// Whether any call rings here, aloud or by call waiting.
+    pub fn rings_aloud(&self) -> bool {
+        self.calls.live().any(|call| rings_here(&call.state))
+    }
+
     /// The call whose announcement before the answer is heard: of several that
     /// ring at once the first, since a choir tells nothing.
     fn early(&self) -> Option<&Call> {

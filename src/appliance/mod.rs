@@ -382,7 +382,7 @@ impl Appliance {
         }
         let scene = Scene {
             call: view.call,
-            rings: view.rings,
+            rings: self.phone.rings_aloud(),
             sound: view.call != CallStatus::Idle || feedback::is_sounding(&self.cx),
         };
         if self.life == Life::Running {

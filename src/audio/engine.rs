@@ -15,10 +15,12 @@ use super::dsp::Dsp;
 use super::keeper::Keeper;
 use super::leg::Leg;
 use super::meters::{Counters, Meters};
+
 use super::mixer::{MOST_CONNECTED, MOST_LEGS, Mixer, Order, Roles};
+use super::processing::Processing;
 use super::settings::AudioSettings;
 use super::worker::{CaptureWorker, PlaybackWorker};
-use crate::appliance::command::Role;
+use crate::appliance::command::{Direction, Role};
 use crate::appliance::event::SystemEvent;
 use crate::appliance::fault::Fault;
 use crate::appliance::id::PeerId;
@@ -42,15 +44,16 @@ const RENDERED: usize = 4;
 /// that does not answer. The process must end all the same.
 const LONGEST_STOP: Duration = Duration::from_secs(4);
 
-/// How soon a leg that was taken out is dropped.
-const TIDY_EVERY: Duration = Duration::from_millis(100);
+/// How soon a leg that was taken out is dropped, and a change of the microphone told.
+const TIDY_EVERY: Duration = Duration::from_millis(25);
 
 /// Starts the audio threads.
 ///
 /// Never fails: a device that cannot be used is told to `faults` as
 /// [`SystemEvent::FaultRaised`] with the cure in words, tried again with
 /// growing pauses (1 s to 10 s), and told as [`SystemEvent::FaultCleared`]
-/// when it works. `faults` is called from one thread of its own and may block.
+/// when it works. `faults` is called from one thread of its own and may block. It is also told within
+/// 100 ms, by [`SystemEvent::Microphone`], when captured sound begins or ceases to go out to somebody.
 pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'static) -> AudioEngine {
     let counters = Arc::new(Counters::new());
     let (orders, orders_out) = RingBuffer::new(ORDERS);
@@ -84,9 +87,11 @@ fn spawn_all(
         threads.push(thread);
         io::Result::Ok(handle)
     };
-    spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, faults)))?;
+    let shared = counters.clone();
+    spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, &shared, faults)))?;
     let mixer = Mixer::new(&settings, bin);
-    let dsp = Dsp { counters: counters.clone(), mixer, orders, captured: captured_out, rendered };
+    let processing = Processing::new(&settings);
+    let dsp = Dsp { counters: counters.clone(), mixer, processing, orders, captured: captured_out, rendered };
     let dsp = spawn("audio-dsp", Box::new(move || dsp.run()))?;
 
     let worker = CaptureWorker { counters: counters.clone(), captured, dsp: dsp.clone() };
@@ -113,13 +118,28 @@ fn spawn_all(
     Ok(())
 }
 
-/// Passes faults on and drops legs, since either may take time.
-fn tidy(reports: &Receiver<SystemEvent>, mut bin: Consumer<Box<dyn Leg>>, faults: impl Fn(SystemEvent)) {
+/// Passes faults and the microphone's truth on and drops legs, since either may take time.
+fn tidy(
+    reports: &Receiver<SystemEvent>,
+    mut bin: Consumer<Box<dyn Leg>>,
+    counters: &Counters,
+    faults: impl Fn(SystemEvent),
+) {
+    let mut live = false;
     loop {
         match reports.recv_timeout(TIDY_EVERY) {
             Ok(event) => faults(event),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => {
+                if live {
+                    faults(SystemEvent::Microphone(false));
+                }
+                return;
+            }
+        }
+        if counters.microphone_live() != live {
+            live = !live;
+            faults(SystemEvent::Microphone(live));
         }
         while let Ok(leg) = bin.pop() {
             if catch_unwind(AssertUnwindSafe(|| drop(leg))).is_err() {
@@ -167,6 +187,11 @@ impl AudioEngine {
     /// Sends silence instead of the microphone.
     pub fn mute(&self, muted: bool) {
         self.order(Order::Mute(muted));
+    }
+
+    /// Lets sound flow both ways, one way, or one way at a time. Changes fade within 10 ms.
+    pub fn direction(&self, direction: Direction) {
+        self.order(Order::Direction(direction));
     }
 
     /// What the audio threads have counted so far.

@@ -21,6 +21,32 @@ pub struct Meters {
     /// When the loudspeaker last went from at least 200 ms of silence to
     /// sound: the moment the device had taken that period.
     pub last_sound: Option<Instant>,
+    /// Whether captured sound goes out to somebody now: the microphone's truth.
+    pub microphone_live: bool,
+    /// Echo and who may speak.
+    pub duplex: DuplexMeters,
+}
+
+/// What the processing of the microphone's sound measures. Kept from call to call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DuplexMeters {
+    /// From the loudspeaker's samples to the echo's in the microphone's, in dB (ERL of ITU-T G.168).
+    pub path_loss_db: Option<f32>,
+    /// By how much more the echo is quieter in what goes out, in dB (ERLE).
+    pub cancelled_db: Option<f32>,
+    /// From rendering to the echo's arrival, devices and queues included, in ms.
+    pub delay_ms: Option<f32>,
+    /// By how much the loudspeaker's clock is slow against the microphone's, in parts per million; none without
+    /// processing.
+    pub drift_ppm: Option<f32>,
+    /// Frames rendered that wait for the microphone frames of their time.
+    pub reference_frames: u32,
+    /// The echo is hopeless here: one speaks at a time.
+    pub fallen_back: bool,
+    /// Whether who stands here may be heard now; false only where one speaks at a time.
+    pub microphone_gate: bool,
+    /// Whether the far end may be heard now; false only where one speaks at a time.
+    pub loudspeaker_gate: bool,
 }
 
 /// One direction of a [`Meters`].
@@ -96,6 +122,72 @@ impl DeviceCounters {
     }
 }
 
+/// A figure that may not be known, as an atomic: NaN is none.
+#[derive(Debug)]
+pub(super) struct Figure(AtomicU32);
+
+impl Default for Figure {
+    fn default() -> Self {
+        Self(AtomicU32::new(f32::NAN.to_bits()))
+    }
+}
+
+impl Figure {
+    pub fn set(&self, value: Option<f32>) {
+        self.0.store(value.unwrap_or(f32::NAN).to_bits(), Relaxed);
+    }
+
+    fn get(&self) -> Option<f32> {
+        Some(f32::from_bits(self.0.load(Relaxed))).filter(|value| !value.is_nan())
+    }
+}
+
+/// The atomics behind [`DuplexMeters`].
+#[derive(Debug)]
+pub(super) struct DuplexCounters {
+    pub path_loss_db: Figure,
+    pub cancelled_db: Figure,
+    pub delay_ms: Figure,
+    pub drift_ppm: Figure,
+    pub waiting: AtomicU32,
+    pub fallen_back: AtomicBool,
+    pub microphone_gate: AtomicBool,
+    pub loudspeaker_gate: AtomicBool,
+}
+
+impl Default for DuplexCounters {
+    fn default() -> Self {
+        Self {
+            path_loss_db: Figure::default(),
+            cancelled_db: Figure::default(),
+            delay_ms: Figure::default(),
+            drift_ppm: Figure::default(),
+            waiting: AtomicU32::default(),
+            fallen_back: AtomicBool::default(),
+            microphone_gate: AtomicBool::new(true),
+            loudspeaker_gate: AtomicBool::new(true),
+        }
+    }
+}
+
+impl DuplexCounters {
+    fn snapshot(&self) -> DuplexMeters {
+        DuplexMeters {
+            path_loss_db: self.path_loss_db.get(),
+            cancelled_db: self.cancelled_db.get(),
+            delay_ms: self.delay_ms.get(),
+            drift_ppm: self.drift_ppm.get(),
+            reference_frames: self.waiting.load(Relaxed),
+            fallen_back: self.fallen_back.load(Relaxed),
+            microphone_gate: self.microphone_gate.load(Relaxed),
+            loudspeaker_gate: self.loudspeaker_gate.load(Relaxed),
+        }
+    }
+}
+
+/// Captured sound that went out so recently still goes out: as long as `audio-dsp` waits for the next.
+const LIVE: Duration = Duration::from_millis(50);
+
 /// Everything the audio threads share. Written by one thread each, read by anybody.
 #[derive(Debug)]
 pub(super) struct Counters {
@@ -109,6 +201,9 @@ pub(super) struct Counters {
     pub realtime_threads: AtomicU32,
     /// Nanoseconds since `epoch`; 0 for never.
     pub last_sound: AtomicU64,
+    /// When captured sound last went out to somebody, in the same measure.
+    pub last_heard: AtomicU64,
+    pub duplex: DuplexCounters,
 }
 
 impl Counters {
@@ -123,11 +218,25 @@ impl Counters {
             leg_panics: AtomicU64::default(),
             realtime_threads: AtomicU32::default(),
             last_sound: AtomicU64::default(),
+            last_heard: AtomicU64::default(),
+            duplex: DuplexCounters::default(),
         }
     }
 
     pub fn stopping(&self) -> bool {
         self.stop.load(Relaxed)
+    }
+
+    /// Captured sound goes out to somebody now.
+    pub fn microphone_heard(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.epoch).as_nanos();
+        self.last_heard.store(since.try_into().unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Whether captured sound goes out to somebody. Becomes untrue by itself, whatever part fails.
+    pub fn microphone_live(&self) -> bool {
+        let heard = self.last_heard.load(Relaxed);
+        heard > 0 && self.epoch.elapsed().saturating_sub(Duration::from_nanos(heard)) < LIVE
     }
 
     pub fn snapshot(&self) -> Meters {
@@ -139,6 +248,8 @@ impl Counters {
             silence_sent: self.silence_sent.load(Relaxed),
             leg_panics: self.leg_panics.load(Relaxed),
             realtime_threads: self.realtime_threads.load(Relaxed),
+            microphone_live: self.microphone_live(),
+            duplex: self.duplex.snapshot(),
             last_sound: (last_sound > 0).then(|| self.epoch + Duration::from_nanos(last_sound)),
         }
     }

@@ -16,6 +16,7 @@ pub mod leg;
 mod level;
 pub mod meters;
 mod mixer;
+mod processing;
 mod realtime;
 pub mod settings;
 pub mod synth;
@@ -26,8 +27,8 @@ mod worker;
 pub use alsa::{DeviceInfo, devices};
 pub use engine::{AudioEngine, start};
 pub use leg::{FRAME_SAMPLES, Frame, Leg, SAMPLE_RATE};
-pub use meters::{DeviceMeters, Meters};
-pub use settings::{AudioSettings, DeviceName, Region, Synth};
+pub use meters::{DeviceMeters, DuplexMeters, Meters};
+pub use settings::{AudioSettings, DeviceName, EchoChoice, ProcessingMode, Region, Synth};
 
 /// The time of one [`Frame`], and of one period of a device.
 pub const PERIOD: Duration = Duration::from_millis(10);

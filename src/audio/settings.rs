@@ -16,6 +16,37 @@ pub struct AudioSettings {
     pub tone_level_db: f32,
     /// Level of the ringer, dBFS. -60 to 0, default -9.
     pub ring_level_db: f32,
+    /// What is done against echo. Default [`ProcessingMode::FullDuplex`].
+    pub processing: ProcessingMode,
+    /// By whom. Default [`EchoChoice::Own`].
+    pub echo_canceller: EchoChoice,
+    /// Whether steady noise is lowered by 12 dB, tones left alone. Default true; not with [`ProcessingMode::Off`].
+    pub noise_suppression: bool,
+    /// Whether speech that is very quiet or very loud is brought nearer to -26 dBov. Default true; not with
+    /// [`ProcessingMode::Off`].
+    pub gain_control: bool,
+}
+
+/// What is done against echo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessingMode {
+    /// Both people at once, echo cancelled; one at a time for as long as that is in vain here.
+    #[default]
+    FullDuplex,
+    /// One at a time.
+    HalfDuplex,
+    /// Nothing: the microphone's samples go out as they are. For handsets, and sound cards that do it themselves.
+    Off,
+}
+
+/// Which echo canceller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EchoChoice {
+    /// The one of this program.
+    #[default]
+    Own,
+    /// WebRTC's, by its port `sonora`. It allocates now and then on the audio thread, which the other never does.
+    Sonora,
 }
 
 impl Default for AudioSettings {
@@ -26,6 +57,10 @@ impl Default for AudioSettings {
             region: Region::Eu,
             tone_level_db: -18.0,
             ring_level_db: -9.0,
+            processing: ProcessingMode::default(),
+            echo_canceller: EchoChoice::default(),
+            noise_suppression: true,
+            gain_control: true,
         }
     }
 }

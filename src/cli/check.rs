@@ -26,9 +26,6 @@ pub fn check(path: &Path) -> u8 {
             for note in &config.board.notes {
                 println!("{}: note: {}; {}", note.place, note.what, note.cure);
             }
-            for note in config.not_yet() {
-                println!("{}: note: {note}", path.display());
-            }
             DONE
         }
         Err(diagnostics) => {

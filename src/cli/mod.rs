@@ -6,6 +6,8 @@ mod devices;
 mod jumper;
 mod out;
 mod outputs_off;
+#[cfg(feature = "panel")]
+mod panel;
 mod remote;
 mod run;
 mod selftest;

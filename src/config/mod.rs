@@ -18,16 +18,17 @@ mod diagnostic;
 mod document;
 mod door;
 pub mod header;
+mod hidden;
 mod hook;
 mod incoming;
 pub mod media;
 pub mod mqtt;
+pub mod panel;
 pub mod secret;
 mod section;
 mod server;
 mod value;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::appliance::input::InputSettings;
@@ -35,13 +36,15 @@ use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
 
-pub use audio::{AudioConfig, AudioDevice};
+pub use audio::{AudioConfig, AudioDevice, EchoCanceller, Processing};
 pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
+pub use hidden::Hidden;
 pub use media::{Codec, MediaConfig};
 pub use mqtt::MqttConfig;
+pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
 
 use diagnostic::Report;
@@ -67,7 +70,7 @@ pub struct Config {
     pub audio: AudioConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
-    /// Checked and kept; the panel that uses it comes in a later version.
+    /// The web panel.
     pub panel: PanelConfig,
     /// The broker; `None` for none.
     pub mqtt: Option<MqttConfig>,
@@ -77,13 +80,6 @@ pub struct Config {
     pub state: StateConfig,
     /// The program's own log.
     pub log: LogConfig,
-}
-
-/// `[panel]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PanelConfig {
-    /// Where the web panel listens; `None` for no panel.
-    pub listen: Option<SocketAddr>,
 }
 
 /// `[control]`.
@@ -170,19 +166,12 @@ impl Config {
         }
     }
 
-    /// What the configuration asks for and this version does not do yet, for
-    /// people: nobody should wait for a page that will not come.
-    pub fn not_yet(&self) -> Vec<&'static str> {
-        let panel = "[panel] is checked, but this version has no web panel";
-        let asked = [(self.panel.listen.is_some(), panel)];
-        asked.into_iter().filter_map(|(asked, note)| asked.then_some(note)).collect()
-    }
-
     /// Looks at the files that the configuration names: the secret and its
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
     pub fn check_files(&self) -> Vec<Diagnostic> {
         let mut found = core::check_files(&self.core, &self.auth);
+        found.extend(panel::check_files(&self.panel));
         found.extend(self.mqtt.iter().flat_map(mqtt::check_files));
         found
     }
@@ -213,7 +202,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let session = core::session(&core, &auth);
     let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
-    let panel = read_panel(root.section("panel"));
+    let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
     let control = read_control(root.section("control"), base);
     let state = read_state(root.section("state"), base);
@@ -295,18 +284,6 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
     }
     section.finish();
     (board, backend)
-}
-
-fn read_panel(section: Option<Section<'_>>) -> PanelConfig {
-    let Some(mut section) = section else { return PanelConfig { listen: None } };
-    let listen = section.parsed("listen", |text| {
-        text.parse::<SocketAddr>().map_err(|_| {
-            let what = format!("{} is no address to listen on", diagnostic::quoted(text));
-            Problem::new(what, "write an IP address and a port such as \"127.0.0.1:8080\"")
-        })
-    });
-    section.finish();
-    PanelConfig { listen: listen.map(|listen| listen.value) }
 }
 
 fn read_control(section: Option<Section<'_>>, base: &Path) -> ControlConfig {

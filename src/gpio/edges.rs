@@ -2,7 +2,7 @@
 //! edges, so that a line that chatters or is lost holds up no other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use crate::config::board::Edges;
 pub(super) struct EdgeThreads {
     end: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    beats: Vec<Arc<AtomicU64>>,
 }
 
 impl EdgeThreads {
@@ -45,15 +46,25 @@ impl EdgeThreads {
             (Who::Input(name.clone(), input.function), &input.line, contact)
         });
         let mut threads = Vec::new();
+        let mut beats = Vec::new();
         for (who, line, contact) in buttons.chain(inputs) {
             let name = who.to_string();
             let watch = Watch::new(who, line.clone(), contact, around.clone());
+            let beat = watch.beat();
             match thread::Builder::new().name("gpio-edge".to_owned()).spawn(move || watch.run()) {
-                Ok(thread) => threads.push(thread),
+                Ok(thread) => {
+                    threads.push(thread);
+                    beats.push(beat);
+                }
                 Err(error) => tracing::error!(line = name, %error, "no thread for an input"),
             }
         }
-        Self { end, threads }
+        Self { end, threads, beats }
+    }
+
+    /// A number for each thread that moves while it does.
+    pub(super) fn beats(&self) -> Vec<Arc<AtomicU64>> {
+        self.beats.clone()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -99,16 +99,32 @@ pub(super) struct Watch {
     /// Why the line cannot be used, as last told.
     lost: Option<String>,
     backoff: Backoff,
+    beat: Arc<AtomicU64>,
 }
 
 impl Watch {
     pub(super) fn new(who: Who, line: Line, contact: Contact, around: Surroundings) -> Self {
-        Self { told: who.at_first(), who, line, contact, around, lost: None, backoff: Backoff::default() }
+        Self {
+            told: who.at_first(),
+            who,
+            line,
+            contact,
+            around,
+            lost: None,
+            backoff: Backoff::default(),
+            beat: Arc::default(),
+        }
+    }
+
+    /// A number that moves while this does.
+    pub(super) fn beat(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.beat)
     }
 
     /// Follows the line until it is told to end, or nobody listens any more.
     pub(super) fn run(mut self) {
         while !self.around.end.load(Ordering::Relaxed) {
+            self.beat.fetch_add(1, Ordering::Relaxed);
             if self.once().is_err() {
                 return;
             }
@@ -137,6 +153,7 @@ impl Watch {
         let mut chatter = Chatter::default();
         let mut seen: Vec<Edge> = Vec::new();
         while !self.around.end.load(Ordering::Relaxed) {
+            self.beat.fetch_add(1, Ordering::Relaxed);
             // Taken before the wait: edges up to here are in by its end.
             let now = kernel_time::now();
             let due = quiet.as_ref().and_then(Quiet::due).map(|due| due.saturating_sub(now));
