@@ -26,8 +26,8 @@ use crate::media::{self, LegStats};
 use crate::pipe;
 use crate::settings;
 use crate::system::event_log::EventLog;
-use crate::system::state_store::{Kept, StateStore};
 use crate::system::pulse::{Beat, Pulse, Pulses};
+use crate::system::state_store::{Kept, StateStore};
 use crate::system::{addresses, clock};
 
 /// Room for commands and events between the driver and each shell. A call
