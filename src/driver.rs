@@ -188,7 +188,11 @@ impl Driver {
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Audio(AudioCommand::Announce { clip, to }) => self.outputs.audio.announce(clip, to),
             Command::Audio(AudioCommand::Direction(direction)) => self.outputs.audio.direction(direction),
+            Command::Audio(AudioCommand::Volume(percent)) => self.outputs.audio.volume(percent),
+            Command::Audio(AudioCommand::SelfTest { attempt }) => self.outputs.audio.self_test(attempt),
+            Command::Audio(AudioCommand::StopSelfTest) => self.outputs.audio.stop_self_test(),
             Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
             Command::Reply { request, result } => {
                 if let Some(reply) = self.replies.remove(&request) {

@@ -10,7 +10,11 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
-use crate::audio::{AudioSettings, DeviceName, EchoChoice, Meters, ProcessingMode, Synth};
+use crate::appliance::self_test::SelfTestStatus;
+use crate::audio::{
+    AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Region, Synth,
+    Trouble,
+};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 #[cfg(feature = "gpiocdev")]
@@ -22,7 +26,7 @@ use crate::gpio::mock::{MockButtons, MockLines};
 use crate::gpio::pi::Pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use crate::gpio::wired::{Driver, WiredLines};
-use crate::handle::AudioStatus;
+use crate::handle::{AudioStatus, DeviceStatus};
 use crate::media::{Codec, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
 #[cfg(feature = "panel")]
@@ -120,9 +124,27 @@ pub fn mqtt(config: &Config) -> Option<MqttSettings> {
 
 /// The audio shell's settings.
 pub fn audio(config: &Config) -> AudioSettings {
+    let card = config.audio.card.clone();
+    let usual = Buffering::default();
     AudioSettings {
+        buffering: Buffering {
+            period: card.period,
+            playback: card.buffer,
+            capture: usual.capture.max(card.buffer),
+        },
+        mixer: card.mixer,
+        capture_mixer: card.capture_mixer,
+        ambient: card.ambient,
+        dead_after: card.dead_after,
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        region: match config.sounds.region {
+            config::Region::Eu => Region::Eu,
+            config::Region::Us => Region::Us,
+            config::Region::Uk => Region::Uk,
+        },
+        tone_files: config.sounds.tones.iter().map(|(tone, file)| (*tone, file.path.clone())).collect(),
+        clip_files: config.sounds.clips.iter().map(|(clip, file)| (*clip, file.path.clone())).collect(),
         processing: match config.audio.processing {
             config::Processing::FullDuplex => ProcessingMode::FullDuplex,
             config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
@@ -203,6 +225,18 @@ fn not_built_in(backend: &str) -> BootError {
     BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
 }
 
+fn device_status(meters: &DeviceMeters) -> DeviceStatus {
+    DeviceStatus {
+        running: meters.running,
+        opened: meters.opened,
+        delay_ms: meters.delay.as_secs_f32() * 1000.0,
+        queued_frames: meters.queued_frames,
+        lost_frames: meters.lost_frames,
+        xruns: meters.xruns,
+        troubles: Trouble::ALL.map(|trouble| (trouble.name(), meters.troubles(trouble))).into(),
+    }
+}
+
 /// Measurements for `callbox status`; `start` is the event log's time zero.
 pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) -> AudioStatus {
     let since_start = |at: Instant| u64::try_from(at.saturating_duration_since(start).as_micros()).ok();
@@ -221,6 +255,11 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
         concealed_ratio: call.map_or(0.0, concealed),
         last_sound_us: meters.last_sound.and_then(since_start),
+        capture: device_status(&meters.capture),
+        playback: device_status(&meters.playback),
+        ambient_boost_db: meters.ambient_boost_db,
+        volume_note: meters.volume_note.clone(),
+        selftest: SelfTestStatus::default(),
         echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
         echo_path_loss_db: duplex.path_loss_db,
         echo_cancelled_db: duplex.cancelled_db,

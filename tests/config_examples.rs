@@ -96,8 +96,33 @@ fn the_door_example_shows_the_defaults_it_says_it_shows() {
     let (name, text) = examples().into_iter().find(|(name, _)| name.ends_with("door-intercom.toml")).unwrap();
     let shipped = load(&text, &name);
     // Files and codes have no default; they show how to write one.
-    let exempt =
-        ["ca-file", "codes", "listen", "tls-", "socket", "time-zone", "do-not-disturb", "output", "dir"];
+    let exempt = [
+        "ca-file",
+        "codes",
+        "listen",
+        "tls-",
+        "socket",
+        "time-zone",
+        "do-not-disturb",
+        "mixer",
+        "capture-mixer",
+        "capture-volume",
+        "window",
+        "output",
+        "dir",
+        "acknowledge",
+        // Sounds.
+        "ring =",
+        "ringback",
+        "progress",
+        "busy",
+        "congestion",
+        "error",
+        "call-waiting",
+        "call-ending",
+        "location",
+        "offline",
+    ];
     let all: String = text
         .lines()
         .map(|line| match commented_setting(line) {

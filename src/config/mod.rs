@@ -23,12 +23,16 @@ pub mod mqtt;
 pub mod panel;
 pub mod secret;
 mod section;
+mod selftest;
 mod server;
+pub mod tones;
 mod value;
+pub mod volume;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::appliance::command::Clip;
 use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
@@ -43,6 +47,8 @@ pub use media::{Codec, MediaConfig};
 pub use mqtt::MqttConfig;
 pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
+pub use tones::{Region, SoundsConfig};
+pub use volume::CardConfig;
 
 use diagnostic::Report;
 use section::{Located, Section};
@@ -65,6 +71,8 @@ pub struct Config {
     pub backend: Backend,
     /// Microphone and loudspeaker.
     pub audio: AudioConfig,
+    /// Tones and announcements.
+    pub sounds: SoundsConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
     /// The web panel.
@@ -182,7 +190,10 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let (board, backend) = read_board(root, base, boards);
     let board = board.as_ref();
     let contacts = contacts::read_contacts(root.section("contacts"));
-    let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
+    let audio = audio::read(root.section("audio"), board, base);
+    let buttons = root.sections("button");
+    volume::check_talk(&buttons, audio.talk);
+    let buttons = behaviour::read_buttons(buttons, &contacts, mode, board);
     let incoming = incoming::read(root.section("incoming"), &contacts, mode, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
     call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
@@ -194,10 +205,14 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let door = door::read(root.section("door"), &contacts, outputs.as_ref());
     let hook = hook::read(root.section("hook"), &contacts, mode);
     call.ring_times = contacts.ring_times;
+    (call.sound.talk, call.sound.volume) = (audio.talk, audio.volume);
+    call.sound.self_test = selftest::read(root.section("selftest"), zone.as_ref());
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
-    let audio = audio::read(root.section("audio"), board, base);
+    let sounds = tones::read(root.section("tones"), root.section("announcements"), base);
+    call.announce_location = sounds.clips.contains_key(&Clip::Location);
+    call.announce_offline = sounds.clips.contains_key(&Clip::Offline);
     let media = media::read(root.section("media"));
     let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
@@ -228,6 +243,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         backend: backend?,
         board,
         audio,
+        sounds,
         media,
         panel,
         mqtt,

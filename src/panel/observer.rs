@@ -86,6 +86,7 @@ impl Observer {
             | Kind::Ignored { .. }
             | Kind::Refused
             | Kind::Door { .. }
+            | Kind::SelfTest { .. }
             | Kind::DoNotDisturb { .. } => {}
         }
         seen.history.talking().next().is_some()

@@ -324,6 +324,7 @@ impl Phone {
             | State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Releasing => false,

@@ -53,10 +53,10 @@ class Box:
     """`callbox run` on a board."""
 
     def __init__(self, board="rpi4-doorstation", capture="synth:silence", playback="synth:silence", log=None,
-                 number="+4700000001", exit_action="hang-up"):
+                 number="+4700000001", exit_action="hang-up", more=""):
         config = Path("/tmp/callbox.toml")
         config.write_text(CONFIG.format(core=CORE, board=board, capture=capture, playback=playback,
-                                        number=number, exit_action=exit_action))
+                                        number=number, exit_action=exit_action) + more)
         self.log = Path("/tmp/callbox.log")
         environment = dict(os.environ, RUST_LOG=log or "warn,callbox=info")
         self.started = time.monotonic()
