@@ -92,6 +92,8 @@ fn a_wrong_type_names_the_right_one() {
 fn an_unknown_word_lists_all() {
     let text = format!("[terminal]\nmode = \"piep\"\n{GOOD}");
     expect_one(&text, "2:8", "mode cannot be \"piep\"", "\"pipe\", \"multi-pipe\"");
+    let text = GOOD.replace("\"desktop-mock\"", "\"desktop-mock\"\nprofile = \"lift\"");
+    expect_one(&text, "5:11", "profile cannot be \"lift\"", "\"usual\", \"en81-28\", \"gai-tronics\"");
     let text = with("[incoming]\nanswer = \"never\"\n");
     expect_one(&text, "11:10", "\"never\"", "\"ring\", \"auto\", \"reject\"");
     expect_one(

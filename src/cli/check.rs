@@ -16,13 +16,18 @@ pub fn check(path: &Path) -> u8 {
     match checked {
         Ok(config) => {
             println!(
-                "{}: all is well: {} button(s), {} lamp(s), {} contact(s), core {}",
+                "{}: all is well: {} button(s), {} input(s), {} lamp(s), {} output(s), {} contact(s), core {}",
                 path.display(),
                 config.appliance.buttons.len(),
+                config.board.inputs.len(),
                 config.appliance.leds.len(),
+                config.board.outputs.len(),
                 config.appliance.contacts.len(),
                 config.core.endpoint,
             );
+            for note in &config.board.notes {
+                println!("{}: note: {}; {}", note.place, note.what, note.cure);
+            }
             DONE
         }
         Err(diagnostics) => {
