@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep_until;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::appliance::Appliance;
 use crate::appliance::command::{
@@ -20,6 +21,18 @@ use crate::audio::AudioEngine;
 use crate::handle::Ask;
 use crate::media::{LegStats, MediaOutput};
 use crate::system::event_log::EventLog;
+
+/// How often the driver turns when nothing happens, as a sign of life.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Signs of life: both move while the driver does.
+#[derive(Debug, Default)]
+pub struct Beats {
+    /// Turns of the loop, each drained to its end; at least one a second.
+    pub turns: AtomicU64,
+    /// News of the session.
+    pub session_news: AtomicU64,
+}
 
 /// What comes in, one bounded channel a source.
 pub struct Inputs {
@@ -53,6 +66,8 @@ pub struct Outputs {
     pub status: watch::Sender<Status>,
     /// Measurements of the first call that talks, for status.
     pub call_stats: watch::Sender<Option<Arc<LegStats>>>,
+    /// For the watchdog.
+    pub beats: Arc<Beats>,
 }
 
 /// Ties the appliance to its shells.
@@ -83,6 +98,8 @@ impl Driver {
     /// Runs until the appliance says that the process may end.
     pub async fn run(mut self, mut inputs: Inputs) {
         self.drain().await;
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !self.exit {
             // Every turn, not only when nothing else comes: a core that floods
             // must not hold up a debounce or a time-out.
@@ -97,10 +114,15 @@ impl Driver {
                 Some(event) = inputs.system.recv() => self.event(Event::System(event)),
                 Some(ask) = inputs.asks.recv() => self.ask(ask),
                 Some((peer, output)) = inputs.media.recv() => self.media(peer, output),
-                Some(event) = inputs.session.recv() => self.event(Event::Session(event)),
+                Some(event) = inputs.session.recv() => {
+                    self.outputs.beats.session_news.fetch_add(1, Relaxed);
+                    self.event(Event::Session(event));
+                }
                 () = until(deadline) => {}
+                _ = beat.tick() => {}
             }
             self.drain().await;
+            self.outputs.beats.turns.fetch_add(1, Relaxed);
         }
     }
 
@@ -166,6 +188,10 @@ impl Driver {
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Audio(AudioCommand::Direction(direction)) => self.outputs.audio.direction(direction),
+            Command::Audio(AudioCommand::Volume(percent)) => self.outputs.audio.volume(percent),
+            Command::Audio(AudioCommand::SelfTest { attempt }) => self.outputs.audio.self_test(attempt),
+            Command::Audio(AudioCommand::StopSelfTest) => self.outputs.audio.stop_self_test(),
             Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
             Command::Reply { request, result } => {
                 if let Some(reply) = self.replies.remove(&request) {

@@ -1,6 +1,7 @@
 //! What the fronts of a running appliance (control socket, panel, demo) may
 //! ask of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,6 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::appliance::action::Action;
 use crate::appliance::command::Refusal;
+use crate::appliance::event::LineEvent;
+use crate::appliance::id::ButtonName;
+use crate::appliance::self_test::SelfTestStatus;
 use crate::appliance::status::Status;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
@@ -42,8 +46,62 @@ pub struct AudioStatus {
     /// When the loudspeaker last went from 200 ms of silence to sound, on the
     /// clock of the event log's `t_us`; none before the first time.
     pub last_sound_us: Option<u64>,
-    /// Echo return loss in dB; none until echo is measured.
+    /// By how many dB the far end's own sound comes back quieter than it was played: the two figures below
+    /// together. None until echo was measured; kept from call to call.
     pub echo_return_loss_db: Option<f32>,
+    /// What of it the room does, loudspeaker to microphone in their samples, in dB (ERL of ITU-T G.168).
+    pub echo_path_loss_db: Option<f32>,
+    /// What of it the echo canceller does, in dB (ERLE of ITU-T G.168).
+    pub echo_cancelled_db: Option<f32>,
+    /// From rendering a sample to hearing its echo, devices and queues included, in ms; none until found.
+    pub echo_delay_ms: Option<f32>,
+    /// By how much the loudspeaker's clock is slow against the microphone's, in parts per million, -300 to 300;
+    /// none without processing.
+    pub clock_drift_ppm: Option<f32>,
+    /// Echo cannot be cancelled here at the moment, so one speaks at a time.
+    pub half_duplex_fallback: bool,
+    /// Whether who stands here may be heard; false only while one speaks at a time and it is the other.
+    pub microphone_gate_open: bool,
+    /// Whether the far end may be heard; false only while one speaks at a time and it is this side.
+    pub loudspeaker_gate_open: bool,
+    /// Captured sound goes out to somebody now.
+    pub microphone_live: bool,
+    /// 10 ms frames that wait between the microphone's thread and the mixer.
+    pub captured_frames: u32,
+    /// 10 ms frames that wait between the mixer and the loudspeaker's thread.
+    pub rendered_frames: u32,
+    /// 10 ms frames shown to the echo canceller that wait for the microphone's of their time.
+    pub reference_frames: u32,
+    /// The microphone's device.
+    pub capture: DeviceStatus,
+    /// The loudspeaker's device.
+    pub playback: DeviceStatus,
+    /// What is added to the loudspeaker's volume for the noise around, in dB.
+    pub ambient_boost_db: f32,
+    /// Why the volume is not set by the card's own control; none while all is well.
+    pub volume_note: Option<String>,
+    /// How the last self-test of the sound went, and what it measured.
+    pub selftest: SelfTestStatus,
+}
+
+/// One sound device, for status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeviceStatus {
+    /// It is open and delivers.
+    pub running: bool,
+    /// Times it was opened since the start.
+    pub opened: u64,
+    /// Sound that waits in the device and its queue, ms.
+    pub delay_ms: f32,
+    /// Frames of 10 ms that wait between the device's thread and the mixer.
+    pub queued_frames: u32,
+    /// Frames thrown away (microphone) or missing (loudspeaker).
+    pub lost_frames: u64,
+    /// Over-runs or under-runs since the start.
+    pub xruns: u64,
+    /// How often each kind of trouble was met since the start: `missing`, `busy`,
+    /// `unfit`, `frozen`, `xrun-storm`, `wrong-rate`, `dead`, `failed`.
+    pub troubles: BTreeMap<&'static str, u64>,
 }
 
 /// All of `callbox status --json`.
@@ -68,6 +126,7 @@ pub struct Handle {
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
+    pub(crate) edges: mpsc::Sender<LineEvent>,
     #[cfg(feature = "mock-gpio")]
     pub(crate) buttons: Option<MockButtons>,
 }
@@ -85,9 +144,12 @@ impl Handle {
 
     /// What the box is doing now.
     pub fn snapshot(&self) -> Snapshot {
+        let appliance = self.status.borrow().clone().at(Instant::now());
+        let mut audio = (self.audio)();
+        audio.selftest = appliance.self_test.clone();
         Snapshot {
-            appliance: self.status.borrow().clone().at(Instant::now()),
-            audio: (self.audio)(),
+            appliance,
+            audio,
             uptime_s: self.start.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -101,6 +163,23 @@ impl Handle {
     /// The event log.
     pub fn log(&self) -> &EventLog {
         &self.log
+    }
+
+    /// Pushes a button in, or lets it go, as a finger would. On a real board
+    /// the line's own edges go on beside it: for tests of what the button does.
+    ///
+    /// # Errors
+    /// [`Refusal::ShuttingDown`] when the appliance has ended.
+    pub async fn finger(&self, button: &ButtonName, pressed: bool) -> Result<(), Refusal> {
+        #[cfg(feature = "mock-gpio")]
+        if let Some(buttons) = &self.buttons {
+            let name = button.as_str();
+            let moved = if pressed { buttons.press(name).await } else { buttons.release(name).await };
+            return moved.map_err(|_| Refusal::ShuttingDown);
+        }
+        let button = button.clone();
+        let edge = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
+        self.edges.send(edge).await.map_err(|_| Refusal::ShuttingDown)
     }
 
     /// The mock board's buttons; `None` on real hardware.

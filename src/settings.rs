@@ -1,6 +1,8 @@
 //! From the configuration to each shell's settings, and from the shells'
 //! measurements to status. Plain copying: the modules may not know each other.
 
+#[cfg(feature = "panel")]
+use std::path::PathBuf;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +10,10 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::appliance::event::LineEvent;
-use crate::audio::{AudioSettings, DeviceName, Meters, Synth};
+use crate::appliance::self_test::SelfTestStatus;
+use crate::audio::{
+    AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Synth, Trouble,
+};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
 #[cfg(feature = "gpiocdev")]
@@ -20,9 +25,11 @@ use crate::gpio::mock::{MockButtons, MockLines};
 use crate::gpio::pi::Pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use crate::gpio::wired::{Driver, WiredLines};
-use crate::handle::AudioStatus;
+use crate::handle::{AudioStatus, DeviceStatus};
 use crate::media::{Codec, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
+#[cfg(feature = "panel")]
+use crate::panel::{PanelSettings, Restart};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
 use crate::system::state_store::StateStore;
 
@@ -83,6 +90,18 @@ pub fn state(config: &Config) -> Option<StateStore> {
     }
 }
 
+/// The web panel's settings for this address.
+#[cfg(feature = "panel")]
+pub fn panel(
+    config: &Config,
+    listen: std::net::SocketAddr,
+    file: PathBuf,
+    restart: Option<Restart>,
+) -> PanelSettings {
+    let state_dir = StateStore::usual(config.state.dir.clone()).dir().join("panel");
+    PanelSettings { listen, state_dir, config_file: Some(file), restart }
+}
+
 /// The broker's settings, where there is one.
 pub fn mqtt(config: &Config) -> Option<MqttSettings> {
     let mqtt = config.mqtt.as_ref()?;
@@ -104,9 +123,31 @@ pub fn mqtt(config: &Config) -> Option<MqttSettings> {
 
 /// The audio shell's settings.
 pub fn audio(config: &Config) -> AudioSettings {
+    let card = config.audio.card.clone();
+    let usual = Buffering::default();
     AudioSettings {
+        buffering: Buffering {
+            period: card.period,
+            playback: card.buffer,
+            capture: usual.capture.max(card.buffer),
+        },
+        mixer: card.mixer,
+        capture_mixer: card.capture_mixer,
+        ambient: card.ambient,
+        dead_after: card.dead_after,
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        processing: match config.audio.processing {
+            config::Processing::FullDuplex => ProcessingMode::FullDuplex,
+            config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
+            config::Processing::Off => ProcessingMode::Off,
+        },
+        echo_canceller: match config.audio.echo_canceller {
+            config::EchoCanceller::Own => EchoChoice::Own,
+            config::EchoCanceller::Sonora => EchoChoice::Sonora,
+        },
+        noise_suppression: config.audio.noise_suppression,
+        gain_control: config.audio.gain_control,
         ..AudioSettings::default()
     }
 }
@@ -176,6 +217,18 @@ fn not_built_in(backend: &str) -> BootError {
     BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
 }
 
+fn device_status(meters: &DeviceMeters) -> DeviceStatus {
+    DeviceStatus {
+        running: meters.running,
+        opened: meters.opened,
+        delay_ms: meters.delay.as_secs_f32() * 1000.0,
+        queued_frames: meters.queued_frames,
+        lost_frames: meters.lost_frames,
+        xruns: meters.xruns,
+        troubles: Trouble::ALL.map(|trouble| (trouble.name(), meters.troubles(trouble))).into(),
+    }
+}
+
 /// Measurements for `callbox status`; `start` is the event log's time zero.
 pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) -> AudioStatus {
     let since_start = |at: Instant| u64::try_from(at.saturating_duration_since(start).as_micros()).ok();
@@ -184,6 +237,8 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
         if all > 0.0 { made_up / all } else { 0.0 }
     };
+    let duplex = &meters.duplex;
+    let both = |one: Option<f32>, other: Option<f32>| Some(one? + other?);
     AudioStatus {
         capture_level_db: meters.capture.level_db,
         playback_level_db: meters.playback.level_db,
@@ -192,6 +247,22 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
         concealed_ratio: call.map_or(0.0, concealed),
         last_sound_us: meters.last_sound.and_then(since_start),
-        echo_return_loss_db: None,
+        capture: device_status(&meters.capture),
+        playback: device_status(&meters.playback),
+        ambient_boost_db: meters.ambient_boost_db,
+        volume_note: meters.volume_note.clone(),
+        selftest: SelfTestStatus::default(),
+        echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
+        echo_path_loss_db: duplex.path_loss_db,
+        echo_cancelled_db: duplex.cancelled_db,
+        echo_delay_ms: duplex.delay_ms,
+        clock_drift_ppm: duplex.drift_ppm,
+        half_duplex_fallback: duplex.fallen_back,
+        microphone_gate_open: duplex.microphone_gate,
+        loudspeaker_gate_open: duplex.loudspeaker_gate,
+        microphone_live: meters.microphone_live,
+        captured_frames: meters.capture.queued_frames,
+        rendered_frames: meters.playback.queued_frames,
+        reference_frames: duplex.reference_frames,
     }
 }

@@ -293,7 +293,40 @@ fn addresses_and_sound_devices_are_checked() {
         "synth:silence",
     );
     expect_one(&with("[audio]\nplayback = \"wav:\"\n"), "11:12", "names no file", "wav:FILE");
+    expect_one(&with("[audio]\nprocessing = \"duplex\"\n"), "11:14", "\"duplex\"", "half-duplex");
+    expect_one(&with("[audio]\necho-canceller = \"speex\"\n"), "11:18", "\"speex\"", "sonora");
+    expect_one(
+        &with("[audio]\nnoise-suppression = \"yes\"\n"),
+        "11:21",
+        "noise-suppression",
+        "true or false",
+    );
+    expect_one(&with("[audio]\ngain-control = 1\n"), "11:16", "gain-control", "true or false");
+    let off = with("[audio]\nprocessing = \"off\"\ngain-control = true\n");
+    expect_one(&off, "12:1", "does nothing", "leave gain-control out");
     expect_one(&with("[door]\ncodes = [\"12x\"]\n"), "11:10", "no DTMF digits", "0 to 9");
+}
+
+#[test]
+fn the_panels_permissions_and_its_pair_of_files_are_checked() {
+    for key in ["allow-test", "allow-door", "allow-config", "allow-metrics"] {
+        let text = with(&format!("[panel]\n{key} = \"yes\"\n"));
+        let column = key.len() + 4;
+        expect_one(&text, &format!("11:{column}"), &format!("{key} is text"), "true or false");
+    }
+    expect_one(
+        &with("[panel]\nalow-test = true\n"),
+        "11:1",
+        "\"alow-test\" in [panel]",
+        "did you mean allow-test?",
+    );
+    let alone = with("[panel]\ntls-cert-file = \"/c.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-key-file", "add tls-key-file = ");
+    let alone = with("[panel]\ntls-key-file = \"/k.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-cert-file", "add tls-cert-file = ");
+    let text = with("[panel]\nlisten = \"0.0.0.0:8443\"\nallow-door = true\n");
+    let config = Config::parse(&text, "f", &BoardLoader::default()).unwrap();
+    assert!(config.panel.allow_door && !config.panel.allow_test && config.panel.tls.is_none());
 }
 
 #[test]
@@ -486,6 +519,78 @@ fn a_call_can_wait_only_where_there_may_be_two() {
     expect_one(&text, "11:1", "a second call cannot wait", "set mode = \"multi-pipe\" in [terminal]");
     assert_eq!(diagnose_as(&format!("{text}[terminal]\nmode = \"multi-pipe\"\n")), Vec::<String>::new());
     expect_one(&with("[incoming]\nwhile-busy = \"wait\"\n"), "11:14", "\"wait\"", "queue");
+}
+
+#[test]
+fn the_sound_card_and_its_volume() {
+    let audio = |line: &str| with(&format!("[audio]\n{line}\n"));
+    expect_one(
+        &audio("direction = \"duplex\""),
+        "11:13",
+        "\"duplex\"",
+        "\"both\", \"alternate\", \"push-to-talk\"",
+    );
+    expect_one(&audio("volume = 101"), "11:10", "volume = 101 is out of range", "0 to 100");
+    expect_one(&audio("volume-step = 0"), "11:15", "volume-step = 0 is out of range", "1 to 50");
+    expect_one(&audio("volume-keep = \"ever\""), "11:15", "\"ever\"", "\"call\", \"always\"");
+    expect_one(&audio("ambient = \"yes\""), "11:11", "ambient is text", "true or false");
+    expect_one(&audio("mixer = \"\""), "11:9", "\"\" is no control", "amixer scontrols");
+    expect_one(&audio("capture-mixer = \"a\\nb\""), "11:17", "is no control", "amixer scontrols");
+    expect_one(&audio("capture-volume = 80"), "11:1", "which control", "add capture-mixer");
+    let both = "capture-mixer = \"Mic\"\ncapture-volume = 180";
+    expect_one(&audio(both), "12:18", "capture-volume = 180 is out of range", "0 to 100");
+    expect_one(
+        &audio("period = \"1ms\""),
+        "11:10",
+        "period = \"1ms\" is out of range",
+        "\"2ms\" to \"10ms\"",
+    );
+    expect_one(
+        &audio("buffer = \"10ms\""),
+        "11:10",
+        "buffer = \"10ms\" is out of range",
+        "\"20ms\" to \"500ms\"",
+    );
+    expect_one(&audio("dead-after = \"5ms\""), "11:14", "dead-after is too short", "\"1s\" to \"24h\"");
+    let well = "mixer = \"Master\"\ncapture-mixer = \"Mic\"\ndead-after = \"0s\"\nvolume = 0";
+    assert_eq!(diagnose_as(&audio(well)), Vec::<String>::new());
+    expect_one(&with("[call]\nkeep-mute = 1\n"), "11:13", "keep-mute is a whole number", "true or false");
+}
+
+#[test]
+fn talk_and_volume_buttons() {
+    let button = |action: &str| GOOD.replace("action = \"call\", to = [\"home\"]", action);
+    let talk = button("action = \"talk\"");
+    expect_one(&talk, "9:9", "a talk button needs push-to-talk", "direction = \"push-to-talk\" to [audio]");
+    let set_up = "[audio]\ndirection = \"push-to-talk\"\n";
+    assert_eq!(diagnose_as(&format!("{talk}{set_up}")), Vec::<String>::new());
+    let twice = format!("{talk}double-press = {{ action = \"hang-up\" }}\n{set_up}");
+    expect_one(&twice, "10:1", "no double press", "another button");
+    expect_one(
+        &button("action = \"volume\""),
+        "9:9",
+        "has no change",
+        "\"up\", \"down\" or { percent = 50 }",
+    );
+    expect_one(&button("action = \"volume\", change = \"loud\""), "9:39", "\"loud\"", "\"up\", \"down\"");
+    let percent = |percent: &str| button(&format!("action = \"volume\", change = {{ {percent} }}"));
+    expect_one(&percent("percent = 300"), "9:51", "percent = 300 is out of range", "0 to 100");
+    expect_one(&percent("step = 3, percent = 3"), "9:41", "unknown key \"step\"", "percent");
+    expect_one(&percent(""), "9:39", "has no percent", "add percent = 50");
+}
+
+#[test]
+fn the_self_test_s_schedule() {
+    let selftest = |line: &str| with(&format!("[selftest]\n{line}\n"));
+    expect_one(&selftest("every = \"5s\""), "11:9", "every = \"5s\" is out of range", "\"1min\"");
+    expect_one(&selftest("at = \"03:00\""), "11:1", "unknown key \"at\" in [selftest]", "every, window");
+    let window = "window = { from = \"02:00\", to = \"05:00\" }";
+    expect_one(&selftest(window), "11:1", "needs the box's time zone", "time-zone = \"Europe/Oslo\"");
+    let text = format!("[terminal]\ntime-zone = \"Europe/Oslo\"\n{}", selftest("window = { from = \"2\" }"));
+    let found = diagnose_as(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found.iter().any(|text| text.contains("has no to")), "{found:#?}");
+    assert!(found.iter().any(|text| text.contains("\"2\" is not a time of day")), "{found:#?}");
 }
 
 #[test]

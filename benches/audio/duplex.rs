@@ -47,7 +47,8 @@ fn main() {
                 (far[n], mic[n]) = (pair[0], pair[1]);
             }
             let begin = Instant::now();
-            duplex.process(&far, &mut mic, false);
+            duplex.render(&far);
+            duplex.process(&mut mic, false);
             let took = begin.elapsed();
             spent += took;
             slowest = slowest.max(took);

@@ -99,6 +99,32 @@ pub enum AudioCommand {
     Connect(Vec<(PeerId, Role)>),
     /// Send silence instead of the microphone.
     Mute(bool),
+    /// Which way sound may flow in calls. Until the first one: [`Direction::Both`].
+    Direction(Direction),
+    /// The loudspeaker's volume, percent 0 to 100 of full. Until the first one: 100.
+    Volume(u8),
+    /// Play a quiet sweep and listen for it at the microphone. Answered by one
+    /// [`super::event::SystemEvent::SelfTest`], unless broken off.
+    SelfTest {
+        /// 0 for the first; each further one is 6 dB louder.
+        attempt: u8,
+    },
+    /// Break off the self-test at once; it is not answered then.
+    StopSelfTest,
+}
+
+/// Which way sound may flow in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both at once, echo cancelled.
+    #[default]
+    Both,
+    /// Whoever speaks, never both: for hopeless acoustics.
+    Alternate,
+    /// Only from the box (push-to-talk held).
+    Talk,
+    /// Only to the box (push-to-talk let go).
+    Listen,
 }
 
 /// What a connected peer hears, and who hears it.
@@ -167,6 +193,9 @@ pub enum Refusal {
     /// Calling all at once, which `Pipe` cannot.
     #[error("several calls at once need mode = \"multi-pipe\" in [terminal]")]
     OneAtATime,
+    /// Talking by a button where both may talk at once.
+    #[error("push-to-talk is off: set direction = \"push-to-talk\" in [audio]")]
+    NotPushToTalk,
     /// No output of the board is a door strike, or none of that name.
     #[error("there is no such door: no output of that name is a strike")]
     NoDoor,

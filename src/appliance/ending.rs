@@ -146,9 +146,12 @@ impl Phone {
         cx.after(Timer::Releasing(call), RELEASING);
         cx.step("hang-up", &id, cause.text());
         cx.call_state(CallStatus::Releasing, &id, cause.text());
-        if self.muted && self.calls.present().is_none() {
+        if self.calls.present().is_none() {
             // The next visitor must not find a box that says nothing.
-            self.mute(cx, false);
+            if self.muted && !cx.settings.call.sound.keep_mute {
+                self.mute(cx, false);
+            }
+            self.volume.call_over(cx);
         }
     }
 

@@ -2,20 +2,35 @@
 //! set of calls, here and nowhere else.
 
 use super::call::{Call, EarlyMedia, Origin, Part, Stage, State, Then};
-use super::command::{AudioCommand, Role};
+use super::command::{AudioCommand, Direction, Role};
 use super::context::Context;
 use super::feedback;
 use super::id::PeerId;
 use super::phone::Phone;
+use super::settings::TalkMode;
 use super::tone::Tone;
 
 /// What the audio shell was last told.
 #[derive(Default)]
 pub(super) struct Hearing {
     connected: Vec<(PeerId, Role)>,
+    direction: Direction,
+}
+
+impl Hearing {
+    pub fn connected(&self) -> &[(PeerId, Role)] {
+        &self.connected
+    }
 }
 
 impl Phone {
+    /// The box is switched on.
+    pub fn start_sound(&mut self, cx: &mut Context) {
+        self.volume.start(cx);
+        self.self_test.plan(cx);
+        self.direct(cx);
+    }
+
     /// The calls have changed: so may what is heard.
     pub fn sound(&mut self, cx: &mut Context) {
         self.connect(cx);
@@ -33,6 +48,35 @@ impl Phone {
         if wanted != self.hearing.connected {
             self.hearing.connected.clone_from(&wanted);
             cx.audio(AudioCommand::Connect(wanted));
+        }
+        if !self.calls_talk() {
+            self.push_to_talk.call_over(cx);
+        }
+        self.direct(cx);
+    }
+
+    /// Whether the person at the box is heard when speaking.
+    pub fn talk_allowed(&self) -> bool {
+        let open = match self.hearing.direction {
+            Direction::Both | Direction::Alternate | Direction::Talk => true,
+            Direction::Listen => false,
+        };
+        open && !self.muted && self.calls_talk()
+    }
+
+    /// Tells the audio shell which way sound may flow, if that has changed.
+    /// Without a call it is what the next one begins with, so that no
+    /// microphone is open for a moment before it is shut.
+    fn direct(&mut self, cx: &mut Context) {
+        let wanted = match cx.settings.call.sound.talk {
+            TalkMode::Both => Direction::Both,
+            TalkMode::Alternate => Direction::Alternate,
+            TalkMode::PushToTalk if self.push_to_talk.is_held() => Direction::Talk,
+            TalkMode::PushToTalk => Direction::Listen,
+        };
+        if wanted != self.hearing.direction {
+            self.hearing.direction = wanted;
+            cx.audio(AudioCommand::Direction(wanted));
         }
     }
 

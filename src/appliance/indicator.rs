@@ -59,6 +59,8 @@ pub enum LedFunction {
     BusyElsewhere,
     /// A fault is present.
     Fault,
+    /// Lit while the person at the box may talk.
+    TalkAllowed,
 }
 
 /// All that decides what the lamps show.
@@ -69,6 +71,8 @@ pub(super) struct View {
     /// A call rings here, be it the call at the box or beside it.
     pub rings: bool,
     pub busy_elsewhere: bool,
+    /// The person at the box may talk now.
+    pub talk_allowed: bool,
     /// A fault is present.
     pub fault: bool,
     /// Something was refused or failed a moment ago.
@@ -112,6 +116,7 @@ pub(super) fn pattern(function: LedFunction, view: &View) -> Pattern {
         LedFunction::BusyElsewhere => lit_if(view.busy_elsewhere),
         LedFunction::Fault if view.fault || view.trouble => Pattern::DoubleFlash,
         LedFunction::Fault => Pattern::Off,
+        LedFunction::TalkAllowed => lit_if(view.talk_allowed),
     }
 }
 
@@ -171,6 +176,7 @@ mod tests {
             call: CallStatus::InCall,
             rings: false,
             busy_elsewhere: false,
+            talk_allowed: false,
             fault: false,
             trouble: false,
             felt: false,
@@ -196,6 +202,7 @@ mod tests {
             call: CallStatus::Idle,
             rings: false,
             busy_elsewhere: false,
+            talk_allowed: false,
             fault: true,
             trouble: false,
             felt: true,

@@ -46,12 +46,15 @@ pub mod output;
 mod peers;
 mod person;
 mod phone;
+mod push_to_talk;
+pub mod self_test;
 mod session;
 pub mod settings;
 pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+pub mod volume;
 mod waiting;
 pub mod wall_clock;
 
@@ -123,6 +126,7 @@ impl Appliance {
         session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
         appliance.phone.check.start(&mut appliance.cx);
+        appliance.phone.start_sound(&mut appliance.cx);
         appliance.flush();
         appliance
     }
@@ -167,6 +171,9 @@ impl Appliance {
             call_id: present.map(|leg| leg.id.clone()),
             calls: self.phone.calls.all().map(Call::entry).collect(),
             muted: self.phone.muted,
+            talk_allowed: self.phone.talk_allowed(),
+            volume: self.phone.volume.percent(),
+            self_test: self.phone.self_test.status(),
             busy_elsewhere: self.phone.elsewhere.busy(),
             do_not_disturb: self.cx.do_not_disturb,
             check_call: self.cx.settings.call.check.as_ref().map(|_| self.phone.check.status()),
@@ -222,7 +229,9 @@ impl Appliance {
                 do_not_disturb::now(cx);
                 self.phone.check.clock_set(cx);
             }
+            Event::System(SystemEvent::SelfTest(report)) => self.phone.self_test.answer(cx, report),
             Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
+            Event::System(SystemEvent::Microphone(_)) => {}
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -255,6 +264,8 @@ impl Appliance {
             | Timer::CheckSilent(_)
             | Timer::Adoption(_)
             | Timer::CheckOverdue
+            | Timer::SelfTest
+            | Timer::TalkTooLong
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
@@ -312,6 +323,7 @@ impl Appliance {
         self.phone.peers.shut_down(cx);
         session::shut_down(cx);
         feedback::silence(cx);
+        self.phone.self_test.give_way(cx);
         cx.timers.clear();
         cx.after(Timer::Exit, EXIT);
         self.exit_when_done();
@@ -358,6 +370,7 @@ impl Appliance {
             call: self.phone.status(),
             rings: self.phone.rings(),
             busy_elsewhere: self.phone.elsewhere.busy(),
+            talk_allowed: self.phone.talk_allowed(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
             felt: feedback::is_felt(&self.cx),

@@ -25,9 +25,12 @@ use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
 use super::late_bye::LateByes;
 use super::peers::Peers;
+use super::push_to_talk::{PushToTalk, Talker};
+use super::self_test::SelfTest;
 use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
+use super::volume::Volume;
 
 /// A hunt may let go of as many calls as it makes before the core hears of any.
 const FORMER: usize = Ring::AT_ONCE;
@@ -49,6 +52,9 @@ pub(super) struct Phone {
     pub hearing: Hearing,
     pub check: CheckCall,
     pub muted: bool,
+    pub push_to_talk: PushToTalk,
+    pub volume: Volume,
+    pub self_test: SelfTest,
 }
 
 /// Who asks for an action.
@@ -72,6 +78,9 @@ impl Phone {
             hearing: Hearing::default(),
             check: CheckCall::default(),
             muted: false,
+            push_to_talk: PushToTalk::default(),
+            volume: Volume::default(),
+            self_test: SelfTest::default(),
         }
     }
 
@@ -81,6 +90,7 @@ impl Phone {
             cx.timers.stop_call(released.reference);
         }
         self.forget_late_byes(cx);
+        self.self_test.give_way(cx);
         self.calls.begin(leg, state)
     }
 
@@ -159,6 +169,12 @@ impl Phone {
                 self.mute(cx, on.unwrap_or(!self.muted));
                 Ok(())
             }
+            Action::Talk { on } => self.talk(cx, Talker::Control, *on),
+            Action::Volume { change } => {
+                self.volume.change(cx, *change);
+                Ok(())
+            }
+            Action::SelfTest => self.ask_self_test(cx),
             Action::OpenDoor { output } => door::command(cx, output.as_ref()),
             // Who opened the box may not say from there that all is well.
             Action::ResetTamper => match by {
@@ -246,6 +262,8 @@ impl Phone {
             Timer::CheckCall => self.check_due(cx),
             Timer::CheckSilent(call) => self.check_silent(cx, *call),
             Timer::CheckOverdue => self.check.overdue(cx),
+            Timer::SelfTest => self.self_test_step(cx),
+            Timer::TalkTooLong => self.talked_too_long(cx),
             Timer::Releasing(call) => {
                 cx.counters.count("media-close-timeout");
                 self.released(cx, |released| released.reference == *call);

@@ -13,6 +13,8 @@ use super::id::{ButtonName, InputName, LedName, OutputName, PhoneNumber};
 use super::indicator::LedFunction;
 use super::input::{HookSettings, InputSettings};
 use super::output::OutputSettings;
+use super::self_test::SelfTestSettings;
+use super::volume::VolumeSettings;
 
 /// Settings of the appliance; plain data, checked by `config`.
 #[derive(Clone, Debug)]
@@ -164,6 +166,34 @@ pub struct CallSettings {
     pub end_tone: Duration,
     /// How long a prepared peer connection stays fresh. Default 10 min.
     pub peer_lifetime: Duration,
+    /// What people may do with the sound.
+    pub sound: SoundSettings,
+}
+
+/// What people at the box may do with its sound.
+#[derive(Clone, Debug, Default)]
+pub struct SoundSettings {
+    /// Who may talk when.
+    pub talk: TalkMode,
+    /// A muted microphone stays so when the call is over. Default: no.
+    pub keep_mute: bool,
+    /// The loudspeaker's volume.
+    pub volume: VolumeSettings,
+    /// Tests of loudspeaker and microphone.
+    pub self_test: SelfTestSettings,
+}
+
+/// Who may talk when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TalkMode {
+    /// Both at once.
+    #[default]
+    Both,
+    /// Whoever speaks, never both.
+    Alternate,
+    /// The person at the box while the talk button is held, else the far end.
+    PushToTalk,
 }
 
 impl Default for CallSettings {
@@ -180,6 +210,7 @@ impl Default for CallSettings {
             check: None,
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
+            sound: SoundSettings::default(),
         }
     }
 }

@@ -58,6 +58,10 @@ pub enum Timer {
     Notice,
     /// Do-not-disturb may begin or end now.
     DoNotDisturb,
+    /// The next step of the sound's self-test.
+    SelfTest,
+    /// Talk was asked for from elsewhere and not ended for longer than anybody talks.
+    TalkTooLong,
     /// Shutting down: do not wait for the shells any longer.
     Exit,
     /// A button's bounces are over.
@@ -121,6 +125,8 @@ impl Timer {
             | Timer::CheckCall
             | Timer::CheckOverdue
             | Timer::DoNotDisturb
+            | Timer::SelfTest
+            | Timer::TalkTooLong
             | Timer::Exit
             | Timer::Debounce(_)
             | Timer::Hold(_)

@@ -13,6 +13,8 @@ use rtrb::{Consumer, Producer};
 use super::leg::Frame;
 use super::meters::Counters;
 use super::mixer::{Mixer, Order, SILENCE};
+use super::processing::Processing;
+use super::speaker::Speaker;
 use super::{PERIOD, realtime};
 
 /// Frames rendered ahead of the playback thread, which has the card's buffer behind it.
@@ -28,6 +30,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(super) struct Dsp {
     pub counters: Arc<Counters>,
     pub mixer: Mixer,
+    pub speaker: Speaker,
+    pub processing: Processing,
     pub orders: Consumer<Order>,
     pub captured: Consumer<Frame>,
     pub rendered: Producer<Frame>,
@@ -45,9 +49,11 @@ impl Dsp {
             while let Ok(order) = self.orders.pop() {
                 self.mixer.obey(order);
             }
+            self.speaker.turn();
             self.near_end(&mut near_due);
             self.far_end(&mut far_due);
             self.counters.leg_panics.store(self.mixer.panics, Relaxed);
+            self.counters.ambient_boost_db.store(self.speaker.volume.boost_db().to_bits(), Relaxed);
             let due = near_due.min(far_due).min(Instant::now() + PERIOD);
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
         }
@@ -59,11 +65,22 @@ impl Dsp {
         for _ in MOST_WAITING..waiting {
             if self.captured.pop().is_ok() {
                 counters.lost_frames.fetch_add(1, Relaxed);
+                self.processing.skip();
             }
         }
         let now = Instant::now();
         while let Ok(mut frame) = self.captured.pop() {
+            self.speaker.hear(&frame);
+            if self.mixer.is_listened_to() {
+                self.processing.capture(&mut frame, self.mixer.direction());
+            } else {
+                self.processing.skip();
+            }
             self.mixer.near_end(&mut frame, now);
+            if self.mixer.is_live() && self.processing.is_open() {
+                self.counters.microphone_heard(now);
+            }
+            self.processing.publish(&self.counters.duplex);
             *due = now + PATIENCE;
         }
         counters.queued_frames.store(self.captured.slots() as u32, Relaxed);
@@ -81,7 +98,9 @@ impl Dsp {
         let capacity = self.rendered.buffer().capacity();
         if self.counters.playback.running.load(Relaxed) {
             while capacity - self.rendered.slots() < RENDER_AHEAD {
-                self.mixer.far_end(&mut frame, now);
+                self.mixer.far_end(&mut frame, self.processing.loudspeaker(), now);
+                self.speaker.play(&mut frame);
+                self.processing.render(&frame, self.counters.playback.lost_frames.load(Relaxed));
                 *due = now + PATIENCE;
                 if self.rendered.push(frame).is_err() {
                     break;
@@ -92,7 +111,8 @@ impl Dsp {
         // wake up: nobody hears it, but a call's jitter buffer must not fill up.
         while *due <= now {
             *due = next(*due, now);
-            self.mixer.far_end(&mut frame, now);
+            self.mixer.far_end(&mut frame, false, now);
+            self.processing.render(&SILENCE, self.counters.playback.lost_frames.load(Relaxed));
         }
         self.counters.playback.queued_frames.store((capacity - self.rendered.slots()) as u32, Relaxed);
     }

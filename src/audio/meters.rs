@@ -1,7 +1,10 @@
 //! What the audio threads count, and how others read it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::device::Trouble;
 
 /// A snapshot of the audio shell.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +24,36 @@ pub struct Meters {
     /// When the loudspeaker last went from at least 200 ms of silence to
     /// sound: the moment the device had taken that period.
     pub last_sound: Option<Instant>,
+    /// What is added to the loudspeaker's volume for the noise around, in dB.
+    pub ambient_boost_db: f32,
+    /// Why the volume is not set where it should be; none while all is well.
+    pub volume_note: Option<String>,
+    /// Whether captured sound goes out to somebody now: the microphone's truth.
+    pub microphone_live: bool,
+    /// Echo and who may speak.
+    pub duplex: DuplexMeters,
+}
+
+/// What the processing of the microphone's sound measures. Kept from call to call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DuplexMeters {
+    /// From the loudspeaker's samples to the echo's in the microphone's, in dB (ERL of ITU-T G.168).
+    pub path_loss_db: Option<f32>,
+    /// By how much more the echo is quieter in what goes out, in dB (ERLE).
+    pub cancelled_db: Option<f32>,
+    /// From rendering to the echo's arrival, devices and queues included, in ms.
+    pub delay_ms: Option<f32>,
+    /// By how much the loudspeaker's clock is slow against the microphone's, in parts per million; none without
+    /// processing.
+    pub drift_ppm: Option<f32>,
+    /// Frames rendered that wait for the microphone frames of their time.
+    pub reference_frames: u32,
+    /// The echo is hopeless here: one speaks at a time.
+    pub fallen_back: bool,
+    /// Whether who stands here may be heard now; false only where one speaks at a time.
+    pub microphone_gate: bool,
+    /// Whether the far end may be heard now; false only where one speaks at a time.
+    pub loudspeaker_gate: bool,
 }
 
 /// One direction of a [`Meters`].
@@ -43,6 +76,15 @@ pub struct DeviceMeters {
     pub delay: Duration,
     /// Times the device was opened.
     pub opened: u64,
+    /// How often each kind of trouble was met, in the order of [`Trouble::ALL`].
+    pub troubles: [u64; Trouble::ALL.len()],
+}
+
+impl DeviceMeters {
+    /// How often this kind of trouble was met.
+    pub fn troubles(&self, trouble: Trouble) -> u64 {
+        self.troubles[trouble as usize]
+    }
 }
 
 /// Silence of the level meter.
@@ -59,6 +101,12 @@ pub(super) struct DeviceCounters {
     pub queued_frames: AtomicU32,
     pub delay_us: AtomicU32,
     pub opened: AtomicU64,
+    pub troubles: [AtomicU64; Trouble::ALL.len()],
+    /// Opening goes on.
+    pub opening: AtomicBool,
+    /// Periods in a row of one and the same sample value, and with a large offset.
+    pub stuck: AtomicU32,
+    pub offset: AtomicU32,
 }
 
 impl Default for DeviceCounters {
@@ -72,6 +120,10 @@ impl Default for DeviceCounters {
             queued_frames: AtomicU32::default(),
             delay_us: AtomicU32::default(),
             opened: AtomicU64::default(),
+            troubles: Default::default(),
+            opening: AtomicBool::default(),
+            stuck: AtomicU32::default(),
+            offset: AtomicU32::default(),
         }
     }
 }
@@ -79,6 +131,10 @@ impl Default for DeviceCounters {
 impl DeviceCounters {
     pub fn set_delay(&self, delay: Duration) {
         self.delay_us.store(delay.as_micros().try_into().unwrap_or(u32::MAX), Relaxed);
+    }
+
+    pub fn count_trouble(&self, trouble: Trouble) {
+        self.troubles[trouble as usize].fetch_add(1, Relaxed);
     }
 
     fn snapshot(&self) -> DeviceMeters {
@@ -92,9 +148,76 @@ impl DeviceCounters {
             queued_frames,
             delay: Duration::from_micros(self.delay_us.load(Relaxed).into()) + super::PERIOD * queued_frames,
             opened: self.opened.load(Relaxed),
+            troubles: std::array::from_fn(|n| self.troubles[n].load(Relaxed)),
         }
     }
 }
+
+/// A figure that may not be known, as an atomic: NaN is none.
+#[derive(Debug)]
+pub(super) struct Figure(AtomicU32);
+
+impl Default for Figure {
+    fn default() -> Self {
+        Self(AtomicU32::new(f32::NAN.to_bits()))
+    }
+}
+
+impl Figure {
+    pub fn set(&self, value: Option<f32>) {
+        self.0.store(value.unwrap_or(f32::NAN).to_bits(), Relaxed);
+    }
+
+    fn get(&self) -> Option<f32> {
+        Some(f32::from_bits(self.0.load(Relaxed))).filter(|value| !value.is_nan())
+    }
+}
+
+/// The atomics behind [`DuplexMeters`].
+#[derive(Debug)]
+pub(super) struct DuplexCounters {
+    pub path_loss_db: Figure,
+    pub cancelled_db: Figure,
+    pub delay_ms: Figure,
+    pub drift_ppm: Figure,
+    pub waiting: AtomicU32,
+    pub fallen_back: AtomicBool,
+    pub microphone_gate: AtomicBool,
+    pub loudspeaker_gate: AtomicBool,
+}
+
+impl Default for DuplexCounters {
+    fn default() -> Self {
+        Self {
+            path_loss_db: Figure::default(),
+            cancelled_db: Figure::default(),
+            delay_ms: Figure::default(),
+            drift_ppm: Figure::default(),
+            waiting: AtomicU32::default(),
+            fallen_back: AtomicBool::default(),
+            microphone_gate: AtomicBool::new(true),
+            loudspeaker_gate: AtomicBool::new(true),
+        }
+    }
+}
+
+impl DuplexCounters {
+    fn snapshot(&self) -> DuplexMeters {
+        DuplexMeters {
+            path_loss_db: self.path_loss_db.get(),
+            cancelled_db: self.cancelled_db.get(),
+            delay_ms: self.delay_ms.get(),
+            drift_ppm: self.drift_ppm.get(),
+            reference_frames: self.waiting.load(Relaxed),
+            fallen_back: self.fallen_back.load(Relaxed),
+            microphone_gate: self.microphone_gate.load(Relaxed),
+            loudspeaker_gate: self.loudspeaker_gate.load(Relaxed),
+        }
+    }
+}
+
+/// Captured sound that went out so recently still goes out: as long as `audio-dsp` waits for the next.
+const LIVE: Duration = Duration::from_millis(50);
 
 /// Everything the audio threads share. Written by one thread each, read by anybody.
 #[derive(Debug)]
@@ -109,6 +232,12 @@ pub(super) struct Counters {
     pub realtime_threads: AtomicU32,
     /// Nanoseconds since `epoch`; 0 for never.
     pub last_sound: AtomicU64,
+    pub ambient_boost_db: AtomicU32,
+    /// For threads that may wait, only.
+    pub volume_note: Mutex<Option<String>>,
+    /// When captured sound last went out to somebody, in the same measure.
+    pub last_heard: AtomicU64,
+    pub duplex: DuplexCounters,
 }
 
 impl Counters {
@@ -123,11 +252,27 @@ impl Counters {
             leg_panics: AtomicU64::default(),
             realtime_threads: AtomicU32::default(),
             last_sound: AtomicU64::default(),
+            ambient_boost_db: AtomicU32::default(),
+            volume_note: Mutex::default(),
+            last_heard: AtomicU64::default(),
+            duplex: DuplexCounters::default(),
         }
     }
 
     pub fn stopping(&self) -> bool {
         self.stop.load(Relaxed)
+    }
+
+    /// Captured sound goes out to somebody now.
+    pub fn microphone_heard(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.epoch).as_nanos();
+        self.last_heard.store(since.try_into().unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Whether captured sound goes out to somebody. Becomes untrue by itself, whatever part fails.
+    pub fn microphone_live(&self) -> bool {
+        let heard = self.last_heard.load(Relaxed);
+        heard > 0 && self.epoch.elapsed().saturating_sub(Duration::from_nanos(heard)) < LIVE
     }
 
     pub fn snapshot(&self) -> Meters {
@@ -139,6 +284,10 @@ impl Counters {
             silence_sent: self.silence_sent.load(Relaxed),
             leg_panics: self.leg_panics.load(Relaxed),
             realtime_threads: self.realtime_threads.load(Relaxed),
+            ambient_boost_db: f32::from_bits(self.ambient_boost_db.load(Relaxed)),
+            volume_note: self.volume_note.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            microphone_live: self.microphone_live(),
+            duplex: self.duplex.snapshot(),
             last_sound: (last_sound > 0).then(|| self.epoch + Duration::from_nanos(last_sound)),
         }
     }

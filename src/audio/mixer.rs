@@ -10,7 +10,7 @@ use super::leg::{FRAME_SAMPLES, Frame, Leg};
 use super::level::Gain;
 use super::settings::AudioSettings;
 use super::tones::Tones;
-use crate::appliance::command::Role;
+use crate::appliance::command::{Direction, Role};
 use crate::appliance::id::PeerId;
 use crate::appliance::tone::Tone;
 
@@ -27,6 +27,7 @@ pub(super) enum Order {
     Connect(Roles),
     Detach(PeerId),
     Mute(bool),
+    Direction(Direction),
 }
 
 /// Who is connected, without anything that would have to be freed on a real-time thread.
@@ -86,7 +87,10 @@ pub(super) struct Mixer {
     bin: Producer<Box<dyn Leg>>,
     roles: Roles,
     muted: bool,
+    direction: Direction,
     microphone: Gain,
+    /// Of all far ends together; tones pass beside it.
+    loudspeaker: Gain,
     /// What the microphone and all who talk say, and each slot's own part of it.
     round: Sum,
     own: Box<[Option<Frame>; MOST_LEGS]>,
@@ -102,7 +106,9 @@ impl Mixer {
             bin,
             roles: Roles::default(),
             muted: false,
+            direction: Direction::default(),
             microphone: Gain::default(),
+            loudspeaker: Gain::default(),
             round: Sum::EMPTY,
             own: Box::new([None; MOST_LEGS]),
             tones: Tones::new(settings),
@@ -114,6 +120,7 @@ impl Mixer {
         match order {
             Order::Tone(tone) => self.tones.play(tone),
             Order::Mute(muted) => self.muted = muted,
+            Order::Direction(direction) => self.direction = direction,
             Order::Attach(peer, leg) => self.attach(peer, leg),
             Order::Connect(roles) => {
                 self.roles = roles;
@@ -148,6 +155,21 @@ impl Mixer {
         self.slots.push(Slot { peer, leg, role, far, near, said, crossing, leaving: false });
     }
 
+    /// Whether one who is connected hears the microphone, or did until now: only then is it worth processing.
+    pub fn is_listened_to(&self) -> bool {
+        self.slots.iter().any(|slot| slot.role.is_some() && (slot.talks() || !slot.near.is_closed()))
+    }
+
+    /// Whether the microphone's sound goes out, be it on its way to silence.
+    pub fn is_live(&self) -> bool {
+        self.is_listened_to() && !self.microphone.is_closed()
+    }
+
+    /// Which way sound may flow.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
     /// Gives the microphone's frame, and what the others say, to those who
     /// talk, and silence to all others connected. Says whether anybody took it.
     pub fn near_end(&mut self, microphone: &mut Frame, now: Instant) -> bool {
@@ -155,7 +177,11 @@ impl Mixer {
             self.microphone = Gain::default();
             return false;
         }
-        self.microphone.apply(microphone, !self.muted);
+        let may_speak = match self.direction {
+            Direction::Both | Direction::Alternate | Direction::Talk => !self.muted,
+            Direction::Listen => false,
+        };
+        self.microphone.apply(microphone, may_speak);
         self.round.clear();
         self.round.add(microphone);
         for (slot, own) in self.slots.iter_mut().zip(self.own.iter_mut()) {
@@ -178,8 +204,8 @@ impl Mixer {
         true
     }
 
-    /// Fills a frame for the loudspeaker.
-    pub fn far_end(&mut self, frame: &mut Frame, now: Instant) {
+    /// Fills a frame for the loudspeaker; the far ends' part only while their way is `open`.
+    pub fn far_end(&mut self, frame: &mut Frame, open: bool, now: Instant) {
         let mut heard = Sum::EMPTY;
         for index in (0..self.slots.len()).rev() {
             let slot = &self.slots[index];
@@ -201,6 +227,11 @@ impl Mixer {
             }
         }
         *frame = heard.frame();
+        let may_be_heard = match self.direction {
+            Direction::Both | Direction::Alternate | Direction::Listen => open,
+            Direction::Talk => false,
+        };
+        self.loudspeaker.apply(frame, may_be_heard);
         self.tones.mix(frame);
     }
 

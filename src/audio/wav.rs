@@ -9,7 +9,7 @@ use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters};
 
-use super::device::{Capture, DeviceError, Flow, Pacer, Playback};
+use super::device::{Capture, DeviceError, Flow, Pacer, Playback, Trouble};
 use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 
 /// The longest file that is read, because it is held in memory: 58 MB of it.
@@ -38,6 +38,7 @@ impl WavCapture {
     pub fn open(path: &Path) -> Result<Self, DeviceError> {
         let samples = read(path).map_err(|reason| DeviceError {
             device: format!("wav:{}", path.display()),
+            trouble: Trouble::Missing,
             reason,
             cure: "give a WAV file with sound in it, at most ten minutes long".to_owned(),
         })?;
@@ -144,6 +145,7 @@ impl Playback for WavPlayback {
         if self.frames >= MOST_FRAMES {
             return Err(DeviceError {
                 device: self.name.clone(),
+                trouble: Trouble::Failed,
                 reason: "the file is full after twelve hours".to_owned(),
                 cure: "a new one takes its place".to_owned(),
             });
@@ -160,6 +162,7 @@ impl Playback for WavPlayback {
 fn not_written(name: &str, error: &hound::Error) -> DeviceError {
     DeviceError {
         device: name.to_owned(),
+        trouble: Trouble::Failed,
         reason: error.to_string(),
         cure: "give a path in a folder that exists, may be written and has room".to_owned(),
     }

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::appliance::settings::TalkMode;
+use crate::appliance::volume::VolumeSettings;
+
 use super::board::Board;
 use super::diagnostic::{Problem, quoted};
 use super::section::Section;
+use super::volume::{self, CardConfig};
 
 /// Microphone and loudspeaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +18,50 @@ pub struct AudioConfig {
     pub capture: AudioDevice,
     /// The loudspeaker. Default: the board's, else ALSA's `default`.
     pub playback: AudioDevice,
+    /// How the sound card is used.
+    pub card: CardConfig,
+    /// Who may talk when.
+    pub talk: TalkMode,
+    /// The loudspeaker's volume.
+    pub volume: VolumeSettings,
+    /// What is done against echo. Default [`Processing::FullDuplex`].
+    pub processing: Processing,
+    /// By whom. Default [`EchoCanceller::Own`].
+    pub echo_canceller: EchoCanceller,
+    /// Whether steady noise is lowered. Default true.
+    pub noise_suppression: bool,
+    /// Whether very quiet and very loud speech is brought nearer to the usual level. Default true.
+    pub gain_control: bool,
 }
+
+/// What is done against echo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processing {
+    /// Both may speak at once; one at a time for as long as echo cannot be cancelled.
+    FullDuplex,
+    /// One at a time.
+    HalfDuplex,
+    /// Nothing at all, noise suppression and gain control included.
+    Off,
+}
+
+/// Which echo canceller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EchoCanceller {
+    /// The one of this program.
+    Own,
+    /// WebRTC's, by its port sonora.
+    Sonora,
+}
+
+const PROCESSING: [(&str, Processing); 3] = [
+    ("full-duplex", Processing::FullDuplex),
+    ("half-duplex", Processing::HalfDuplex),
+    ("off", Processing::Off),
+];
+
+const CANCELLERS: [(&str, EchoCanceller); 2] =
+    [("own", EchoCanceller::Own), ("sonora", EchoCanceller::Sonora)];
 
 /// A sound device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +128,20 @@ pub(super) fn device(text: &str, way: Way, base: &Path) -> Result<AudioDevice, P
 
 pub(super) fn read(section: Option<Section<'_>>, board: Option<&Board>, base: &Path) -> AudioConfig {
     let (mut capture, mut playback) = (None, None);
+    let (mut card, mut talk, mut volume): (CardConfig, TalkMode, VolumeSettings) = Default::default();
+    let (mut processing, mut echo_canceller) = (None, None);
+    let (mut noise_suppression, mut gain_control) = (None, None);
     if let Some(mut section) = section {
         capture = section.parsed("capture", |text| device(text, Way::Capture, base));
         playback = section.parsed("playback", |text| device(text, Way::Playback, base));
+        (card, talk, volume) = volume::read(&mut section);
+        processing = section.choice("processing", &PROCESSING);
+        echo_canceller = section.choice("echo-canceller", &CANCELLERS);
+        noise_suppression = section.boolean("noise-suppression");
+        gain_control = section.boolean("gain-control");
+        if processing == Some(Processing::Off) {
+            useless(&section);
+        }
         section.finish();
     }
     let usual = || AudioDevice::Alsa("default".to_owned());
@@ -91,5 +149,22 @@ pub(super) fn read(section: Option<Section<'_>>, board: Option<&Board>, base: &P
     AudioConfig {
         capture: capture.map(|d| d.value).or_else(|| of_board(|b| &b.capture)).unwrap_or_else(usual),
         playback: playback.map(|d| d.value).or_else(|| of_board(|b| &b.playback)).unwrap_or_else(usual),
+        card,
+        talk,
+        volume,
+        processing: processing.unwrap_or(Processing::FullDuplex),
+        echo_canceller: echo_canceller.unwrap_or(EchoCanceller::Own),
+        noise_suppression: noise_suppression.unwrap_or(true),
+        gain_control: gain_control.unwrap_or(true),
+    }
+}
+
+/// Notes what does nothing with `processing = "off"`.
+fn useless(section: &Section<'_>) {
+    for key in ["echo-canceller", "noise-suppression", "gain-control"] {
+        if let Some(at) = section.key_at(key) {
+            let what = format!("{key} does nothing with processing = \"off\"");
+            section.note(at, Problem::new(what, format!("leave {key} out, or write another processing")));
+        }
     }
 }

@@ -116,6 +116,7 @@ pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
     call.no_media_timeout = or_never(&mut section, "no-media-timeout", SECS(5), call.no_media_timeout);
     set(&mut section, "end-tone", Duration::ZERO..=SECS(30), &mut call.end_tone);
     set(&mut section, "peer-lifetime", SECS(10)..=SECS(86_400), &mut call.peer_lifetime);
+    call.sound.keep_mute = section.boolean("keep-mute").unwrap_or(call.sound.keep_mute);
     section.finish();
     call
 }

@@ -15,31 +15,37 @@ pub mod core;
 mod diagnostic;
 mod document;
 mod door;
+mod hidden;
 mod hook;
 mod incoming;
 pub mod media;
 pub mod mqtt;
+pub mod panel;
 pub mod secret;
 mod section;
+mod selftest;
 mod server;
 mod value;
+pub mod volume;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
 
-pub use audio::{AudioConfig, AudioDevice};
+pub use audio::{AudioConfig, AudioDevice, EchoCanceller, Processing};
 pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
+pub use hidden::Hidden;
 pub use media::{Codec, MediaConfig};
 pub use mqtt::MqttConfig;
+pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
+pub use volume::CardConfig;
 
 use diagnostic::Report;
 use section::{Located, Section};
@@ -64,7 +70,7 @@ pub struct Config {
     pub audio: AudioConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
-    /// Checked and kept; the panel that uses it comes in a later version.
+    /// The web panel.
     pub panel: PanelConfig,
     /// The broker; `None` for none.
     pub mqtt: Option<MqttConfig>,
@@ -74,13 +80,6 @@ pub struct Config {
     pub state: StateConfig,
     /// The program's own log.
     pub log: LogConfig,
-}
-
-/// `[panel]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PanelConfig {
-    /// Where the web panel listens; `None` for no panel.
-    pub listen: Option<SocketAddr>,
 }
 
 /// `[control]`.
@@ -167,19 +166,12 @@ impl Config {
         }
     }
 
-    /// What the configuration asks for and this version does not do yet, for
-    /// people: nobody should wait for a page that will not come.
-    pub fn not_yet(&self) -> Vec<&'static str> {
-        let panel = "[panel] is checked, but this version has no web panel";
-        let asked = [(self.panel.listen.is_some(), panel)];
-        asked.into_iter().filter_map(|(asked, note)| asked.then_some(note)).collect()
-    }
-
     /// Looks at the files that the configuration names: the secret and its
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
     pub fn check_files(&self) -> Vec<Diagnostic> {
         let mut found = core::check_files(&self.core, &self.auth);
+        found.extend(panel::check_files(&self.panel));
         found.extend(self.mqtt.iter().flat_map(mqtt::check_files));
         found
     }
@@ -193,7 +185,10 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let (board, backend) = read_board(root, base, boards);
     let board = board.as_ref();
     let contacts = contacts::read_contacts(root.section("contacts"));
-    let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
+    let audio = audio::read(root.section("audio"), board, base);
+    let buttons = root.sections("button");
+    volume::check_talk(&buttons, audio.talk);
+    let buttons = behaviour::read_buttons(buttons, &contacts, mode, board);
     let incoming = incoming::read(root.section("incoming"), &contacts, mode, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
     call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
@@ -205,12 +200,13 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let door = door::read(root.section("door"), &contacts, outputs.as_ref());
     let hook = hook::read(root.section("hook"), &contacts, mode);
     call.ring_times = contacts.ring_times;
+    (call.sound.talk, call.sound.volume) = (audio.talk, audio.volume);
+    call.sound.self_test = selftest::read(root.section("selftest"), zone.as_ref());
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
-    let audio = audio::read(root.section("audio"), board, base);
     let media = media::read(root.section("media"));
-    let panel = read_panel(root.section("panel"));
+    let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
     let control = read_control(root.section("control"), base);
     let state = read_state(root.section("state"), base);
@@ -280,18 +276,6 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
     }
     section.finish();
     (board, backend)
-}
-
-fn read_panel(section: Option<Section<'_>>) -> PanelConfig {
-    let Some(mut section) = section else { return PanelConfig { listen: None } };
-    let listen = section.parsed("listen", |text| {
-        text.parse::<SocketAddr>().map_err(|_| {
-            let what = format!("{} is no address to listen on", diagnostic::quoted(text));
-            Problem::new(what, "write an IP address and a port such as \"127.0.0.1:8080\"")
-        })
-    });
-    section.finish();
-    PanelConfig { listen: listen.map(|listen| listen.value) }
 }
 
 fn read_control(section: Option<Section<'_>>, base: &Path) -> ControlConfig {

@@ -322,7 +322,7 @@ pub(super) fn choose<T: Copy>(key: &str, text: &str, words: &[(&str, T)]) -> Res
 }
 
 /// Keys under which people write secrets into configurations.
-fn looks_secret(key: &str) -> bool {
+pub(super) fn looks_secret(key: &str) -> bool {
     let key = key.to_lowercase().replace('_', "-");
     let names_a_place = key.ends_with("-file") || key.ends_with("-credential");
     let holds = ["secret", "password", "passwd", "api-key"].iter().any(|word| key.contains(word));

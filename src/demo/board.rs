@@ -12,8 +12,8 @@ use rand::distr::Alphanumeric;
 use tempfile::TempDir;
 
 use super::DemoArguments;
-use crate::audio::DeviceName;
 use crate::audio::device::{open_capture, open_playback};
+use crate::audio::{Buffering, DeviceName};
 use crate::config::Config;
 use crate::sim::script::{PickUp, Sound};
 use crate::sim::{Script, SimSettings};
@@ -95,10 +95,15 @@ impl DemoBoard {
         ]
         .iter()
         .fold(TEMPLATE.to_owned(), |text, (name, value)| text.replace(name, value));
-        let file = folder.join("callbox.toml");
+        let file = self.config_file();
         write(&file, &text)?;
         Config::load(&file)
             .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The box's configuration.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("callbox.toml")
     }
 
     /// Where the control socket may go: a demo needs no right to /run.
@@ -124,7 +129,8 @@ impl DemoBoard {
 
 fn has_sound_card() -> bool {
     let default = DeviceName::Alsa("default".to_owned());
-    open_capture(&default).is_ok() && open_playback(&default).is_ok()
+    open_capture(&default, Buffering::default()).is_ok()
+        && open_playback(&default, Buffering::default()).is_ok()
 }
 
 fn speech(given: Option<&Path>) -> Result<String, String> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ const LOOK_UP: Duration = Duration::from_millis(250);
 pub(super) struct EdgeThreads {
     end: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    beats: Vec<Arc<AtomicU64>>,
 }
 
 impl EdgeThreads {
@@ -36,6 +37,7 @@ impl EdgeThreads {
     ) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
+        let mut beats = Vec::new();
         for (name, button) in buttons {
             let watch = Watch {
                 name: name.clone(),
@@ -47,13 +49,23 @@ impl EdgeThreads {
                 down: false,
                 lost: None,
                 backoff: Backoff::default(),
+                beat: Arc::default(),
             };
+            let beat = Arc::clone(&watch.beat);
             match thread::Builder::new().name("gpio-edge".to_owned()).spawn(move || watch.run()) {
-                Ok(thread) => threads.push(thread),
+                Ok(thread) => {
+                    threads.push(thread);
+                    beats.push(beat);
+                }
                 Err(error) => tracing::error!(button = name.as_str(), %error, "no thread for a button"),
             }
         }
-        Self { end, threads }
+        Self { end, threads, beats }
+    }
+
+    /// A number for each thread that moves while it does.
+    pub(super) fn beats(&self) -> Vec<Arc<AtomicU64>> {
+        self.beats.clone()
     }
 }
 
@@ -82,11 +94,13 @@ struct Watch {
     /// Why the line cannot be used, as last told.
     lost: Option<String>,
     backoff: Backoff,
+    beat: Arc<AtomicU64>,
 }
 
 impl Watch {
     fn run(mut self) {
         while !self.end.load(Ordering::Relaxed) {
+            self.beat.fetch_add(1, Ordering::Relaxed);
             if self.once().is_err() {
                 return;
             }
@@ -121,6 +135,7 @@ impl Watch {
             self.report(LineHealth::Back(self.full_name()))?;
         }
         while !self.end.load(Ordering::Relaxed) {
+            self.beat.fetch_add(1, Ordering::Relaxed);
             if let Err(reason) = input.wait(LOOK_UP, &mut seen) {
                 return Ok(reason);
             }

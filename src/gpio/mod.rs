@@ -1,5 +1,8 @@
 //! Lines: buttons in, lamps and outputs out. One trait, several back-ends.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use crate::appliance::command::LineCommand;
 use crate::appliance::id::{LedName, OutputName};
 
@@ -35,6 +38,12 @@ pub trait Lines: Send {
     /// The state of every line before anybody asks for another; none for
     /// lines that need not be taken.
     fn at_rest(&self) -> Vec<LineCommand> {
+        Vec::new()
+    }
+
+    /// A number for each thread of the input side that moves while the thread
+    /// does, at least every three seconds.
+    fn beats(&self) -> Vec<Arc<AtomicU64>> {
         Vec::new()
     }
 }

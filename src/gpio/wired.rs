@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -100,7 +101,7 @@ pub struct WiredLines {
     leds: BTreeMap<LedName, Slot>,
     outputs: BTreeMap<OutputName, Slot>,
     at_rest: Vec<LineCommand>,
-    _buttons: EdgeThreads,
+    buttons: EdgeThreads,
 }
 
 impl WiredLines {
@@ -133,7 +134,7 @@ impl WiredLines {
             at_rest: outputs_at_rest.chain(leds_at_rest).collect(),
             leds: board.leds.iter().map(led).collect(),
             outputs: board.outputs.iter().map(output).collect(),
-            _buttons: EdgeThreads::start(&driver, &board.buttons, edges, health),
+            buttons: EdgeThreads::start(&driver, &board.buttons, edges, health),
             driver,
         }
     }
@@ -156,6 +157,10 @@ impl Lines for WiredLines {
 
     fn at_rest(&self) -> Vec<LineCommand> {
         self.at_rest.clone()
+    }
+
+    fn beats(&self) -> Vec<Arc<AtomicU64>> {
+        self.buttons.beats()
     }
 }
 

@@ -69,7 +69,7 @@ impl World<'_> {
                 any(&[InCall])
             }
             Timer::CallTooLong(_) => any(&[Outgoing, Ringing, Connecting, InCall]),
-            Timer::Adoption(_) => any(&[Connecting, InCall]),
+            Timer::Adoption(_) | Timer::TalkTooLong => any(&[Connecting, InCall]),
             Timer::Releasing(_) => any(&[Releasing]),
             Timer::Hold(name) | Timer::Stuck(name) => down(name.as_str()),
             Timer::Exit => false,
@@ -81,6 +81,7 @@ impl World<'_> {
             | Timer::LateBye
             | Timer::CheckCall
             | Timer::CheckOverdue
+            | Timer::SelfTest
             | Timer::DoNotDisturb
             | Timer::KeepAliveFaster
             | Timer::Debounce(_)

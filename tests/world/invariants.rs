@@ -87,6 +87,12 @@ impl World<'_> {
             Command::Audio(AudioCommand::Connect(peers)) => self.watch.connected.clone_from(peers),
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),
             Command::Audio(AudioCommand::Mute(on)) => self.watch.muted = *on,
+            Command::Audio(
+                AudioCommand::Direction(_)
+                | AudioCommand::Volume(_)
+                | AudioCommand::SelfTest { .. }
+                | AudioCommand::StopSelfTest,
+            ) => {}
             Command::Line(LineCommand::Led { led, pattern }) => self.sense_lamp(led, *pattern),
             Command::Line(LineCommand::Output { output, on, .. }) => {
                 if *on {

@@ -10,6 +10,7 @@ pub struct Aec3 {
     module: AudioProcessing,
     far: u32,
     near: bool,
+    skipped: u32,
 }
 
 /// Effective value above which a frame holds speech, near or far.
@@ -17,6 +18,9 @@ const SPEECH: f32 = 0.003;
 
 /// Frames for which speech lasts.
 const HOLD: u32 = 30;
+
+/// Frames that nobody hears after which the reference is not analysed any more: that is half its work.
+const IDLE: u32 = 50;
 
 impl Aec3 {
     /// `sonora` allocates on its way, too.
@@ -30,21 +34,31 @@ impl Aec3 {
         };
         let module =
             AudioProcessing::builder().config(config).capture_config(stream).render_config(stream).build();
-        Self { module, far: 0, near: false }
+        Self { module, far: 0, near: false, skipped: 0 }
     }
 }
 
 impl EchoCanceller for Aec3 {
-    fn process(&mut self, reference: &Samples, microphone: &mut Samples) {
+    fn render(&mut self, reference: &Samples) {
+        if self.skipped > IDLE {
+            return;
+        }
         let mut rendered = [0.0; FRAME];
+        // It can only fail on a wrong length, and this is right.
+        let _ = self.module.process_render_f32(&[reference], &mut [&mut rendered]);
+        self.far = if effective(reference) > SPEECH { HOLD } else { self.far.saturating_sub(1) };
+    }
+
+    fn skip(&mut self) {
+        self.skipped = self.skipped.saturating_add(1);
+    }
+
+    fn process(&mut self, microphone: &mut Samples) {
+        self.skipped = 0;
         let mut clean = [0.0; FRAME];
-        // It can only fail on wrong lengths, and these are right; the frame then stays as it was.
-        let heard = self.module.process_render_f32(&[reference], &mut [&mut rendered]);
-        let done = self.module.process_capture_f32(&[microphone], &mut [&mut clean]);
-        if heard.is_ok() && done.is_ok() {
+        if self.module.process_capture_f32(&[microphone], &mut [&mut clean]).is_ok() {
             *microphone = clean;
         }
-        self.far = if effective(reference) > SPEECH { HOLD } else { self.far.saturating_sub(1) };
         self.near = effective(microphone) > SPEECH;
     }
 

@@ -9,6 +9,7 @@ use realfft::num_complex::Complex32;
 
 use super::BLOCK;
 use super::fourier::Fourier;
+use super::reference::Reference;
 
 const WINDOW: usize = 4096;
 const HEARD: usize = 1024;
@@ -64,7 +65,7 @@ impl DelayEstimator {
     }
 
     /// Takes a block of both at 16 kHz. A delay in samples at 16 kHz, when one is sure.
-    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<usize> {
+    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<f64> {
         halve(reference, &mut self.reference, &mut self.last[0]);
         halve(mic, &mut self.mic[WINDOW - HEARD..], &mut self.last[1]);
         self.step = (self.step + 1) % HOP;
@@ -94,7 +95,34 @@ impl DelayEstimator {
         }
     }
 
-    fn judge(&mut self) -> Option<usize> {
+    /// The reference's mark was moved by so many blocks: delays are that much longer.
+    pub fn slip(&mut self, blocks: isize, reference: &Reference) {
+        let samples = blocks * (BLOCK / 2) as isize;
+        let turn = -std::f32::consts::TAU / WINDOW as f32;
+        for (bin, cross) in self.cross.iter_mut().enumerate() {
+            let angle = (bin as isize * samples).rem_euclid(WINDOW as isize) as f32 * turn;
+            *cross *= Complex32::from_polar(1.0, angle);
+        }
+        self.candidate = self.candidate.saturating_add_signed(samples);
+        self.refill(reference);
+    }
+
+    /// Takes the reference anew, after a pause or with its mark elsewhere.
+    pub fn refill(&mut self, reference: &Reference) {
+        for back in (0..WINDOW * 2 / BLOCK + 1).rev() {
+            halve(&reference.plain(back + 1), &mut self.reference, &mut self.last[0]);
+        }
+    }
+
+    /// How high the correlation stands at another delay, as a share of the highest.
+    pub fn share(&self, delay: f64) -> f32 {
+        let at = (delay / 2.0).round().max(0.0) as usize;
+        let (low, high) = (at.saturating_sub(WITHIN).min(LONGEST), (at + WITHIN + 1).min(LONGEST));
+        let there = self.correlation[low..high].iter().fold(0.0f32, |most, c| most.max(c.abs()));
+        there / (self.correlation[self.candidate.min(LONGEST - 1)].abs() + 1e-12)
+    }
+
+    fn judge(&mut self) -> Option<f64> {
         let lags = &self.correlation[..LONGEST];
         let effective = (lags.iter().map(|c| c * c).sum::<f32>() / LONGEST as f32).sqrt();
         let best = (0..LONGEST).max_by(|a, b| lags[*a].abs().total_cmp(&lags[*b].abs()))?;
@@ -104,8 +132,17 @@ impl DelayEstimator {
         }
         self.agreed = if best.abs_diff(self.candidate) <= WITHIN { self.agreed + 1 } else { 1 };
         self.candidate = best;
-        (self.agreed >= AGREE).then_some(best * 2)
+        (self.agreed >= AGREE).then(|| 2.0 * (best as f64 + f64::from(summit(lags, best))))
     }
+}
+
+/// Where between its neighbours the top of a peak lies: that of a parabola through the three.
+fn summit(lags: &[f32], best: usize) -> f32 {
+    let Some([before, peak, after]) = best.checked_sub(1).and_then(|from| lags.get(from..from + 3)) else {
+        return 0.0;
+    };
+    let (before, peak, after) = (before.abs(), peak.abs(), after.abs());
+    (0.5 * (before - after) / (before - 2.0 * peak + after).min(-1e-12)).clamp(-0.5, 0.5)
 }
 
 /// Appends a block at half its rate.

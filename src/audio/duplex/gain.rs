@@ -41,8 +41,10 @@ impl HighPass {
     }
 }
 
-/// The level speech is brought to, the active level of ITU-T P.56 by eye: -23 dBFS.
-const TARGET_DB: f32 = -23.0;
+/// The level speech is brought towards, the active level of ITU-T P.56 by eye: -22 dBFS,
+const TARGET_DB: f32 = -22.0;
+/// and how far from it speech is left as it is.
+const FINE_DB: f32 = 7.0;
 /// What may be added and taken away.
 const MOST_DB: f32 = 18.0;
 const LEAST_DB: f32 = -10.0;
@@ -78,7 +80,8 @@ impl GainControl {
         if speech && db > SILENCE_DB {
             // Rises in a tenth of a second, falls in three: the syllables' peaks, not their gaps.
             self.level_db += if db > self.level_db { 0.1 } else { 0.003 } * (db - self.level_db);
-            let wanted = (TARGET_DB - self.level_db).clamp(LEAST_DB, MOST_DB);
+            let off = TARGET_DB - self.level_db;
+            let wanted = (off - off.clamp(-FINE_DB, FINE_DB)).clamp(LEAST_DB, MOST_DB);
             self.gain_db += (wanted - self.gain_db).clamp(-DOWN_DB, UP_DB);
         }
         let gain = 10f32.powf(self.gain_db / 20.0);
@@ -117,6 +120,11 @@ impl Limiter {
     /// At rest.
     pub fn new() -> Self {
         Self { line: [0.0; AHEAD], at: 0, gain: 1.0, target: 1.0, held: 0 }
+    }
+
+    /// Forgets the sound on its way.
+    pub fn flush(&mut self) {
+        self.line = [0.0; AHEAD];
     }
 
     /// Limits a frame in place; what comes out is 1 ms older.

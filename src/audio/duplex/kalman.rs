@@ -27,6 +27,9 @@ pub(super) const PARTS: usize = 20;
 /// moving people and drift sooner, higher cancels deeper.
 const SAME: f32 = 0.9995;
 
+/// What 200 blocks make of that.
+const PAUSE: f32 = 0.1;
+
 /// How far an echo path is trusted to differ from nothing at the start (power
 /// gain), and how fast that falls with the room's decay, per partition.
 const START: f32 = 0.05;
@@ -97,6 +100,21 @@ impl Kalman {
                 self.covariance[part].iter_mut().for_each(|p| *p = p.max(start));
             }
         }
+        self.refill(history);
+    }
+
+    /// Begins again after a pause, with the path as it was, and with as much
+    /// doubt about it as two seconds bring. `history` as for [`Self::realign`].
+    pub fn resume(&mut self, history: &[f32]) {
+        for (path, covariance) in self.path.iter().zip(&mut self.covariance) {
+            for (p, w) in covariance.iter_mut().zip(path) {
+                *p += PAUSE * (w.norm_sqr() - *p).max(0.0);
+            }
+        }
+        self.refill(history);
+    }
+
+    fn refill(&mut self, history: &[f32]) {
         self.newest = 0;
         for (part, pair) in history.windows(2 * BLOCK).step_by(BLOCK).rev().take(PARTS).enumerate() {
             self.fourier.forward(pair, &mut self.inputs[part]);
@@ -104,6 +122,13 @@ impl Kalman {
         if let Some(newest) = history.last_chunk::<BLOCK>() {
             self.last = *newest;
         }
+    }
+
+    /// The partition with the loudest part of the path.
+    pub fn peak(&self) -> usize {
+        let energy = |part: &[Complex32; BINS]| part.iter().map(Complex32::norm_sqr).sum::<f32>();
+        let loudest = self.path.iter().map(energy).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        loudest.map_or(0, |(part, _)| part)
     }
 
     /// The path by partition and bin.

@@ -4,13 +4,22 @@ use super::BLOCK;
 use super::delay::DelayEstimator;
 use super::drift::DriftEstimator;
 use super::kalman::{BINS, Kalman, PARTS};
-use super::reference::Reference;
+use super::reference::{Reference, Step};
 
 /// The echo's first sound is placed so many samples behind the filter's beginning,
 const AHEAD: f64 = 64.0;
 
 /// and may be as far in as this before the filter is moved: 30 ms.
 const ROOM: f64 = 480.0;
+
+/// A delay that changed by less than this, 1.5 ms, is the same.
+const NEARBY: f64 = 24.0;
+
+/// An echo's old place is still one where the correlation is this share of the highest.
+const STILL_THERE: f32 = 0.5;
+
+/// Smoothing of what is called recent, a sample: 100 ms.
+const RECENT: f32 = 1.0 / 1600.0;
 
 /// Mean power above which the far end speaks: -50 dBFS.
 const SPEECH: f32 = 1e-5;
@@ -25,8 +34,17 @@ pub(super) struct Linear {
     block: [f32; BLOCK],
     /// Samples from rendering to the echo, once known.
     found: Option<f64>,
+    /// Where behind the reading point that was when the point was last set.
+    place: Option<f64>,
+    /// Mean power of the microphone and of what was left of it, of late.
+    heard: f32,
+    left: f32,
     speaking: bool,
+    /// Mean power of what was rendered in the microphone's time.
+    rendered: f32,
     ppm: f64,
+    /// Microphone blocks went by unseen.
+    stale: bool,
 }
 
 impl Linear {
@@ -39,19 +57,44 @@ impl Linear {
             history: vec![0.0; (PARTS + 1) * BLOCK],
             block: [0.0; BLOCK],
             found: None,
+            place: None,
+            heard: 0.0,
+            left: 0.0,
             speaking: false,
+            rendered: 0.0,
             ppm: 0.0,
+            stale: false,
         }
     }
 
-    /// The echo in `mic`, as far as it is understood.
-    pub fn run(&mut self, far: &[f32; BLOCK], mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
+    /// A block goes to the loudspeaker.
+    pub fn render(&mut self, far: &[f32; BLOCK]) {
         self.reference.write(far);
-        if let Some(delay) = self.delay.run(far, mic) {
-            self.align(delay as f64);
+    }
+
+    /// A block was captured that nobody hears.
+    pub fn skip(&mut self) {
+        self.step();
+        self.stale = true;
+    }
+
+    /// The echo in `mic`, as far as it is understood.
+    pub fn run(&mut self, mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
+        self.step();
+        if std::mem::take(&mut self.stale) {
+            self.delay.refill(&self.reference);
+            self.drift.restart();
+            self.reread();
+            self.kalman.resume(&self.history);
+        }
+        let far = self.reference.plain(0);
+        self.rendered = far.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
+        if let Some(delay) = self.delay.run(&far, mic) {
+            self.align(delay);
         }
         self.reference.read(0, &mut self.block);
         self.kalman.run(&self.block, mic, echo);
+        self.weigh(mic, echo);
         self.speaking = self.block.iter().map(|s| s * s).sum::<f32>() > SPEECH * BLOCK as f32;
         if let Some(drift) = self.drift.run(self.speaking, self.kalman.path()) {
             self.reference.set_drift(drift);
@@ -59,24 +102,76 @@ impl Linear {
         }
     }
 
-    /// Moves reference and filter by whole partitions, so that what was learnt stays.
+    fn weigh(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
+        if !self.speaking {
+            return;
+        }
+        for (mic, echo) in mic.iter().zip(echo) {
+            self.heard += RECENT * (mic * mic - self.heard);
+            self.left += RECENT * ((mic - echo) * (mic - echo) - self.left);
+        }
+    }
+
+    /// The microphone's clock goes on by a block.
+    fn step(&mut self) {
+        match self.reference.advance() {
+            Step::Even => {}
+            Step::Slip(blocks) => {
+                self.delay.slip(blocks, &self.reference);
+                self.found = self.found.map(|found| found + (blocks * BLOCK as isize) as f64);
+            }
+            Step::Jump => self.stale = true,
+        }
+    }
+
+    /// Moves the reference's reading point to where the echo is now, unless all is well as it is.
     fn align(&mut self, delay: f64) {
         self.found = Some(delay);
         let place = delay - self.reference.delay();
-        if (0.0..ROOM).contains(&place) {
+        let usual = *self.place.get_or_insert(place);
+        if !self.is_failing() {
             return;
         }
-        let parts = ((place - AHEAD) / BLOCK as f64).floor();
-        let moved = self.reference.move_by(parts as isize);
-        if moved == 0 {
+        let moved = if self.has_jumped(place, usual) {
+            // Sound was lost or put in on its way, and the room is the same: the path moves along.
+            self.reference.shift(place - usual);
+            0
+        } else if (0.0..ROOM).contains(&place) {
             return;
-        }
+        } else {
+            // By whole partitions, so that what was learnt stays.
+            let parts = ((place - AHEAD) / BLOCK as f64).floor();
+            let moved = self.reference.move_by(parts as isize);
+            if moved == 0 {
+                return;
+            }
+            moved
+        };
+        self.place = Some(delay - self.reference.delay());
+        (self.heard, self.left) = (0.0, 0.0);
+        self.reread();
+        self.drift.restart();
+        self.kalman.realign(moved, &self.history);
+    }
+
+    /// The echo came at its usual place, as the path shows, and comes there no more.
+    fn has_jumped(&self, place: f64, usual: f64) -> bool {
+        (place - usual).abs() > NEARBY
+            && self.kalman.peak().abs_diff(usual.max(0.0) as usize / BLOCK) <= 1
+            && self.delay.share(usual + self.reference.delay()) < STILL_THERE
+    }
+
+    /// Less than 6 dB of what is heard are understood.
+    fn is_failing(&self) -> bool {
+        self.left >= 0.25 * self.heard
+    }
+
+    /// What the filter would have read before the present block.
+    fn reread(&mut self) {
         let length = self.history.len();
         for (n, block) in self.history.chunks_mut(BLOCK).enumerate() {
             self.reference.read(length - n * BLOCK, block);
         }
-        self.drift.restart();
-        self.kalman.realign(moved, &self.history);
     }
 
     /// What of the error's power is expected to be echo not learnt yet.
@@ -89,14 +184,28 @@ impl Linear {
         self.speaking
     }
 
-    /// Samples at 16 kHz from rendering to the echo.
-    pub fn delay(&self) -> Option<f64> {
-        self.found
+    /// Mean power of what was rendered when the microphone heard its last block.
+    pub fn rendered(&self) -> f32 {
+        self.rendered
     }
 
-    /// Where the reference is read: the echo's first sound, as far as known.
+    /// Samples at 16 kHz from rendering to the echo, what waits for the microphone's clock included.
+    pub fn delay(&self) -> Option<f64> {
+        self.found.map(|found| found + self.ahead())
+    }
+
+    /// As many samples before the end of what was rendered the echo's first sound is, as far as known.
     pub fn reading(&self) -> f64 {
-        self.found.unwrap_or(self.reference.delay())
+        self.found.unwrap_or(self.reference.delay()) + self.ahead()
+    }
+
+    fn ahead(&self) -> f64 {
+        (self.reference.depth() * BLOCK) as f64
+    }
+
+    /// Blocks rendered that the microphone has not come to.
+    pub fn depth(&self) -> usize {
+        self.reference.depth()
     }
 
     /// Parts per million by which the echo's delay grows.

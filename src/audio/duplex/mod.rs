@@ -2,10 +2,10 @@
 //! microphone: echo cancelling, noise suppression, gain, and a decision on who
 //! may speak where that is hopeless.
 //!
-//! [`Duplex`] is the whole chain for the audio thread: a reference frame as it
-//! is rendered and a microphone frame go in, a cleaned frame comes out. Nothing
-//! here blocks or reads a clock, and with [`Own`] nothing allocates after
-//! construction. No call goes through it yet.
+//! [`Duplex`] is the whole chain for the audio thread: each frame is shown to
+//! it as it is rendered, each microphone frame goes in and comes out cleaned,
+//! and neither need keep step with the other. Nothing here blocks or reads a
+//! clock, and with [`Own`] nothing allocates after construction.
 //!
 //! Two cancellers stand behind [`EchoCanceller`]: [`Own`], written for keeping
 //! the near end in double talk, and [`Aec3`], the WebRTC one, to compare with:
@@ -15,6 +15,7 @@ mod aec3;
 mod bands;
 mod delay;
 mod drift;
+mod envelope;
 mod fourier;
 mod gain;
 mod kalman;
@@ -25,6 +26,7 @@ mod reference;
 mod residual;
 mod suppress;
 mod talk;
+mod voice;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use aec3::Aec3;
 pub use gain::{GainControl, HighPass, Limiter};
 pub use own::Own;
 pub use talk::{Activity, Gates, Talk, TalkMode};
+use voice::Voice;
 
 /// Samples of one frame: 10 ms at 48 kHz.
 pub const FRAME: usize = 480;
@@ -54,15 +57,29 @@ pub struct EchoState {
     pub delay_ms: Option<f32>,
     /// By how much the loudspeaker's clock is slow against the microphone's, in parts per million.
     pub drift_ppm: f32,
-    /// Half seconds of audible echo in a row, of which less than 5 dB were cancelled.
+    /// Half seconds of audible echo in a row of which less than 5 dB were
+    /// cancelled, and what was left rose and fell with the loudspeaker.
     pub hopeless: u32,
+    /// From the loudspeaker's samples to the echo's, in dB (ERL of ITU-T G.168), once measured.
+    pub path_loss_db: Option<f32>,
+    /// By how much more the echo is quieter in what comes out, in dB (ERLE), once measured.
+    pub cancelled_db: Option<f32>,
+    /// Frames rendered that wait for their microphone frames.
+    pub waiting: u32,
 }
 
 /// Takes the loudspeaker's sound out of the microphone's.
 pub trait EchoCanceller: Send {
-    /// Turns a microphone frame into a cleaned one, somewhat later; `reference` is
-    /// the frame handed to the loudspeaker for the same 10 ms.
-    fn process(&mut self, reference: &Samples, microphone: &mut Samples);
+    /// Takes a frame as it goes to the loudspeaker. As many as microphone
+    /// frames in the long run, in bursts as the cards want them.
+    fn render(&mut self, reference: &Samples);
+
+    /// Turns a microphone frame into a cleaned one, somewhat later.
+    fn process(&mut self, microphone: &mut Samples);
+
+    /// A microphone frame went by that nobody hears, or was lost: costs next to
+    /// nothing, and what was learnt stays.
+    fn skip(&mut self);
 
     /// What it knows now.
     fn state(&self) -> EchoState;
@@ -79,7 +96,7 @@ pub enum Canceller {
     Own,
     /// [`Aec3`].
     Aec3,
-    /// None: a handset, or push-to-talk.
+    /// None: a handset, or push-to-talk. Who speaks is then told by the level alone.
     Off,
 }
 
@@ -92,7 +109,7 @@ pub struct DuplexSettings {
     pub high_pass: bool,
     /// Lowers steady noise by 12 dB; part of the canceller, so none with [`Canceller::Off`].
     pub noise_suppression: bool,
-    /// Brings speech to -23 dBFS.
+    /// Brings speech that is far from -22 dBFS nearer to it.
     pub gain_control: bool,
     /// Keeps peaks below -1 dBFS without clipping; adds 1 ms.
     pub limiter: bool,
@@ -119,6 +136,7 @@ pub struct Duplex {
     canceller: Option<Box<dyn EchoCanceller>>,
     gain: Option<GainControl>,
     limiter: Option<Limiter>,
+    voice: Voice,
     talk: Talk,
     gates: Gates,
     open: f32,
@@ -137,29 +155,39 @@ impl Duplex {
             canceller,
             gain: settings.gain_control.then(GainControl::new),
             limiter: settings.limiter.then(Limiter::new),
+            voice: Voice::default(),
             talk: Talk::new(settings.mode),
             gates: Gates::default(),
             open: 1.0,
         }
     }
 
-    /// One frame; `pressed` is the push-to-talk button.
-    pub fn process(&mut self, reference: &Samples, microphone: &mut Samples, pressed: bool) {
+    /// Takes a frame as it goes to the loudspeaker.
+    pub fn render(&mut self, reference: &Samples) {
         let mut reference = *reference;
         heal(&mut reference);
+        match &mut self.canceller {
+            Some(canceller) => canceller.render(&reference),
+            None => self.voice.render(&reference),
+        }
+    }
+
+    /// One microphone frame; `alternate` lets one side speak at a time, whatever the settings say.
+    pub fn process(&mut self, microphone: &mut Samples, alternate: bool) {
         heal(microphone);
         if let Some(high_pass) = &mut self.high_pass {
             high_pass.process(microphone);
         }
-        if let Some(canceller) = &mut self.canceller {
-            canceller.process(&reference, microphone);
+        match &mut self.canceller {
+            Some(canceller) => canceller.process(microphone),
+            None => self.voice.hear(microphone),
         }
         let state = self.state();
         self.gates = self.talk.decide(Activity {
             near: state.near > 0.5,
             far: state.far,
             hopeless: state.hopeless,
-            pressed,
+            alternate,
         });
         self.fade(microphone);
         if let Some(gain) = &mut self.gain {
@@ -170,13 +198,37 @@ impl Duplex {
         }
     }
 
-    /// What the canceller knows; without one, nothing.
-    pub fn state(&self) -> EchoState {
-        self.canceller.as_ref().map(|canceller| canceller.state()).unwrap_or_default()
+    /// A microphone frame that nobody hears, or that was lost: both ways are open again.
+    pub fn skip(&mut self) {
+        if let Some(canceller) = &mut self.canceller {
+            canceller.skip();
+        }
+        if let Some(limiter) = &mut self.limiter {
+            limiter.flush();
+        }
+        (self.gates, self.open) = (Gates::default(), 1.0);
     }
 
-    /// Which way sound passes since the last frame. The microphone's gate has
-    /// been applied; the loudspeaker's is for whoever renders.
+    /// What the canceller knows; without one, who speaks.
+    pub fn state(&self) -> EchoState {
+        match &self.canceller {
+            Some(canceller) => canceller.state(),
+            None => self.voice.state(),
+        }
+    }
+
+    /// Whether nothing of the microphone comes through now.
+    pub fn is_closed(&self) -> bool {
+        self.open <= 0.0
+    }
+
+    /// It was decided that echo cannot be cancelled here now.
+    pub fn has_fallen_back(&self) -> bool {
+        self.talk.has_fallen_back()
+    }
+
+    /// Which way sound passes since the last microphone frame. The microphone's
+    /// gate has been applied; the loudspeaker's is for whoever renders.
     pub fn gates(&self) -> Gates {
         self.gates
     }

@@ -5,7 +5,8 @@
 //! below a multiple of the least smoothed power of the last 1.6 s after
 //! R. Martin, "Noise power spectral density estimation based on optimal
 //! smoothing and minimum statistics", IEEE Trans. SAP 9 (2001): speech has
-//! gaps, noise has none. It rises only while the far end is silent, so that it
+//! gaps, noise has none. A line in the spectrum is no noise either but a
+//! tone: a bin counts for little more than those around it. It rises only while the far end is silent, so that it
 //! cannot take in echo.
 
 use realfft::num_complex::Complex32;
@@ -23,6 +24,10 @@ const FRAMES: u32 = 20;
 
 /// What the mean of noise is above its minimum, generously.
 const ABOVE_LEAST: f32 = 3.5;
+
+/// A bin is no more than this multiple of its neighbours' mean, which are so far away on either side.
+const ABOVE_OTHERS: f32 = 4.0;
+const OTHERS: std::ops::RangeInclusive<usize> = 3..=6;
 
 const SILENT: f32 = 1e-9;
 
@@ -82,5 +87,16 @@ impl Noise {
             *power = power.clamp(SILENT, (ABOVE_LEAST * least).max(SILENT));
         }
         self.begun = true;
+        self.leave_tones();
+    }
+
+    fn leave_tones(&mut self) {
+        let (near, far) = (*OTHERS.start(), *OTHERS.end());
+        let mean = |bins: &[f32]| bins.iter().sum::<f32>() / bins.len() as f32;
+        for bin in far..self.power.len() - far {
+            let below = mean(&self.power[bin - far..=bin - near]);
+            let above = mean(&self.power[bin + near..=bin + far]);
+            self.power[bin] = self.power[bin].min(ABOVE_OTHERS * below.max(above)).max(SILENT);
+        }
     }
 }

@@ -5,12 +5,13 @@
 //! there is left to the suppressor.
 
 use super::bands::{DELAY, Down, RATIO, Up};
+use super::envelope::Envelope;
 use super::linear::Linear;
 use super::suppress::Suppressor;
 use super::{BLOCK, EchoCanceller, EchoState, FRAME, Samples};
 
-/// Samples of reference at 48 kHz that are kept: the longest delay and some more.
-const KEPT: usize = 24000;
+/// Samples of reference at 48 kHz that are kept: the longest delay, and what waits for the microphone.
+const KEPT: usize = 48000;
 
 /// Frames over which cancellation is measured: half a second.
 const SPELL: u32 = 50;
@@ -18,6 +19,8 @@ const SPELL: u32 = 50;
 const AUDIBLE: f32 = 10.0;
 /// and is hopeless where less than 5 dB of it are cancelled.
 const HOPELESS: f32 = 0.32;
+
+const TINY: f32 = 1e-12;
 
 /// The canceller.
 pub struct Own {
@@ -33,6 +36,9 @@ pub struct Own {
     aligned: Samples,
     spell: Spell,
     hopeless: u32,
+    figures: Figures,
+    envelope: Envelope,
+    flushed: bool,
 }
 
 /// Powers of a half second of far-end speech.
@@ -41,6 +47,40 @@ struct Spell {
     frames: u32,
     before: f32,
     after: f32,
+}
+
+/// Mean powers while the far end alone is heard, smoothed over a second.
+#[derive(Default)]
+struct Figures {
+    frames: u32,
+    reference: f32,
+    before: f32,
+    after: f32,
+}
+
+impl Figures {
+    const SMOOTH: f32 = 0.02;
+
+    fn add(&mut self, reference: f32, before: f32, after: f32) {
+        self.frames = self.frames.saturating_add(1);
+        let rate = Self::SMOOTH.max(1.0 / self.frames as f32);
+        self.reference += rate * (reference - self.reference);
+        self.before += rate * (before - self.before);
+        self.after += rate * (after - self.after);
+    }
+
+    /// None before half a second of it.
+    fn ratio(&self, over: f32, under: f32) -> Option<f32> {
+        (self.frames >= SPELL).then(|| 10.0 * ((over + TINY) / (under + TINY)).log10())
+    }
+
+    fn path_loss_db(&self) -> Option<f32> {
+        self.ratio(self.reference, self.before)
+    }
+
+    fn cancelled_db(&self) -> Option<f32> {
+        self.ratio(self.before, self.after)
+    }
 }
 
 impl Own {
@@ -59,15 +99,14 @@ impl Own {
             aligned: [0.0; FRAME],
             spell: Spell::default(),
             hopeless: 0,
+            figures: Figures::default(),
+            envelope: Envelope::new(),
+            flushed: true,
         }
     }
 
     /// The reference at 48 kHz, as late as the echo in [`Self::late_mic`].
-    fn align(&mut self, reference: &Samples) {
-        for sample in reference {
-            self.rendered[self.written] = *sample;
-            self.written = (self.written + 1) % KEPT;
-        }
+    fn align(&mut self) {
         let late = (self.linear.reading() as usize * RATIO + 2 * DELAY).min(KEPT - FRAME);
         let begin = self.written + 2 * KEPT - FRAME - late;
         for (n, sample) in self.aligned.iter_mut().enumerate() {
@@ -75,39 +114,72 @@ impl Own {
         }
     }
 
-    /// Counts half seconds in which cancelling was in vain, in the filter's band.
+    /// Counts half seconds in which cancelling was in vain, in the filter's
+    /// band: those in which what is left still follows the loudspeaker, as nobody here would.
     fn measure(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
+        let left = mic.iter().zip(echo).map(|(mic, echo)| (mic - echo) * (mic - echo)).sum::<f32>();
+        self.envelope.run(self.linear.rendered(), left / BLOCK as f32);
         if !self.linear.speaking() {
             return;
         }
         self.spell.frames += 1;
-        for (mic, echo) in mic.iter().zip(echo) {
-            self.spell.before += mic * mic / BLOCK as f32;
-            self.spell.after += (mic - echo) * (mic - echo) / BLOCK as f32;
-        }
+        self.spell.before += mic.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
+        self.spell.after += left / BLOCK as f32;
         if self.spell.frames < SPELL {
             return;
         }
         let Spell { before, after, .. } = std::mem::take(&mut self.spell);
         if before > AUDIBLE * self.suppressor.noise_power() * SPELL as f32 {
-            self.hopeless = if after > HOPELESS * before { self.hopeless.saturating_add(1) } else { 0 };
+            let vain = after > HOPELESS * before && self.envelope.follows();
+            self.hopeless = if vain { self.hopeless.saturating_add(1) } else { 0 };
+        }
+    }
+
+    /// Measures how much quieter the far end comes back.
+    fn weigh(&mut self, out: &Samples) {
+        let power = |samples: &[f32]| samples.iter().map(|s| s * s).sum::<f32>() / FRAME as f32;
+        let before = power(&self.late_mic[..FRAME]);
+        let noise = self.suppressor.noise_power();
+        if self.linear.speaking() && self.suppressor.near() < 0.5 && before > AUDIBLE * noise {
+            let comfort = noise * self.suppressor.noise_left();
+            self.figures.add(power(&self.aligned), before, (power(out) - comfort).max(0.0));
         }
     }
 }
 
 impl EchoCanceller for Own {
-    fn process(&mut self, reference: &Samples, microphone: &mut Samples) {
-        let (mut far, mut mic, mut echo) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+    fn render(&mut self, reference: &Samples) {
+        let mut far = [0.0; BLOCK];
         self.down[0].run(reference, &mut far);
+        self.linear.render(&far);
+        for sample in reference {
+            self.rendered[self.written] = *sample;
+            self.written = (self.written + 1) % KEPT;
+        }
+    }
+
+    fn skip(&mut self) {
+        self.linear.skip();
+        // Or the next call would begin with the last one's end.
+        if !self.flushed {
+            self.flushed = true;
+            self.late_mic.fill(0.0);
+            self.suppressor.flush();
+        }
+    }
+
+    fn process(&mut self, microphone: &mut Samples) {
+        self.flushed = false;
+        let (mut mic, mut echo) = ([0.0; BLOCK], [0.0; BLOCK]);
         self.down[1].run(microphone, &mut mic);
-        self.linear.run(&far, &mic, &mut echo);
+        self.linear.run(&mic, &mut echo);
         self.up.run(&echo, &mut self.echo);
         self.late_mic.copy_within(FRAME.., 0);
         self.late_mic[2 * DELAY..].copy_from_slice(microphone);
         for (error, (mic, echo)) in self.error.iter_mut().zip(self.late_mic.iter().zip(&self.echo)) {
             *error = mic - echo;
         }
-        self.align(reference);
+        self.align();
         self.measure(&mic, &echo);
         self.suppressor.run(
             [&self.error, &self.echo, &self.aligned],
@@ -115,6 +187,7 @@ impl EchoCanceller for Own {
             self.linear.speaking(),
             microphone,
         );
+        self.weigh(microphone);
     }
 
     fn state(&self) -> EchoState {
@@ -124,6 +197,9 @@ impl EchoCanceller for Own {
             delay_ms: self.linear.delay().map(|samples| samples as f32 / 16.0),
             drift_ppm: self.linear.ppm() as f32,
             hopeless: self.hopeless,
+            path_loss_db: self.figures.path_loss_db(),
+            cancelled_db: self.figures.cancelled_db(),
+            waiting: self.linear.depth() as u32,
         }
     }
 

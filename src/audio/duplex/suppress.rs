@@ -106,6 +106,17 @@ impl Suppressor {
         self.noise.power().iter().sum::<f32>() / (FRAME * FRAME) as f32
     }
 
+    /// Forgets all sound on its way, and nothing that was learnt.
+    pub fn flush(&mut self) {
+        self.last = [[0.0; FRAME]; 3];
+        self.tail = [0.0; FRAME];
+    }
+
+    /// The share of that which is left in what comes out.
+    pub fn noise_left(&self) -> f32 {
+        self.noise_floor * self.noise_floor
+    }
+
     /// One frame of what the linear filter left, of the echo it found and of
     /// the reference as late as both; `out` is 10 ms later than they.
     pub fn run(

@@ -13,8 +13,6 @@ pub enum TalkMode {
     Full,
     /// One way at a time.
     Half,
-    /// The microphone while a button is held, the loudspeaker else.
-    PushToTalk,
 }
 
 /// What happened in one frame.
@@ -26,8 +24,8 @@ pub struct Activity {
     pub far: bool,
     /// [`super::EchoState::hopeless`].
     pub hopeless: u32,
-    /// The push-to-talk button is held.
-    pub pressed: bool,
+    /// One at a time, whatever the mode.
+    pub alternate: bool,
 }
 
 /// Which way is open.
@@ -45,14 +43,17 @@ impl Default for Gates {
     }
 }
 
-/// Half seconds of echo in vain before half duplex: ten seconds of far-end speech.
-const HOPELESS: u32 = 20;
+/// Half seconds of echo in vain before half duplex: five seconds of far-end speech.
+const HOPELESS: u32 = 10;
 
 /// Frames of silence after which the other side may take over.
 const PAUSE: u32 = 25;
 
 /// Frames a side must have spoken before it is believed.
 const ONSET: u32 = 3;
+
+/// Frames of far-end speech without a hopeless half second after which both ways are tried again: ten seconds.
+const RELIEVED: u32 = 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
@@ -70,25 +71,39 @@ pub struct Talk {
     silent: u32,
     near: u32,
     far: u32,
+    relieved: u32,
 }
 
 impl Talk {
     /// Nobody has spoken yet.
     pub fn new(mode: TalkMode) -> Self {
-        Self { mode, fallen_back: false, holder: Holder::Nobody, silent: 0, near: 0, far: 0 }
+        Self { mode, fallen_back: false, holder: Holder::Nobody, silent: 0, near: 0, far: 0, relieved: 0 }
     }
 
     /// Once a frame.
     pub fn decide(&mut self, seen: Activity) -> Gates {
-        self.fallen_back |= seen.hopeless >= HOPELESS;
-        match (self.mode, self.fallen_back) {
-            (TalkMode::Full, _) | (TalkMode::Auto, false) => Gates::default(),
-            (TalkMode::PushToTalk, _) => Gates { microphone: seen.pressed, loudspeaker: !seen.pressed },
+        self.judge(seen);
+        match (self.mode, self.fallen_back || seen.alternate) {
             (TalkMode::Half, _) | (TalkMode::Auto, true) => self.one_way(seen),
+            (TalkMode::Full, _) if seen.alternate => self.one_way(seen),
+            (TalkMode::Full, _) | (TalkMode::Auto, false) => {
+                self.holder = Holder::Nobody;
+                Gates::default()
+            }
         }
     }
 
-    /// It was decided that echo cannot be cancelled here.
+    fn judge(&mut self, seen: Activity) {
+        if seen.hopeless > 0 {
+            self.relieved = 0;
+            self.fallen_back |= seen.hopeless >= HOPELESS;
+        } else if seen.far {
+            self.relieved = self.relieved.saturating_add(1);
+            self.fallen_back &= self.relieved < RELIEVED;
+        }
+    }
+
+    /// It was decided that echo cannot be cancelled here now.
     pub fn has_fallen_back(&self) -> bool {
         self.fallen_back
     }
