@@ -14,6 +14,7 @@ use crate::appliance::event::LineEvent;
 use crate::appliance::id::ButtonName;
 use crate::appliance::self_test::SelfTestStatus;
 use crate::appliance::status::Status;
+use crate::gpio::Stamped;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
 pub use crate::system::event_log::Entry;
@@ -126,7 +127,7 @@ pub struct Handle {
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
-    pub(crate) edges: mpsc::Sender<LineEvent>,
+    pub(crate) edges: mpsc::Sender<Stamped>,
     #[cfg(feature = "mock-gpio")]
     pub(crate) buttons: Option<MockButtons>,
 }
@@ -178,8 +179,8 @@ impl Handle {
             return moved.map_err(|_| Refusal::ShuttingDown);
         }
         let button = button.clone();
-        let edge = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
-        self.edges.send(edge).await.map_err(|_| Refusal::ShuttingDown)
+        let event = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
+        self.edges.send(Stamped { event, at: Instant::now() }).await.map_err(|_| Refusal::ShuttingDown)
     }
 
     /// The mock board's buttons; `None` on real hardware.

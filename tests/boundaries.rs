@@ -61,7 +61,7 @@ const HOME: [(&str, &[&str]); 24] = [
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),
-    ("rustix", &["system"]),
+    ("rustix", &["system", "gpio"]),
     ("rtnetlink", &["system"]),
     ("jiff", &["appliance", "config"]),
     ("prost", &["pipe", "sim"]),
