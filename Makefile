@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench bench-audio lint fmt
+.PHONY: help setup build demo test sim mutants bench bench-audio vm-test cross deb lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -52,6 +52,20 @@ bench: ## the figures that README quotes
 bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from seeds
 	@$(SETUP) build test bench
 	benches/audio/run.sh $(ARGS)
+
+vm-test: ## the binary in a throw-away guest with the kernel's own GPIO and sound; ARCH, VM_CHECKS
+	@$(SETUP) build vm
+	$(CARGO) build --locked --release
+	@if [[ "$(ARCH)" == aarch64 ]]; then $(SETUP) cross && image/cross.sh aarch64; fi
+	tests/vm/run.sh $(ARCH)
+
+cross: ## the shipped binary for a board, tried out under emulation; ARCH=aarch64 or armv7
+	@$(SETUP) build cross
+	image/cross.sh $(ARCH)
+
+deb: ## its Debian package, installed in a throw-away Debian; ARCH=aarch64, armv7 or x86_64
+	@$(SETUP) build cross vm
+	image/package.sh $(ARCH)
 
 lint: ## format, clippy, licences and advisories
 	@$(SETUP) build lint

@@ -1,6 +1,7 @@
 //! Builds the shells from the configuration and sets them going.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -13,9 +14,10 @@ use crate::appliance::event::{Event, SystemEvent};
 use crate::appliance::fault::Fault;
 use crate::appliance::log::{Kind, Record};
 use crate::appliance::memory::Memory;
-use crate::audio::{self, AudioEngine};
+use crate::appliance::status::{SessionStatus, Status};
+use crate::audio::{self, AudioEngine, DeviceMeters, Meters};
 use crate::config::Config;
-use crate::driver::{Driver, Inputs, Outputs};
+use crate::driver::{Beats, Driver, Inputs, Outputs};
 use crate::gpio::Lines;
 use crate::gpio::health::{LineHealth, LostLines};
 use crate::gpio::lamps;
@@ -24,6 +26,7 @@ use crate::media::{self, LegStats};
 use crate::pipe;
 use crate::settings;
 use crate::system::event_log::EventLog;
+use crate::system::pulse::{Beat, Pulse, Pulses};
 use crate::system::state_store::{Kept, StateStore};
 use crate::system::{addresses, clock};
 
@@ -34,10 +37,15 @@ const QUEUE: usize = 256;
 /// How long lamps and outputs get to reach their safe state at the end.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// More than a token takes, on top of the connection.
+const TOKEN_TIME: Duration = Duration::from_secs(60);
+
 /// An appliance at work.
 pub struct Running {
     /// To ask it.
     pub handle: Handle,
+    /// Signs of life of every part on the way of a call.
+    pub pulses: Pulses,
     system: mpsc::Sender<SystemEvent>,
     driver: JoinHandle<Result<(), Died>>,
 }
@@ -97,7 +105,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let audio_settings = settings::audio(config);
     let (edges, line_events) = mpsc::channel(QUEUE);
     let (health, line_health) = mpsc::channel(QUEUE);
-    let board = settings::board(config, edges, health.clone())?;
+    let board = settings::board(config, edges.clone(), health.clone())?;
 
     let (session_commands, commands) = mpsc::channel(QUEUE);
     let (events, session_events) = mpsc::channel(QUEUE);
@@ -110,6 +118,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     let (system, system_events) = mpsc::channel(QUEUE);
     let audio = Arc::new(start_audio(audio_settings, system.clone()));
 
+    let line_beats = board.lines.beats();
     let (line_commands, commands) = mpsc::channel(QUEUE);
     let mut lamps = tokio::spawn(lamps::run(board.lines, commands, health));
     tokio::spawn(report_lines(line_health, system.clone()));
@@ -135,9 +144,12 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         audio: audio_status(Arc::clone(&audio), stats, start),
         log: Arc::clone(&log),
         start,
+        edges,
         #[cfg(feature = "mock-gpio")]
         buttons: board.buttons,
     };
+    let beats = Arc::new(Beats::default());
+    let pulses = pulses(config, &beats, &audio, line_beats, handle.status.clone());
     let driver = Driver::new(
         appliance,
         Outputs {
@@ -149,6 +161,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
             log,
             status,
             call_stats,
+            beats,
         },
     );
     let inputs = Inputs {
@@ -177,7 +190,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         }
         end
     });
-    Ok(Running { handle, system, driver })
+    Ok(Running { handle, pulses, system, driver })
 }
 
 /// A board's two sides.
@@ -200,6 +213,41 @@ fn recall(store: Option<&StateStore>, log: &EventLog) -> Memory {
         log.add(Record { kind: Kind::Door { event: "memory-lost" }, text }, Instant::now());
     }
     memory
+}
+
+/// Every part that a call needs, and how it shows that it moves.
+fn pulses(
+    config: &Config,
+    beats: &Arc<Beats>,
+    audio: &Arc<AudioEngine>,
+    lines: Vec<Arc<AtomicU64>>,
+    status: watch::Receiver<Status>,
+) -> Pulses {
+    let sound = |name, read: fn(&Meters) -> Beat| {
+        let audio = Arc::clone(audio);
+        Pulse::new(name, move || read(&audio.meters()))
+    };
+    let (driver, session) = (Arc::clone(beats), Arc::clone(beats));
+    let mut parts = vec![
+        Pulse::new("the driver", move || Beat::At(driver.turns.load(Relaxed))),
+        sound("the thread audio-dsp", |meters| Beat::At(meters.dsp_heartbeat)),
+        sound("the thread alsa-capture", |meters| device_beat(&meters.capture)),
+        sound("the thread alsa-playback", |meters| device_beat(&meters.playback)),
+        // An attempt has a time limit, after which there is news.
+        Pulse::new("the session", move || match status.borrow().session {
+            SessionStatus::Connecting => Beat::At(session.session_news.load(Relaxed)),
+            SessionStatus::Offline | SessionStatus::Registered => Beat::AtRest,
+        })
+        .with_patience(config.core.connect_timeout * 2 + TOKEN_TIME),
+    ];
+    parts.extend(
+        lines.into_iter().map(|beat| Pulse::new("a thread gpio-edge", move || Beat::At(beat.load(Relaxed)))),
+    );
+    Pulses::new(parts)
+}
+
+fn device_beat(meters: &DeviceMeters) -> Beat {
+    if meters.running { Beat::At(meters.periods) } else { Beat::AtRest }
 }
 
 fn start_audio(settings: audio::AudioSettings, system: mpsc::Sender<SystemEvent>) -> AudioEngine {

@@ -10,8 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::appliance::action::Action;
 use crate::appliance::command::Refusal;
+use crate::appliance::event::LineEvent;
+use crate::appliance::id::ButtonName;
 use crate::appliance::self_test::SelfTestStatus;
 use crate::appliance::status::Status;
+use crate::gpio::Stamped;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
 pub use crate::system::event_log::Entry;
@@ -124,6 +127,7 @@ pub struct Handle {
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
+    pub(crate) edges: mpsc::Sender<Stamped>,
     #[cfg(feature = "mock-gpio")]
     pub(crate) buttons: Option<MockButtons>,
 }
@@ -160,6 +164,23 @@ impl Handle {
     /// The event log.
     pub fn log(&self) -> &EventLog {
         &self.log
+    }
+
+    /// Pushes a button in, or lets it go, as a finger would. On a real board
+    /// the line's own edges go on beside it: for tests of what the button does.
+    ///
+    /// # Errors
+    /// [`Refusal::ShuttingDown`] when the appliance has ended.
+    pub async fn finger(&self, button: &ButtonName, pressed: bool) -> Result<(), Refusal> {
+        #[cfg(feature = "mock-gpio")]
+        if let Some(buttons) = &self.buttons {
+            let name = button.as_str();
+            let moved = if pressed { buttons.press(name).await } else { buttons.release(name).await };
+            return moved.map_err(|_| Refusal::ShuttingDown);
+        }
+        let button = button.clone();
+        let event = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
+        self.edges.send(Stamped { event, at: Instant::now() }).await.map_err(|_| Refusal::ShuttingDown)
     }
 
     /// The mock board's buttons; `None` on real hardware.

@@ -24,6 +24,8 @@ pub mod handle;
 pub mod media;
 #[cfg(feature = "firmware")]
 pub mod mqtt;
+#[cfg(feature = "panel")]
+pub mod panel;
 #[cfg(feature = "firmware")]
 pub mod pipe;
 #[cfg(feature = "firmware")]

@@ -30,7 +30,7 @@ const LOCAL: [(&str, &[&str]); 19] = [
     ),
     ("audio", &["appliance", "config", "audio"]),
     ("gpio", &["appliance", "config", "gpio"]),
-    ("panel", &["appliance", "config", "panel"]),
+    ("panel", &["appliance", "config", "handle", "panel"]),
     ("mqtt", &["appliance", "config", "handle", "mqtt"]),
     ("system", &["appliance", "config", "system"]),
     ("control", &["appliance", "config", "control", "handle"]),
@@ -56,11 +56,12 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 18] = [
+const HOME: [(&str, &[&str]); 24] = [
+    ("sd_notify", &["system"]),
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),
-    ("rustix", &["system"]),
+    ("rustix", &["system", "gpio"]),
     ("rtnetlink", &["system"]),
     ("jiff", &["appliance", "config"]),
     ("prost", &["pipe", "sim"]),
@@ -70,6 +71,11 @@ const HOME: [(&str, &[&str]); 18] = [
     ("oauth2", &["pipe"]),
     ("reqwest", &["pipe"]),
     ("axum", &["sim", "panel"]),
+    ("argon2", &["panel"]),
+    ("csv", &["panel"]),
+    ("hyper", &["panel"]),
+    ("prometheus", &["panel"]),
+    ("rcgen", &["panel", "sim"]),
     ("rumqttc", &["mqtt"]),
     ("alsa", &["audio"]),
     ("opus", &["media"]),

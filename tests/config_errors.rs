@@ -92,6 +92,8 @@ fn a_wrong_type_names_the_right_one() {
 fn an_unknown_word_lists_all() {
     let text = format!("[terminal]\nmode = \"piep\"\n{GOOD}");
     expect_one(&text, "2:8", "mode cannot be \"piep\"", "\"pipe\", \"multi-pipe\"");
+    let text = GOOD.replace("\"desktop-mock\"", "\"desktop-mock\"\nprofile = \"lift\"");
+    expect_one(&text, "5:11", "profile cannot be \"lift\"", "\"usual\", \"en81-28\", \"gai-tronics\"");
     let text = with("[incoming]\nanswer = \"never\"\n");
     expect_one(&text, "11:10", "\"never\"", "\"ring\", \"auto\", \"reject\"");
     expect_one(
@@ -305,6 +307,28 @@ fn addresses_and_sound_devices_are_checked() {
     let off = with("[audio]\nprocessing = \"off\"\ngain-control = true\n");
     expect_one(&off, "12:1", "does nothing", "leave gain-control out");
     expect_one(&with("[door]\ncodes = [\"12x\"]\n"), "11:10", "no DTMF digits", "0 to 9");
+}
+
+#[test]
+fn the_panels_permissions_and_its_pair_of_files_are_checked() {
+    for key in ["allow-test", "allow-door", "allow-config", "allow-metrics"] {
+        let text = with(&format!("[panel]\n{key} = \"yes\"\n"));
+        let column = key.len() + 4;
+        expect_one(&text, &format!("11:{column}"), &format!("{key} is text"), "true or false");
+    }
+    expect_one(
+        &with("[panel]\nalow-test = true\n"),
+        "11:1",
+        "\"alow-test\" in [panel]",
+        "did you mean allow-test?",
+    );
+    let alone = with("[panel]\ntls-cert-file = \"/c.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-key-file", "add tls-key-file = ");
+    let alone = with("[panel]\ntls-key-file = \"/k.pem\"\n");
+    expect_one(&alone, "10:1", "[panel] has no tls-cert-file", "add tls-cert-file = ");
+    let text = with("[panel]\nlisten = \"0.0.0.0:8443\"\nallow-door = true\n");
+    let config = Config::parse(&text, "f", &BoardLoader::default()).unwrap();
+    assert!(config.panel.allow_door && !config.panel.allow_test && config.panel.tls.is_none());
 }
 
 #[test]
@@ -569,6 +593,63 @@ fn the_self_test_s_schedule() {
     assert_eq!(found.len(), 2, "{found:#?}");
     assert!(found.iter().any(|text| text.contains("has no to")), "{found:#?}");
     assert!(found.iter().any(|text| text.contains("\"2\" is not a time of day")), "{found:#?}");
+}
+
+#[test]
+fn tones_and_announcements_name_their_files_as_devices_do() {
+    expect_one(
+        &with("[tones]\nregion = \"no\"\n"),
+        "11:10",
+        "region cannot be \"no\"",
+        "\"eu\", \"us\", \"uk\"",
+    );
+    expect_one(
+        &with("[tones]\nrings = \"wav:a.wav\"\n"),
+        "11:1",
+        "unknown key \"rings\"",
+        "did you mean ring?",
+    );
+    expect_one(&with("[tones]\nbusy = \"a.wav\"\n"), "11:8", "\"a.wav\" names no sound", "\"wav:FILE\"");
+    let keys = ["progress", "ringback", "ring", "busy", "congestion", "error", "call-waiting", "call-ending"];
+    let all: String = keys.iter().map(|key| format!("{key} = \"wav:{key}.wav\"\n")).collect();
+    assert_eq!(diagnose_as(&with(&format!("[tones]\n{all}"))), Vec::<String>::new());
+    for key in ["location", "acknowledge", "offline"] {
+        let text = |file: &str| with(&format!("[announcements]\n{key} = {file}\n"));
+        let at = format!("11:{}", key.len() + 4);
+        assert_eq!(diagnose_as(&text("\"wav:said.wav\"")), Vec::<String>::new());
+        expect_one(&text("\"wav:\""), &at, "\"wav:\" names no sound", "leave the key out");
+        expect_one(&text("true"), &at, "true or false", "text in double quotes");
+    }
+    expect_one(&with("[announcements]\nlocaton = \"wav:a\"\n"), "11:1", "\"locaton\"", "location");
+}
+
+#[test]
+fn a_relative_sound_counts_from_the_configuration_s_folder() {
+    let text = with("[tones]\nring = \"wav:bell.wav\"\n[announcements]\nlocation = \"wav:/srv/where.wav\"\n");
+    let config = Config::parse(&text, "/etc/box/callbox.toml", &BoardLoader::new(Vec::new())).unwrap();
+    let files: Vec<String> = config.sounds.files().map(|file| file.path.display().to_string()).collect();
+    assert_eq!(files, ["/etc/box/bell.wav", "/srv/where.wav"]);
+    assert!(config.appliance.call.announce_location && !config.appliance.call.announce_offline);
+}
+
+#[test]
+fn an_acknowledgement_is_one_digit_and_its_time_needs_one() {
+    let call = |lines: &str| with(&format!("[call]\n{lines}"));
+    for wrong in ["12", ""] {
+        let found = diagnose_as(&call(&format!("acknowledge = \"{wrong}\"\n")));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].starts_with("callbox.toml:11:15: "), "{found:#?}");
+    }
+    expect_one(&call("acknowledge = \"12\"\n"), "11:15", "more than one digit", "\"1\"");
+    expect_one(&call("acknowledge = \"x\"\n"), "11:15", "no DTMF digits", "0 to 9");
+    expect_one(&call("acknowledge = 1\n"), "11:15", "a whole number", "text in double quotes");
+    expect_one(&call("acknowledge-timeout = \"20s\"\n"), "11:1", "needs a digit", "acknowledge = \"1\"");
+    let short = call("acknowledge = \"1\"\nacknowledge-timeout = \"2s\"\n");
+    expect_one(&short, "12:23", "out of range", "from \"5s\" to \"2min\"");
+    let text = call("acknowledge = \"#\"\nacknowledge-timeout = \"45s\"\n");
+    let config = Config::parse(&text, "callbox.toml", &BoardLoader::new(Vec::new())).unwrap();
+    let asked = config.appliance.call.acknowledge.unwrap();
+    assert_eq!((asked.digit, asked.timeout.as_secs()), ('#', 45));
 }
 
 #[test]

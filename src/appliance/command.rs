@@ -99,6 +99,15 @@ pub enum AudioCommand {
     Connect(Vec<(PeerId, Role)>),
     /// Send silence instead of the microphone.
     Mute(bool),
+    /// Play an announcement from its begin in the place of any other to the
+    /// same listener; `None` is none. It is laid over what the listener hears
+    /// else, and lasts no longer than the listener's connection.
+    Announce {
+        /// What to say.
+        clip: Option<Clip>,
+        /// To whom.
+        to: Listener,
+    },
     /// Which way sound may flow in calls. Until the first one: [`Direction::Both`].
     Direction(Direction),
     /// The loudspeaker's volume, percent 0 to 100 of full. Until the first one: 100.
@@ -111,6 +120,26 @@ pub enum AudioCommand {
     },
     /// Break off the self-test at once; it is not answered then.
     StopSelfTest,
+}
+
+/// What the box has to say. The sound is the configuration's or built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Clip {
+    /// Where the box is; said once.
+    Location,
+    /// Where the box is and which digit accepts the call; said again and again.
+    Acknowledge,
+    /// The box cannot call now; said once.
+    Offline,
+}
+
+/// Who hears an announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Listener {
+    /// The person at the box.
+    Box,
+    /// The far end of a call, in any role.
+    FarEnd(PeerId),
 }
 
 /// Which way sound may flow in a call.

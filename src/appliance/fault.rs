@@ -32,6 +32,9 @@ pub enum Fault {
     MicrophoneDead,
     /// The self-test's sweep does not reach the microphone.
     LoudspeakerDead,
+    /// The file of a tone or an announcement cannot be played; the built-in
+    /// sound takes its place.
+    SoundFile,
     /// No peer connection can be made ready.
     MediaNotReady,
     /// A button has been held for longer than anybody would.

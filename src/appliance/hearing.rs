@@ -46,6 +46,7 @@ impl Phone {
             .filter_map(|call| Some((call.leg.peer, role(call, early == Some(call.reference))?)))
             .collect();
         if wanted != self.hearing.connected {
+            feedback::hush(cx);
             self.hearing.connected.clone_from(&wanted);
             cx.audio(AudioCommand::Connect(wanted));
         }
@@ -80,6 +81,11 @@ impl Phone {
         }
     }
 
+    /// Whether any call rings here, aloud or by call waiting.
+    pub fn rings_aloud(&self) -> bool {
+        self.calls.live().any(|call| rings_here(&call.state))
+    }
+
     /// The call whose announcement before the answer is heard: of several that
     /// ring at once the first, since a choir tells nothing.
     fn early(&self) -> Option<&Call> {
@@ -91,13 +97,13 @@ impl Phone {
         let call = self.calls.at_box().filter(|call| call.leg.origin != Origin::Check)?;
         match &call.state {
             // The far end's own ringback or announcement is heard instead.
-            State::Outgoing { .. } | State::Ringing { .. }
+            State::Outgoing { .. } | State::Ringing { .. } | State::Acknowledging { .. }
                 if self.early().is_some_and(|call| call.leg.heard) =>
             {
                 None
             }
             State::Preparing | State::Outgoing { .. } => Some(Tone::Progress),
-            State::Ringing { .. } => Some(Tone::Ringback),
+            State::Ringing { .. } | State::Acknowledging { .. } => Some(Tone::Ringback),
             State::Connecting | State::Talking(Part::Present) => {
                 self.calls.live().any(|call| rings_here(&call.state)).then_some(Tone::CallWaiting)
             }
@@ -114,6 +120,7 @@ fn rings_here(state: &State) -> bool {
         | State::Preparing
         | State::Outgoing { .. }
         | State::Ringing { .. }
+        | State::Acknowledging { .. }
         | State::Connecting
         | State::Talking(_)
         | State::Releasing => false,
@@ -123,13 +130,16 @@ fn rings_here(state: &State) -> bool {
 fn has_early_media(state: &State) -> bool {
     match state {
         State::Outgoing { media, .. } | State::Ringing { media } => *media == EarlyMedia::Up,
-        State::Preparing | State::Incoming(_) | State::Connecting | State::Talking(_) | State::Releasing => {
-            false
-        }
+        State::Preparing
+        | State::Acknowledging { .. }
+        | State::Incoming(_)
+        | State::Connecting
+        | State::Talking(_)
+        | State::Releasing => false,
     }
 }
 
-/// The microphone is shut until there is an answer.
+/// The microphone is shut until there is an answer, and where it takes that, its acknowledgement.
 fn role(call: &Call, early: bool) -> Option<Role> {
     match call.state {
         State::Connecting | State::Talking(Part::Present) => match call.leg.origin {
@@ -137,7 +147,8 @@ fn role(call: &Call, early: bool) -> Option<Role> {
             // Nobody asked the person at the box whether it may listen.
             Origin::Check => Some(Role::Listen),
         },
-        State::Talking(Part::Held) => Some(Role::Hold),
+        // Who or what is there shall neither be heard nor hear: only the announcement.
+        State::Talking(Part::Held) | State::Acknowledging { .. } => Some(Role::Hold),
         State::Outgoing { .. } | State::Ringing { .. } => early.then_some(Role::Listen),
         State::Preparing | State::Incoming(_) | State::Releasing => None,
     }

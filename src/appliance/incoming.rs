@@ -114,6 +114,7 @@ impl Phone {
             | State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Connecting
             | State::Talking(_)
             | State::Releasing => {
@@ -154,6 +155,7 @@ impl Phone {
             | State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Connecting
             | State::Talking(_)
             | State::Releasing => self.renegotiated(cx, call, sdp),

@@ -9,6 +9,7 @@
 //! (`button.rs`) are state machines of their own; this file hands events and
 //! deadlines to them.
 
+pub mod acknowledge;
 pub mod action;
 mod adoption;
 mod button;
@@ -94,6 +95,8 @@ pub struct Appliance {
     inputs: Inputs,
     outputs: Outputs,
     shown: BTreeMap<LedName, Pattern>,
+    /// As the audio shell last told.
+    microphone: bool,
     life: Life,
     commands: VecDeque<Command>,
 }
@@ -119,6 +122,7 @@ impl Appliance {
             inputs,
             outputs: Outputs::default(),
             shown: BTreeMap::new(),
+            microphone: false,
             life: Life::Running,
             commands: VecDeque::new(),
         };
@@ -230,8 +234,8 @@ impl Appliance {
                 self.phone.check.clock_set(cx);
             }
             Event::System(SystemEvent::SelfTest(report)) => self.phone.self_test.answer(cx, report),
+            Event::System(SystemEvent::Microphone(live)) => self.microphone = live,
             Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
-            Event::System(SystemEvent::Microphone(_)) => {}
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -266,6 +270,7 @@ impl Appliance {
             | Timer::CheckOverdue
             | Timer::SelfTest
             | Timer::TalkTooLong
+            | Timer::Acknowledge(_)
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
@@ -374,6 +379,9 @@ impl Appliance {
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
             felt: feedback::is_felt(&self.cx),
+            microphone: self.microphone,
+            door_open: door::is_open(&self.cx),
+            door_alarm: door::is_alarming(&self.cx),
         };
         for (led, function) in &self.cx.settings.leds {
             let pattern = match self.life {
@@ -387,7 +395,7 @@ impl Appliance {
         }
         let scene = Scene {
             call: view.call,
-            rings: view.rings,
+            rings: self.phone.rings_aloud(),
             sound: view.call != CallStatus::Idle || feedback::is_sounding(&self.cx),
         };
         if self.life == Life::Running {

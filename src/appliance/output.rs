@@ -52,7 +52,7 @@ pub struct OutputSettings {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene {
     pub call: CallStatus,
-    /// A call rings here, be it the call at the box or beside it.
+    /// A call rings here aloud, be it the call at the box or beside it.
     pub rings: bool,
     /// Any call is up, or about to be, or a tone plays.
     pub sound: bool,
@@ -65,14 +65,23 @@ struct Lit {
     until: Option<Instant>,
 }
 
+/// Whether there is anything to hear.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Sound {
+    #[default]
+    None,
+    Playing,
+    /// Until `Timer::AmplifierOff`.
+    JustOver,
+}
+
 #[derive(Default)]
 pub(super) struct Outputs {
     /// What the lines were last told.
     shown: BTreeMap<OutputName, Option<Lit>>,
     /// When an output was wanted that is on, or that was on for as long as it may.
     wanted: BTreeMap<OutputName, Instant>,
-    /// When there was last anything to hear.
-    sound: Option<Instant>,
+    sound: Sound,
 }
 
 impl Outputs {
@@ -131,17 +140,19 @@ impl Outputs {
     }
 
     fn is_sounding(&mut self, cx: &mut Context, sound: bool) -> bool {
-        if sound {
-            self.sound = Some(cx.now);
-            cx.timers.stop(&Timer::AmplifierOff);
-            return true;
+        match (self.sound, sound) {
+            (_, true) => {
+                cx.timers.stop(&Timer::AmplifierOff);
+                self.sound = Sound::Playing;
+            }
+            (Sound::Playing, false) => {
+                cx.after(Timer::AmplifierOff, AMPLIFIER_TAIL);
+                self.sound = Sound::JustOver;
+            }
+            (Sound::JustOver, false) if !cx.timers.is_set(&Timer::AmplifierOff) => self.sound = Sound::None,
+            (Sound::JustOver | Sound::None, false) => {}
         }
-        let over = self.sound.and_then(|at| at.checked_add(AMPLIFIER_TAIL)).filter(|over| cx.now < *over);
-        match over {
-            Some(over) => cx.timers.set(Timer::AmplifierOff, over),
-            None => self.sound = None,
-        }
-        over.is_some()
+        self.sound != Sound::None
     }
 
     fn show(&mut self, now: Instant, name: &OutputName, lit: Option<Lit>, commands: &mut Vec<Command>) {

@@ -198,7 +198,11 @@ impl Appliance {
                 cx.ignored("press-ignored", "a press that changes nothing now");
             }
             Err(refusal) => {
-                feedback::end_tone(cx, Tone::Error);
+                if refusal == Refusal::Offline {
+                    feedback::offline(cx);
+                } else {
+                    feedback::end_tone(cx, Tone::Error);
+                }
                 feedback::notice(cx);
                 cx.counters.count("press-refused");
                 cx.log(Kind::Refused, refusal.to_string());

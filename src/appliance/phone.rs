@@ -5,7 +5,7 @@
 //! calls' peer connections; actions of buttons and of people on the control
 //! socket; the session's changes; the timers that name a call, `OfferPause`.
 //! Outputs: session `Send`; media `Check`, `Answer`, `Start`, `Renegotiate`,
-//! `Digits`, `Close`; audio `Tone`, `Connect`, `Mute`; log.
+//! `Digits`, `Close`; audio `Tone`, `Connect`, `Mute`, `Announce`; log.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -102,6 +102,7 @@ impl Phone {
         cx.call_state(found.state.status(), &found.leg.id, text);
         self.sound(cx);
         self.watch_time(cx, call, &before);
+        self.tell_place(cx, call, &before);
         self.check_progress(cx, call, false);
     }
 
@@ -150,6 +151,7 @@ impl Phone {
                         State::Preparing
                         | State::Outgoing { .. }
                         | State::Ringing { .. }
+                        | State::Acknowledging { .. }
                         | State::Incoming(_)
                         | State::Connecting
                         | State::Talking(_)
@@ -192,7 +194,10 @@ impl Phone {
     /// Whether the person at the box hears the tones of a call being made.
     pub fn is_calling(&self) -> bool {
         self.calls.present().is_some_and(|call| match call.state {
-            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } => true,
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Acknowledging { .. } => true,
             State::Incoming(_) | State::Connecting | State::Talking(_) | State::Releasing => false,
         })
     }
@@ -253,6 +258,7 @@ impl Phone {
             Timer::OfferPause => self.offers_allowed(cx),
             Timer::RingTimeout(call) => self.fail(cx, *call, Cause::RingTimeout),
             Timer::MediaTimeout(call) => self.media_too_slow(cx, *call),
+            Timer::Acknowledge(call) => self.not_acknowledged(cx, *call),
             Timer::MediaLost(call) => self.media_lost(cx, *call),
             Timer::NoMedia(call) => self.no_media(cx, *call),
             Timer::CallEnding(call) => self.call_ends_soon(cx, *call),

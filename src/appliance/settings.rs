@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::acknowledge::Acknowledge;
 use super::action::Action;
 use super::check_call::CheckCallSettings;
 use super::do_not_disturb::DoNotDisturb;
@@ -148,6 +149,13 @@ pub struct CallSettings {
     pub ring_times: BTreeMap<PhoneNumber, Duration>,
     /// How many times a hunt goes through its list. Default 1.
     pub hunt_cycles: u32,
+    /// A call of this box counts as answered only when the callee sends a
+    /// digit; `None`, the default, asks for none.
+    pub acknowledge: Option<Acknowledge>,
+    /// There is something to tell callees of where the box is.
+    pub announce_location: bool,
+    /// There is something to say to whoever calls while the box is offline.
+    pub announce_offline: bool,
     /// From the answer to working media. Default 10 s.
     pub media_timeout: Duration,
     /// An interrupted call ends after this. Default 30 s.
@@ -202,6 +210,9 @@ impl Default for CallSettings {
             ring_timeout: Duration::from_secs(45),
             ring_times: BTreeMap::new(),
             hunt_cycles: 1,
+            acknowledge: None,
+            announce_location: false,
+            announce_offline: false,
             media_timeout: Duration::from_secs(10),
             media_lost_after: Duration::from_secs(30),
             longest: None,

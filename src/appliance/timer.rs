@@ -32,6 +32,8 @@ pub enum Timer {
     RingTimeout(CallRef),
     /// Media did not come up after the answer.
     MediaTimeout(CallRef),
+    /// Whoever answered has not accepted the call in time.
+    Acknowledge(CallRef),
     /// Media is interrupted for too long.
     MediaLost(CallRef),
     /// The far end sent no audio for too long.
@@ -104,6 +106,7 @@ impl Timer {
             | Timer::OfferRetry(call)
             | Timer::RingTimeout(call)
             | Timer::MediaTimeout(call)
+            | Timer::Acknowledge(call)
             | Timer::MediaLost(call)
             | Timer::NoMedia(call)
             | Timer::CallEnding(call)

@@ -21,10 +21,11 @@ use super::mixer::{MOST_CONNECTED, MOST_LEGS, Mixer, Order, Roles};
 use super::probe::Probe;
 use super::processing::Processing;
 use super::settings::{AudioSettings, Buffering, DeviceName};
+use super::sounds::Sounds;
 use super::speaker::{self, Speaker, SpeakerOrder};
 use super::volume::Volume;
 use super::worker::{CaptureWorker, PlaybackWorker};
-use crate::appliance::command::{Direction, Role};
+use crate::appliance::command::{Clip, Direction, Listener, Role};
 use crate::appliance::event::SystemEvent;
 use crate::appliance::fault::Fault;
 use crate::appliance::id::PeerId;
@@ -148,7 +149,10 @@ fn spawn_all(
     };
     let shared = counters.clone();
     spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, &shared, faults)))?;
-    let mixer = Mixer::new(&settings, bin);
+    let sounds = Arc::new(Sounds::new(settings.clone()));
+    let mixer = Mixer::new(Arc::clone(&sounds), bin);
+    let complain = report.clone();
+    spawn("audio-sounds", Box::new(move || load(&sounds, &complain)))?;
     let processing = Processing::new(&settings);
     let (over, probes) = RingBuffer::new(PROBES);
     let volume = Volume::new(settings.ambient);
@@ -204,6 +208,17 @@ fn spawn_all(
     };
     spawn("playback-keeper", Box::new(move || keeper.run(worker)))?;
     Ok(())
+}
+
+/// Reads the files of the box's own sounds, since that takes time.
+fn load(sounds: &Sounds, faults: &SyncSender<SystemEvent>) {
+    let found = sounds.load();
+    if !found.is_empty() {
+        let detail = format!("{}; until then the built-in sound is heard", found.join("; "));
+        tracing::error!("{detail}");
+        // Waits for room: this thread has nothing else to do.
+        drop(faults.send(SystemEvent::FaultRaised { fault: Fault::SoundFile, detail }));
+    }
 }
 
 /// Passes faults and the microphone's truth on and drops legs, since either may take time.
@@ -279,6 +294,12 @@ impl AudioEngine {
     /// Sends silence instead of the microphone.
     pub fn mute(&self, muted: bool) {
         self.order(Order::Mute(muted));
+    }
+
+    /// Plays an announcement from its begin, in the place of any other to this
+    /// listener; `None` ends it. A far end must be connected, in any role.
+    pub fn announce(&self, clip: Option<Clip>, to: Listener) {
+        self.order(Order::Announce(clip, to));
     }
 
     /// Lets sound flow both ways, one way, or one way at a time. Changes fade within 10 ms.

@@ -1,8 +1,12 @@
 //! What the audio shell must know; made by `config`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::appliance::command::Clip;
+use crate::appliance::tone::Tone;
 
 /// Devices, tone plan and levels.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +31,10 @@ pub struct AudioSettings {
     pub ambient: bool,
     /// A microphone that gives no sound at all for so long is dead; `None`: nobody looks. Default 60 s.
     pub dead_after: Option<Duration>,
+    /// WAV files in the place of built-in tones.
+    pub tone_files: BTreeMap<Tone, PathBuf>,
+    /// WAV files in the place of built-in announcements.
+    pub clip_files: BTreeMap<Clip, PathBuf>,
     /// What is done against echo. Default [`ProcessingMode::FullDuplex`].
     pub processing: ProcessingMode,
     /// By whom. Default [`EchoChoice::Own`].
@@ -102,6 +110,8 @@ impl Default for AudioSettings {
             capture_mixer: None,
             ambient: false,
             dead_after: Some(Duration::from_secs(60)),
+            tone_files: BTreeMap::new(),
+            clip_files: BTreeMap::new(),
             processing: ProcessingMode::default(),
             echo_canceller: EchoChoice::default(),
             noise_suppression: true,

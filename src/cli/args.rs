@@ -124,12 +124,23 @@ pub enum Command {
         /// One JSON object.
         #[arg(long)]
         json: bool,
+        /// Only this: switch an output or lamp to and fro, and see each edge at
+        /// a button or input that a jumper wire ties it to. While the
+        /// appliance runs it has the lines itself.
+        #[arg(long = "loop", num_args = 2, value_names = ["OUT", "IN"])]
+        wire: Vec<String>,
         /// The configuration to test with where no appliance runs.
         #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
         config: PathBuf,
     },
     /// List GPIO chips, sound devices and network addresses of this machine.
     Devices,
+    /// Switch every output of the board off, for after a process that was killed.
+    OutputsOff {
+        /// The configuration whose board is meant.
+        #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
+        config: PathBuf,
+    },
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]
     SimCore(Box<crate::sim::SimCoreArgs>),

@@ -3,7 +3,11 @@
 mod args;
 mod check;
 mod devices;
+mod jumper;
 mod out;
+mod outputs_off;
+#[cfg(feature = "panel")]
+mod panel;
 mod remote;
 mod run;
 mod selftest;
@@ -62,8 +66,12 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::OpenDoor { output } => remote::open_door(socket, output).await,
         Command::ResetTamper => remote::reset_tamper(socket).await,
         Command::Events { follow, json } => remote::events(socket, follow, json).await,
-        Command::Selftest { json, config } => selftest::selftest(socket, &config, json).await,
+        Command::Selftest { json, wire, config } => match wire.as_slice() {
+            [from, to] => jumper::selftest(&config, from, to, json),
+            _ => selftest::selftest(socket, &config, json).await,
+        },
         Command::Devices => devices::devices(),
+        Command::OutputsOff { config } => outputs_off::outputs_off(&config),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,

@@ -11,13 +11,13 @@ use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
 use crate::mqtt;
 use crate::settings;
-use crate::system::{logging, signals};
+use crate::system::{logging, notify, signals};
 
 /// Runs the appliance. Wrong configuration is exit code 2; everything else
 /// that can go wrong with devices and networks is a fault of the running box.
-pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
+pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
     let start = Instant::now();
-    let config = match Config::load(config) {
+    let config = match Config::load(file) {
         Ok(config) => config,
         Err(diagnostics) => {
             for diagnostic in diagnostics {
@@ -35,10 +35,10 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     tracing::info!(socket = %control.path().display(), version = env!("CARGO_PKG_VERSION"), "callbox starts");
-    for note in config.not_yet() {
+    for note in &config.board.notes {
         tracing::warn!("{note}");
     }
-    let running = match boot::start(&config, start) {
+    let mut running = match boot::start(&config, start) {
         Ok(running) => running,
         Err(error) => {
             eprintln!("callbox: {error}");
@@ -49,9 +49,20 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
     if let Some(mqtt) = settings::mqtt(&config) {
         mqtt::spawn(mqtt, running.handle.clone());
     }
+    let pulses = std::mem::take(&mut running.pulses);
+    tokio::spawn(notify::run(pulses, running.handle.status.clone()));
+    #[cfg(not(feature = "panel"))]
+    if config.panel.listen.is_some() {
+        tracing::warn!("[panel] listen: this build has no panel");
+    }
+    #[cfg(feature = "panel")]
+    let (restart_wished, restart) = super::panel::restart_switch(running.shutdown());
+    #[cfg(feature = "panel")]
+    let panel = super::panel::start(config, file.to_owned(), running.handle.clone(), restart);
     let shutdown = running.shutdown();
     tokio::spawn(async move {
         signals::asked_to_end().await;
+        notify::stopping();
         if shutdown.send(SystemEvent::Shutdown).await.is_err() {
             tracing::debug!("the appliance has ended already");
         }
@@ -59,7 +70,17 @@ pub async fn run(config: &Path, socket: Option<PathBuf>) -> u8 {
     let end = running.ended().await;
     // Aborting drops the socket, which removes its file.
     serving.abort();
+    #[cfg(feature = "panel")]
+    if let Some(panel) = panel {
+        panel.abort();
+    }
     let panicked = serving.await.is_err_and(|error| error.is_panic());
+    #[cfg(feature = "panel")]
+    if restart_wished.load(std::sync::atomic::Ordering::SeqCst) {
+        let error = super::panel::begin_again();
+        eprintln!("callbox: cannot start again: {error}");
+        return FAILED;
+    }
     match end {
         Ok(()) if panicked => FAILED,
         Ok(()) => DONE,

@@ -9,27 +9,33 @@ mod behaviour;
 pub mod board;
 mod board_draft;
 mod board_file;
+mod board_line;
+mod board_rules;
 mod check_call;
 mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
 mod door;
+pub mod header;
+mod hidden;
 mod hook;
 mod incoming;
 pub mod media;
 pub mod mqtt;
+pub mod panel;
 pub mod secret;
 mod section;
 mod selftest;
 mod server;
+pub mod tones;
 mod value;
 pub mod volume;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::appliance::command::Clip;
+use crate::appliance::input::InputSettings;
 use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
@@ -39,9 +45,12 @@ pub use board::{Backend, Board};
 pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
+pub use hidden::Hidden;
 pub use media::{Codec, MediaConfig};
 pub use mqtt::MqttConfig;
+pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
+pub use tones::{Region, SoundsConfig};
 pub use volume::CardConfig;
 
 use diagnostic::Report;
@@ -65,9 +74,11 @@ pub struct Config {
     pub backend: Backend,
     /// Microphone and loudspeaker.
     pub audio: AudioConfig,
+    /// Tones and announcements.
+    pub sounds: SoundsConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
-    /// Checked and kept; the panel that uses it comes in a later version.
+    /// The web panel.
     pub panel: PanelConfig,
     /// The broker; `None` for none.
     pub mqtt: Option<MqttConfig>,
@@ -77,13 +88,6 @@ pub struct Config {
     pub state: StateConfig,
     /// The program's own log.
     pub log: LogConfig,
-}
-
-/// `[panel]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PanelConfig {
-    /// Where the web panel listens; `None` for no panel.
-    pub listen: Option<SocketAddr>,
 }
 
 /// `[control]`.
@@ -170,19 +174,12 @@ impl Config {
         }
     }
 
-    /// What the configuration asks for and this version does not do yet, for
-    /// people: nobody should wait for a page that will not come.
-    pub fn not_yet(&self) -> Vec<&'static str> {
-        let panel = "[panel] is checked, but this version has no web panel";
-        let asked = [(self.panel.listen.is_some(), panel)];
-        asked.into_iter().filter_map(|(asked, note)| asked.then_some(note)).collect()
-    }
-
     /// Looks at the files that the configuration names: the secret and its
     /// mode, the certificates. For `callbox check`; the appliance itself runs
     /// on without them and says what is missing.
     pub fn check_files(&self) -> Vec<Diagnostic> {
         let mut found = core::check_files(&self.core, &self.auth);
+        found.extend(panel::check_files(&self.panel));
         found.extend(self.mqtt.iter().flat_map(mqtt::check_files));
         found
     }
@@ -216,15 +213,20 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
+    let sounds = tones::read(root.section("tones"), root.section("announcements"), base);
+    call.announce_location = sounds.clips.contains_key(&Clip::Location);
+    call.announce_offline = sounds.clips.contains_key(&Clip::Offline);
     let media = media::read(root.section("media"));
-    let panel = read_panel(root.section("panel"));
+    let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
     let control = read_control(root.section("control"), base);
     let state = read_state(root.section("state"), base);
     let log = read_log(root.section("log"));
     let board = board?.clone();
-    let leds = board.leds.iter().map(|(name, led)| (name.clone(), led.function)).collect();
-    let inputs = BTreeMap::new();
+    let leds = board.leds.iter().map(|(name, led)| (name.clone(), board.profile.of(led.function))).collect();
+    let input =
+        |input: &board::BoardInput| InputSettings { function: input.function, debounce: input.debounce };
+    let inputs = board.inputs.iter().map(|(name, line)| (name.clone(), input(line))).collect();
     let outputs = outputs?;
     Some(Config {
         appliance: Settings {
@@ -246,6 +248,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         backend: backend?,
         board,
         audio,
+        sounds,
         media,
         panel,
         mqtt,
@@ -271,7 +274,8 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
     };
     let file = section.required_text("file", "\"rpi4-doorstation\", or another board or the path of one");
     let chosen = section.choice("backend", &board_draft::BACKENDS);
-    let board = file.and_then(|Located { value, at }| {
+    let profile = section.choice("profile", &board_draft::PROFILES);
+    let mut board = file.and_then(|Located { value, at }| {
         match boards.load_from(value, &section.report.place(at), base) {
             Ok(board) => Some(board),
             Err(found) => {
@@ -281,24 +285,21 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
         }
     });
     let backend = chosen.or_else(|| board.as_ref().and_then(|board| board.backend));
-    if let (Some(board), None, false) = (&board, backend, section.has("backend")) {
-        let what = format!("neither [board] nor the board {} names a backend", board.name);
-        section.note(section.at, Problem::new(what, "add backend = \"gpiocdev\", \"rppal\" or \"mock\""));
+    match (&mut board, backend) {
+        (Some(board), Some(backend)) => {
+            board.profile = profile.unwrap_or(board.profile);
+            let (wrong, notes) = board_rules::for_backend(board, backend);
+            wrong.into_iter().for_each(|diagnostic| section.report.add(diagnostic));
+            board.notes.extend(notes);
+        }
+        (Some(board), None) if !section.has("backend") => {
+            let what = format!("neither [board] nor the board {} names a backend", board.name);
+            section.note(section.at, Problem::new(what, "add backend = \"gpiocdev\", \"rppal\" or \"mock\""));
+        }
+        (Some(_), None) | (None, _) => {}
     }
     section.finish();
     (board, backend)
-}
-
-fn read_panel(section: Option<Section<'_>>) -> PanelConfig {
-    let Some(mut section) = section else { return PanelConfig { listen: None } };
-    let listen = section.parsed("listen", |text| {
-        text.parse::<SocketAddr>().map_err(|_| {
-            let what = format!("{} is no address to listen on", diagnostic::quoted(text));
-            Problem::new(what, "write an IP address and a port such as \"127.0.0.1:8080\"")
-        })
-    });
-    section.finish();
-    PanelConfig { listen: listen.map(|listen| listen.value) }
 }
 
 fn read_control(section: Option<Section<'_>>, base: &Path) -> ControlConfig {

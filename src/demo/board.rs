@@ -95,10 +95,15 @@ impl DemoBoard {
         ]
         .iter()
         .fold(TEMPLATE.to_owned(), |text, (name, value)| text.replace(name, value));
-        let file = folder.join("callbox.toml");
+        let file = self.config_file();
         write(&file, &text)?;
         Config::load(&file)
             .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The box's configuration.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("callbox.toml")
     }
 
     /// Where the control socket may go: a demo needs no right to /run.

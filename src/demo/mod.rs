@@ -6,6 +6,7 @@ mod screen;
 mod timeline;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,14 +16,20 @@ use tokio::sync::{broadcast, mpsc};
 use crate::appliance::action::Action;
 use crate::appliance::status::CallStatus;
 use crate::boot;
+use crate::config::Config;
 use crate::control::path::candidates;
 use crate::control::server::ControlSocket;
 use crate::handle::Handle;
+use crate::panel::{Panel, PanelError};
+use crate::settings;
 use crate::sim::{SimCore, SimHandle};
 use crate::system::signals;
 use board::DemoBoard;
 use screen::Screen;
 use timeline::Timeline;
+
+/// The panel's port, unless it is taken.
+const PANEL_PORT: u16 = 8088;
 
 /// Redraws of the level bars a second are worth no more than this.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -47,7 +54,10 @@ pub struct DemoArguments {
     pub recording: PathBuf,
     /// Serve a page at this address that is a phone: answer there with a browser.
     #[arg(long, value_name = "ADDR:PORT")]
-    pub browser: Option<std::net::SocketAddr>,
+    pub browser: Option<SocketAddr>,
+    /// Where the web panel listens, on this machine [default: 127.0.0.1:8088, or a free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub panel: Option<SocketAddr>,
 }
 
 /// Runs the demo until `q`, ctrl-c or, with nobody at the keyboard, the end of one call.
@@ -81,6 +91,9 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
             None
         }
     };
+    let panel = panel(&arguments, &board, &config, &handle).await?;
+    println!("panel            {}", panel.url());
+    let panel = tokio::spawn(panel.serve());
     println!("voice core       {}", core.endpoint());
     println!("sound            {}", board.sound());
     if let Some(url) = core.browser_url() {
@@ -97,6 +110,7 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
     if let Some(control) = control {
         control.abort();
     }
+    panel.abort();
     let end = running.end().await;
     core.stop().await;
     end.map_err(|died| died.to_string())?;
@@ -104,6 +118,29 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
         println!("what the loudspeaker played is in {}", recording.display());
     }
     Ok(())
+}
+
+/// The box in a browser, at the usual port or at any that is free.
+async fn panel(
+    arguments: &DemoArguments,
+    board: &DemoBoard,
+    config: &Config,
+    handle: &Handle,
+) -> Result<Panel, String> {
+    let bind = |listen| {
+        let settings = settings::panel(config, listen, board.config_file(), None);
+        Panel::bind(config, settings, handle.clone())
+    };
+    let usual = SocketAddr::from(([127, 0, 0, 1], PANEL_PORT));
+    let panel = match arguments.panel {
+        Some(given) if given.ip().is_loopback() => bind(given).await,
+        Some(given) => return Err(format!("--panel {given}: the demo's panel is for this machine alone")),
+        None => match bind(usual).await {
+            Err(PanelError::Listen(..)) => bind(SocketAddr::from(([127, 0, 0, 1], 0))).await,
+            bound => bound,
+        },
+    };
+    panel.map_err(|error| error.to_string())
 }
 
 /// Keys in, time line and level bars out, until `q` or ctrl-c.

@@ -15,6 +15,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
 use super::codec::{CodecError, Decoder, Encoder, MAX_SAMPLES, PACKET_SAMPLES};
+use super::in_band::{Detector, Inbox};
 use super::jitter::{JitterBuffer, Turn};
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
 use super::pause::Pauses;
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) ready: Notify,
     /// Set where the next packet that comes is news.
     pub(super) quiet: AtomicBool,
+    /// Digits heard in the far end's sound.
+    pub(super) in_band: Inbox,
     /// RTP packets of any kind that came, and when the last one did, in ms since `epoch`.
     rtp: AtomicU64,
     last_rtp: AtomicU64,
@@ -52,6 +55,7 @@ impl Shared {
             sending: AtomicBool::new(false),
             ready: Notify::new(),
             quiet: AtomicBool::new(false),
+            in_band: Inbox::default(),
             rtp: AtomicU64::new(0),
             last_rtp: AtomicU64::new(0),
             epoch: Instant::now(),
@@ -122,6 +126,7 @@ pub(super) struct AudioLeg {
     sample: u64,
     scratch: Box<[u8; MAX_PAYLOAD]>,
     // Far end.
+    detector: Detector,
     arrived: Consumer<Arrived>,
     jitter: JitterBuffer,
     decoder: Decoder,
@@ -149,6 +154,7 @@ pub(super) fn pair(codec: Codec, bitrate: u32) -> Result<(AudioLeg, Wires, Encod
         half_full: false,
         sample: 0,
         scratch: Box::new([0; MAX_PAYLOAD]),
+        detector: Detector::default(),
         arrived: arrived_out,
         jitter: JitterBuffer::new(),
         decoder: Decoder::new()?,
@@ -277,5 +283,6 @@ impl Leg for AudioLeg {
             filled += count;
         }
         self.publish();
+        self.shared.in_band.hear(&mut self.detector, frame);
     }
 }

@@ -8,6 +8,7 @@ mod codec;
 mod connection;
 mod dtmf;
 mod engine;
+pub mod in_band;
 mod jitter;
 mod leg;
 mod line;

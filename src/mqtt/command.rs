@@ -91,6 +91,7 @@ fn permission(action: &Action) -> Option<Permission> {
         Action::Call { .. } => Some(Permission::Call),
         Action::HangUp => Some(Permission::HangUp),
         Action::Mute { .. } => Some(Permission::Mute),
+        Action::OpenDoor { .. } => Some(Permission::OpenDoor),
         Action::ToPhone => Some(Permission::ToPhone),
         Action::Swap
         | Action::Merge
@@ -99,7 +100,6 @@ fn permission(action: &Action) -> Option<Permission> {
         | Action::Talk { .. }
         | Action::Volume { .. }
         | Action::SelfTest
-        | Action::OpenDoor { .. }
         | Action::ResetTamper => None,
     }
 }

@@ -42,6 +42,8 @@ pub struct Config {
     pub audio: (String, String),
     /// The least and the greatest limit of a wait before the next attempt.
     pub backoff: (&'static str, &'static str),
+    /// `mock`, or the driver of a real board.
+    pub backend: &'static str,
     /// More sections.
     pub more: String,
 }
@@ -71,6 +73,7 @@ impl Config {
             while_busy: "busy",
             audio: (MICROPHONE.to_owned(), SPEAKER.to_owned()),
             backoff: ("200ms", "2s"),
+            backend: "mock",
             more: String::new(),
         }
     }
@@ -93,7 +96,7 @@ impl Config {
             "[terminal]\nmode = {mode:?}\n\
              [core]\nendpoint = {endpoint:?}\n{plaintext}{ca}\
              [auth]\n{auth}\
-             [board]\nfile = {board}\nbackend = \"mock\"\n\
+             [board]\nfile = {board}\nbackend = {backend:?}\n\
              [audio]\ncapture = {capture:?}\nplayback = {playback:?}\n\
              [media]\ncodecs = {codecs:?}\nloopback = true\n\
              [contacts]\nfront = {CALLEE:?}\n\
@@ -102,6 +105,7 @@ impl Config {
              [[button]]\nname = \"call\"\npress = {{ action = \"call\", to = [\"front\"] }}\n\
              {more}",
             mode = self.mode,
+            backend = self.backend,
             endpoint = self.endpoint,
             capture = self.audio.0,
             playback = self.audio.1,
@@ -176,6 +180,16 @@ impl Appliance {
     /// The control socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("control.sock")
+    }
+
+    /// Its own folder, with `callbox.toml`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it printed so far.
+    pub fn printed(&self) -> Vec<String> {
+        self.process.lines()
     }
 
     /// The secret's file.

