@@ -80,8 +80,7 @@ pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'sta
     let spawned = spawn_all(
         settings,
         &counters,
-        orders_out,
-        (&speaker, speaker_orders),
+        (orders_out, &speaker, speaker_orders),
         (notes.clone(), noted),
         (&report, reports),
         faults,
@@ -133,8 +132,7 @@ impl SpeakerOrders {
 fn spawn_all(
     settings: AudioSettings,
     counters: &Arc<Counters>,
-    orders: Consumer<Order>,
-    (speaker, speaker_orders): (&Arc<SpeakerOrders>, Consumer<SpeakerOrder>),
+    (orders, speaker, speaker_orders): (Consumer<Order>, &Arc<SpeakerOrders>, Consumer<SpeakerOrder>),
     (notes, noted): (SyncSender<Note>, Receiver<Note>),
     (report, reports): (&SyncSender<SystemEvent>, Receiver<SystemEvent>),
     faults: impl Fn(SystemEvent) + Send + 'static,
