@@ -32,7 +32,7 @@ fn spec(sample_rate: u32, channels: u16, bits_per_sample: u16) -> WavSpec {
 /// A sine at full scale, which begins and ends at its crest: a click if nobody takes care.
 fn crest(path: &Path, spec: WavSpec, hertz: f64, ms: u32) {
     let mut file = WavWriter::create(path, spec).unwrap();
-    for n in 0..spec.sample_rate / 1000 * ms {
+    for n in 0..spec.sample_rate * ms / 1000 {
         let value = (TAU * f64::from(n) * hertz / f64::from(spec.sample_rate)).cos();
         for _ in 0..spec.channels {
             match spec.sample_format {
@@ -77,11 +77,13 @@ fn every_kind_of_wav_file_is_read_or_refused_with_a_cure() {
         assert!((level_at(&middle, 400.0) + 0.2).abs() < 0.3, "{rate} {channels} {bits}");
     }
 
+    // A header of 44 bytes.
+    crest(&path, spec(16_000, 1, 16), 400.0, 500);
     let whole = std::fs::read(&path).unwrap();
     let bad = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let error = read(&path, LONGEST_SOUND).expect_err(name);
+        let error = read(&path, LONGEST_SOUND).err().unwrap_or_else(|| panic!("{name} was read"));
         assert!(error.to_string().contains(name) && !error.why.cure().is_empty(), "{error}");
         error.why
     };
@@ -121,10 +123,10 @@ fn no_damaged_header_makes_the_program_panic() {
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let mut played = 0;
-    for round in 0..3000 {
-        if round % 500 == 0 {
+    for round in 0..1000 {
+        if round % 250 == 0 {
             let kinds = [(8_000, 1, 8), (44_100, 2, 24), (48_000, 6, 16), (48_000, 1, 32)];
-            let (rate, channels, bits) = kinds[round / 500 % kinds.len()];
+            let (rate, channels, bits) = kinds[round / 250];
             crest(&path, spec(rate, channels, bits), 400.0, 20);
         }
         let good = std::fs::read(&path).unwrap();

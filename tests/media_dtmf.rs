@@ -74,14 +74,14 @@ async fn digits_that_the_far_end_does_not_take_are_counted() {
     assert_eq!(leg.stats.digits_unsent.get(), 3);
 }
 
-/// All digits as a telephone without events sends them, 80 ms each, and a second of silence.
+/// All digits as a telephone without events sends them, 120 ms each, and a second of silence.
 fn keypad_sound() -> Vec<i16> {
     let (low, high) = ([697.0, 770.0, 852.0, 941.0], [1209.0, 1336.0, 1477.0, 1633.0]);
     let mut sound = Vec::new();
     for digit in KEYS.chars() {
         let at = "123A456B789C*0#D".find(digit).unwrap();
         let sample = |n: i32, hertz: f64| (TAU * hertz * f64::from(n) / 48_000.0).sin() * 4_000.0;
-        sound.extend((0..3_840).map(|n| (sample(n, low[at / 4]) + sample(n, high[at % 4])) as i16));
+        sound.extend((0..5_760).map(|n| (sample(n, low[at / 4]) + sample(n, high[at % 4])) as i16));
         sound.extend([0; 3_840]);
     }
     sound.extend([0; 48_000]);
@@ -90,8 +90,20 @@ fn keypad_sound() -> Vec<i16> {
 
 const KEYS: &str = "1234567890*#ABCD";
 
-/// A call of `codec` in which the far end plays its keypad once; the digits at the box.
+/// A call of `codec` in which the far end plays its keypad once; the digits at the box. Where the
+/// machine held the sound up meanwhile, it is no measurement and another is taken.
 async fn digits_in_the_sound(codec: Codec, events: bool) -> String {
+    let mut digits = None;
+    for _ in 0..10 {
+        digits = once_in_the_sound(codec, events).await;
+        if digits.is_some() {
+            break;
+        }
+    }
+    digits.expect("the machine is too slow for any call")
+}
+
+async fn once_in_the_sound(codec: Codec, events: bool) -> Option<String> {
     let (mut box_, mut far) = (Engine::new(settings(&[codec])), Engine::new(settings(&[codec])));
     let offer = far.prepare(1).await;
     let offer = if events { offer } else { offer.replace(" 126\r\n", "\r\n") };
@@ -101,12 +113,17 @@ async fn digits_in_the_sound(codec: Codec, events: bool) -> String {
     let far_leg = far.leg(1).await;
     box_.connected(1).await;
     far.connected(1).await;
-    let _near = Card::new(box_leg, tone(440.0));
+    let near = Card::new(box_leg, tone(440.0));
     let away = Card::new(far_leg, tone(1_000.0));
     box_.wait_for(1, |event| *event == MediaEvent::FirstAudio).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
+    let stats = near.stats.clone();
+    let disturbed =
+        || stats.frames_concealed.get() + stats.frames_recovered.get() + stats.packets_dropped.get();
+    let before = disturbed();
     away.play(keypad_sound());
-    tokio::time::sleep(Duration::from_millis(3_200)).await;
+    tokio::time::sleep(Duration::from_millis(3_800)).await;
+    let undisturbed = disturbed() == before;
     away.play(vec![0; 480]);
     tokio::time::sleep(Duration::from_millis(600)).await;
     box_.tell(1, MediaCommand::Close).await;
@@ -114,12 +131,12 @@ async fn digits_in_the_sound(codec: Codec, events: bool) -> String {
     loop {
         match box_.wait_for(1, |event| matches!(event, MediaEvent::Closed | MediaEvent::Digit(_))).await {
             MediaEvent::Digit(digit) => digits.push(digit),
-            _ => return digits,
+            _ => return undisturbed.then_some(digits),
         }
     }
 }
 
-/// Every twelfth of Debian's recordings for Asterisk, a woman's English and a man's Italian.
+/// Every sixth of Debian's recordings for Asterisk, a woman's English and a man's Italian.
 fn speech(folder: &Path) -> Vec<i16> {
     let mut files: Vec<PathBuf> = ["en_US_f_Allison", "it_IT_m_Carlo"]
         .iter()
@@ -133,7 +150,7 @@ fn speech(folder: &Path) -> Vec<i16> {
         .filter(|path| path.extension().is_some_and(|ending| ending == "g722"))
         .collect();
     files.sort();
-    let joined: Vec<u8> = files.iter().step_by(12).flat_map(|file| std::fs::read(file).unwrap()).collect();
+    let joined: Vec<u8> = files.iter().step_by(6).flat_map(|file| std::fs::read(file).unwrap()).collect();
     let source = folder.join("speech.g722");
     std::fs::write(&source, joined).unwrap();
     let mut ffmpeg = std::process::Command::new("ffmpeg");

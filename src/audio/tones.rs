@@ -160,7 +160,8 @@ mod tests {
             let score = score(&render(&mut tones, 3000), &[950.0, 1400.0, 1800.0]);
             let notes = [(Some(950.0), 33), (Some(1400.0), 33), (Some(1800.0), 33), (None, 100_usize)];
             let found = lengths(&score);
-            for (expected, found) in notes.iter().chain(&notes).zip(&found) {
+            // The last one is cut off.
+            for (expected, found) in notes.iter().chain(&notes).zip(&found[..found.len() - 1]) {
                 assert_eq!(expected.0, found.0, "{region:?}: {found:?}");
                 assert!(expected.1.abs_diff(found.1) <= 1, "{region:?}: {expected:?}, {found:?}");
             }

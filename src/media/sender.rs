@@ -98,6 +98,11 @@ impl Sender {
         self.base.wrapping_add(units as u32)
     }
 
+    /// A time in the clock of the codec in use.
+    fn units(&self, time: Duration) -> u32 {
+        time.as_millis() as u32 * (rtp_clock(self.codec) / 1000)
+    }
+
     /// The timestamp of now, whether or not the leg is making packets.
     fn timestamp_now(&self) -> u32 {
         let (when, sample) = self.latest;
@@ -124,8 +129,9 @@ impl Sender {
 
 /// Where DTMF sending is.
 enum Key {
+    /// Since when, and the RTP time before which no other event may begin.
     Up {
-        since: Option<Instant>,
+        since: Option<(Instant, u32)>,
     },
     Down {
         event: u8,
@@ -190,11 +196,17 @@ fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Option
     let now = Instant::now();
     match key {
         Key::Up { since } => {
-            if since.is_some_and(|since| now.duration_since(since) < dtmf::GAP) {
+            if since.is_some_and(|(since, _)| now.duration_since(since) < dtmf::GAP) {
                 return None;
             }
             let event = queue.pop_front()?;
-            let timestamp = sender.timestamp_now();
+            let mut timestamp = sender.timestamp_now();
+            // The sound's clock stands still while the machine holds its thread up.
+            if let Some((_, earliest)) = since
+                && earliest.wrapping_sub(timestamp) < 1 << 31
+            {
+                timestamp = *earliest;
+            }
             *key = Key::Down { event, timestamp, since: now, reports: 1 };
             let payload = dtmf::report(event, dtmf::STEP, false);
             Some(sender.packet(payload_type, timestamp, true, Bytes::copy_from_slice(&payload)))
@@ -214,7 +226,10 @@ fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Option
             *left -= 1;
             let packet = sender.packet(payload_type, *timestamp, false, Bytes::copy_from_slice(report));
             if *left == 0 {
-                *key = Key::Up { since: Some(*since) };
+                let [_, _, high, low] = *report;
+                let lasted = Duration::from_millis(u64::from(u16::from_be_bytes([high, low])) / 8);
+                let earliest = timestamp.wrapping_add(sender.units(lasted + dtmf::GAP));
+                *key = Key::Up { since: Some((*since, earliest)) };
             }
             Some(packet)
         }

@@ -17,7 +17,7 @@ class Keypad:
         self.loss, self.random = loss, random.Random(seed)
         self.send, self.handle = transport._send_rtp, transport._handle_rtp_data
         transport._send_rtp, transport._handle_rtp_data = self.pass_on, self.take
-        self.sequence, self.clock, self.down = random.Random(seed).randrange(1 << 16), None, False
+        self.sequence, self.clock, self.down = None, None, False
         # What came, before any of it was lost: sequence number, timestamp, marker, event, end, duration.
         self.came, self.digits, self.known = [], "", set()
 
@@ -27,7 +27,9 @@ class Keypad:
     async def pass_on(self, data):
         if 192 <= data[1] <= 223:
             return await self.send(data)
-        first, second, _, *self.clock = HEADER.unpack_from(data)
+        first, second, sequence, *self.clock = HEADER.unpack_from(data)
+        # Goes on from what was sent before: a jump is refused as a replay.
+        self.sequence = sequence - 1 if self.sequence is None else self.sequence
         if not self.down:
             await self.write(first, second, *self.clock, data[HEADER.size:])
 
