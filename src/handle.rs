@@ -13,6 +13,7 @@ use crate::appliance::command::Refusal;
 use crate::appliance::event::LineEvent;
 use crate::appliance::id::ButtonName;
 use crate::appliance::self_test::SelfTestStatus;
+use crate::appliance::statistics::CallStatistics;
 use crate::appliance::status::Status;
 use crate::gpio::Stamped;
 #[cfg(feature = "mock-gpio")]
@@ -83,6 +84,8 @@ pub struct AudioStatus {
     pub volume_note: Option<String>,
     /// How the last self-test of the sound went, and what it measured.
     pub selftest: SelfTestStatus,
+    /// The call that talks, if there is one, in every figure.
+    pub call: Option<Box<CallStatistics>>,
 }
 
 /// One sound device, for status.

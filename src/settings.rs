@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::appliance::self_test::SelfTestStatus;
+use crate::appliance::statistics::CallStatistics;
 use crate::audio::{
     AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Region, Synth,
     Trouble,
@@ -28,7 +29,7 @@ use crate::gpio::pi::Pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use crate::gpio::wired::{Driver, WiredLines};
 use crate::handle::{AudioStatus, DeviceStatus};
-use crate::media::{Codec, LegStats, MediaSettings};
+use crate::media::{Codec, FrameLength, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
 #[cfg(feature = "panel")]
 use crate::panel::{PanelSettings, Restart};
@@ -71,6 +72,11 @@ pub fn media(config: &Config) -> MediaSettings {
         addresses: media.addresses.clone(),
         loopback: media.loopback,
         opus_bitrate: media.opus_bitrate,
+        frame: match media.frame {
+            config::Frame::Auto => FrameLength::Auto,
+            config::Frame::Ms10 => FrameLength::Ms10,
+            config::Frame::Ms20 => FrameLength::Ms20,
+        },
         ice_check_interval: media.ice_check_interval,
     }
 }
@@ -256,20 +262,17 @@ fn device_status(meters: &DeviceMeters) -> DeviceStatus {
 /// Measurements for `callbox status`; `start` is the event log's time zero.
 pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) -> AudioStatus {
     let since_start = |at: Instant| u64::try_from(at.saturating_duration_since(start).as_micros()).ok();
-    let concealed = |stats: &LegStats| {
-        let made_up = stats.frames_concealed.get() as f32;
-        let all = made_up + (stats.frames_played.get() + stats.frames_recovered.get()) as f32;
-        if all > 0.0 { made_up / all } else { 0.0 }
-    };
+    let figures = call.map(|stats| Box::new(stats.figures()));
+    let of_call = |figure: fn(&CallStatistics) -> f32| figures.as_deref().map_or(0.0, figure);
     let duplex = &meters.duplex;
     let both = |one: Option<f32>, other: Option<f32>| Some(one? + other?);
     AudioStatus {
         capture_level_db: meters.capture.level_db,
         playback_level_db: meters.playback.level_db,
         xruns: meters.capture.xruns + meters.playback.xruns,
-        jitter_ms: call.map_or(0.0, |stats| stats.jitter_us.get() as f32 / 1000.0),
-        playout_delay_ms: call.map_or(0.0, |stats| stats.playout_delay_ms.get() as f32),
-        concealed_ratio: call.map_or(0.0, concealed),
+        jitter_ms: of_call(|call| call.jitter_us as f32 / 1000.0),
+        playout_delay_ms: of_call(|call| call.playout_delay_ms as f32),
+        concealed_ratio: of_call(|call| call.concealed_permille as f32 / 1000.0),
         last_sound_us: meters.last_sound.and_then(since_start),
         capture: device_status(&meters.capture),
         playback: device_status(&meters.playback),
@@ -288,5 +291,6 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         captured_frames: meters.capture.queued_frames,
         rendered_frames: meters.playback.queued_frames,
         reference_frames: duplex.reference_frames,
+        call: figures,
     }
 }

@@ -12,6 +12,7 @@ use callbox::appliance::event::{
 };
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::Mode;
+use callbox::appliance::statistics::CallStatistics;
 use callbox::appliance::status::CallStatus;
 use callbox::appliance::tone::Tone;
 
@@ -73,10 +74,16 @@ fn a_whole_call_from_press_to_hang_up() {
     assert_eq!((status.peer, status.call_id.unwrap().0), (Some(number(FAMILY)), id.clone()));
     bench.take();
     bench.press("hangup");
-    assert_eq!(bench.sent_byes(), [id]);
+    assert_eq!(bench.sent_byes(), [id.clone()]);
     assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Vec::new()))));
     assert!(!bench.peers[&peer]);
     assert_eq!(bench.call(), CallStatus::Releasing);
+    let statistics = CallStatistics { packets_received: 500, mos_cq: 438, ..Default::default() };
+    bench.media(peer, MediaEvent::Statistics(Box::new(statistics)));
+    let record = bench.kinds.last().unwrap();
+    assert_eq!((&record["kind"], &record["call_id"]), (&"statistics".into(), &id.into()));
+    assert_eq!(record["statistics"]["mos_cq"], 4.38);
+    assert_eq!(record["statistics"]["packets_received"], 500);
     bench.close_all();
     assert_eq!(bench.call(), CallStatus::Idle);
     assert_eq!(bench.steps(), ["offer-sent", "ringing", "answer", "ice", "first-audio", "hang-up"]);

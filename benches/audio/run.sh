@@ -25,3 +25,4 @@ for canceller in aec3 own; do
     cargo bench --quiet --locked --bench duplex -- "$PWD/$work/scenes" "$PWD/$work/out" $canceller
 done
 "$python" $here/score.py "$work/scenes" "$work/out" none speexdsp libwebrtc aec3 own
+echo && benches/loss/run.sh

@@ -296,7 +296,10 @@ impl Phone {
                 self.peers.handle(cx, peer, MediaEvent::Closed);
             }
             // Told before the change-over they mean nothing yet.
-            MediaEvent::Acceptable | MediaEvent::Quiet | MediaEvent::AudioBack => {
+            MediaEvent::Acceptable
+            | MediaEvent::Quiet
+            | MediaEvent::AudioBack
+            | MediaEvent::Statistics(_) => {
                 cx.counters.count("media-unexpected");
             }
         }
@@ -329,16 +332,16 @@ impl Phone {
                 State::Connecting
             }
         };
-        let old = self.move_to(cx, call, adoption.peer, adoption.id);
+        let (old, old_id) = self.move_to(cx, call, adoption.peer, adoption.id);
         self.enter(cx, call, state, "the old media is gone; the new is coming up");
-        self.peers.close(cx, old);
+        self.peers.close(cx, old, Some(old_id));
         true
     }
 
     /// Lets go of the way back, if one is under way.
     pub fn drop_adoption(&mut self, cx: &mut Context, leg: &Leg) {
         if let Some(adoption) = leg.adoption() {
-            self.peers.close(cx, adoption.peer);
+            self.peers.close(cx, adoption.peer, Some(leg.id.clone()));
         }
     }
 
@@ -390,7 +393,7 @@ impl Phone {
             | State::Talking(_)
             | State::Releasing => false,
         };
-        let old = self.move_to(cx, call, adoption.peer, adoption.id);
+        let (old, old_id) = self.move_to(cx, call, adoption.peer, adoption.id);
         cx.counters.count("calls-adopted");
         if connecting {
             cx.timers.stop(&Timer::MediaTimeout(call));
@@ -401,12 +404,12 @@ impl Phone {
             cx.timers.stop(&Timer::MediaTimeout(call));
             self.ask_callee(cx, call);
         }
-        self.peers.close(cx, old);
+        self.peers.close(cx, old, Some(old_id));
     }
 
-    /// The call goes on with another peer connection; the one it leaves.
-    fn move_to(&mut self, cx: &mut Context, call: CallRef, peer: PeerId, id: CallId) -> PeerId {
-        let Some(found) = self.calls.get_mut(call) else { return peer };
+    /// The call goes on with another peer connection; the one it leaves, and the id that it had with it.
+    fn move_to(&mut self, cx: &mut Context, call: CallRef, peer: PeerId, id: CallId) -> (PeerId, CallId) {
+        let Some(found) = self.calls.get_mut(call) else { return (peer, id) };
         let old = std::mem::replace(&mut found.leg.peer, peer);
         let old_id = std::mem::replace(&mut found.leg.id, id.clone());
         found.leg.audio = Audio::Flows;
@@ -418,7 +421,7 @@ impl Phone {
             // Whatever is still said of it means the leg that is gone.
             self.remember(cx, &old_id);
         }
-        old
+        (old, old_id)
     }
 
     /// From now on the media that there is decides.
@@ -434,10 +437,11 @@ impl Phone {
     fn enter_signalling(&mut self, cx: &mut Context, call: CallRef, signalling: Signalling) {
         let Some(found) = self.calls.get_mut(call) else { return };
         let before = std::mem::replace(&mut found.leg.signalling, signalling);
+        let id = found.leg.id.clone();
         cx.timers.stop(&Timer::Adoption(call));
         if let Signalling::Asked(adoption) = before {
             cx.timers.stop(&Timer::OfferRetry(call));
-            self.peers.close(cx, adoption.peer);
+            self.peers.close(cx, adoption.peer, Some(id));
         }
     }
 

@@ -149,7 +149,7 @@ impl Phone {
         }
         self.check_over(cx, call, cause);
         self.connect(cx);
-        self.peers.close(cx, peer);
+        self.peers.close(cx, peer, Some(id.clone()));
         cx.after(Timer::Releasing(call), RELEASING);
         cx.step("hang-up", &id, cause.text());
         cx.call_state(CallStatus::Releasing, &id, cause.text());

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::id::{ButtonName, CallId, InputName, PeerId, PhoneNumber, RequestId};
 use super::memory::Memory;
 use super::self_test::SelfTestReport;
+use super::statistics::CallStatistics;
 
 /// Anything that can happen to the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +202,8 @@ pub enum MediaEvent {
     Digit(char),
     /// The peer connection is of no more use. Sent once, the last event but `Closed`.
     Failed(MediaError),
+    /// What became of the sound, once, after `Close` and right before `Closed`; not where there was none.
+    Statistics(Box<CallStatistics>),
     /// Answers `Close`; nothing of this peer is left.
     Closed,
 }

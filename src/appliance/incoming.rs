@@ -72,7 +72,8 @@ impl Phone {
             found.leg.number = number;
         }
         let old = std::mem::replace(&mut found.leg.peer, peer);
-        self.peers.close(cx, old);
+        let id = found.leg.id.clone();
+        self.peers.close(cx, old, Some(id));
         self.check(cx, call, sdp);
     }
 

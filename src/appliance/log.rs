@@ -6,6 +6,7 @@ use super::do_not_disturb::DoNotDisturbStatus;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId};
 use super::self_test::SelfTestResult;
+use super::statistics::CallStatistics;
 
 /// One entry. The shell adds the time and a running number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +65,13 @@ pub enum Kind {
     },
     /// A request was refused.
     Refused,
+    /// What became of a call's sound, when its media is closed.
+    Statistics {
+        /// The call.
+        call_id: CallId,
+        /// The figures.
+        statistics: Box<CallStatistics>,
+    },
     /// Something happened at the door.
     Door {
         /// `released`, `secured`, `wrong-code`, `locked-out`, `lock-out-over`, `tampered`,

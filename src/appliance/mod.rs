@@ -51,6 +51,7 @@ mod push_to_talk;
 pub mod self_test;
 mod session;
 pub mod settings;
+pub mod statistics;
 pub mod status;
 mod talking;
 pub mod timer;

@@ -1,18 +1,20 @@
 //! Peer connections: one stands ready with its ICE gathered, so that a press
 //! sends its Offer at once; others belong to a call or are closing.
 //!
-//! Inputs: media `Prepared`, `Failed`, `Closed`; system `AddressesChanged`;
+//! Inputs: media `Prepared`, `Failed`, `Statistics`, `Closed`; system `AddressesChanged`;
 //! timers `PeerRefresh`, `PeerRetry`; calls of `take` and `close`.
-//! Outputs: media `Prepare`, `Close`; faults `MediaNotReady`.
+//! Outputs: media `Prepare`, `Close`; faults `MediaNotReady`; the record of a call's sound.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::command::MediaCommand;
 use super::context::Context;
 use super::event::MediaEvent;
 use super::fault::Fault;
-use super::id::PeerId;
+use super::id::{CallId, PeerId};
+use super::log::Kind;
+use super::statistics::CallStatistics;
 use super::timer::Timer;
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -26,7 +28,8 @@ pub(super) struct Peers {
     last: u64,
     ready: Ready,
     retry: Duration,
-    closing: BTreeSet<PeerId>,
+    /// Told to close, and the call whose they were, if any.
+    closing: BTreeMap<PeerId, Option<CallId>>,
 }
 
 /// The peer connection for the next call.
@@ -48,7 +51,7 @@ pub(super) enum Taken {
 
 impl Peers {
     pub fn new() -> Self {
-        Self { last: 0, ready: Ready::Absent, retry: RETRY_FIRST, closing: BTreeSet::new() }
+        Self { last: 0, ready: Ready::Absent, retry: RETRY_FIRST, closing: BTreeMap::new() }
     }
 
     /// A fresh name for a peer connection.
@@ -88,10 +91,10 @@ impl Peers {
         }
     }
 
-    /// Lets go of a peer connection that no call uses any more.
-    pub fn close(&mut self, cx: &mut Context, peer: PeerId) {
+    /// Lets go of a peer connection that this call uses no more, or that no call used.
+    pub fn close(&mut self, cx: &mut Context, peer: PeerId, call_id: Option<CallId>) {
         cx.media(peer, MediaCommand::Close);
-        self.closing.insert(peer);
+        self.closing.insert(peer, call_id);
         if self.closing.len() > CLOSING_MOST {
             self.closing.pop_first();
             cx.counters.count("media-close-unanswered");
@@ -115,9 +118,11 @@ impl Peers {
 
     /// An event of a peer that is no call's. False: nobody knows this peer.
     pub fn handle(&mut self, cx: &mut Context, peer: PeerId, event: MediaEvent) -> bool {
-        if self.closing.contains(&peer) {
-            // What crossed our Close means nothing any more.
-            if event == MediaEvent::Closed {
+        if let Some(call_id) = self.closing.get(&peer) {
+            // Of what crossed our Close nothing else means anything any more.
+            if let (MediaEvent::Statistics(statistics), Some(call_id)) = (&event, call_id) {
+                record(cx, call_id.clone(), statistics.clone());
+            } else if event == MediaEvent::Closed {
                 self.closing.remove(&peer);
             }
             return true;
@@ -149,7 +154,8 @@ impl Peers {
             | MediaEvent::Interrupted
             | MediaEvent::Quiet
             | MediaEvent::AudioBack
-            | MediaEvent::Digit(_) => {
+            | MediaEvent::Digit(_)
+            | MediaEvent::Statistics(_) => {
                 cx.ignored(
                     "media-unexpected",
                     "the prepared peer connection reported what only a call's can",
@@ -172,17 +178,23 @@ impl Peers {
     fn drop_ready(&mut self, cx: &mut Context) {
         match std::mem::replace(&mut self.ready, Ready::Absent) {
             Ready::Absent => {}
-            Ready::Preparing(peer) | Ready::Prepared { peer, .. } => self.close(cx, peer),
+            Ready::Preparing(peer) | Ready::Prepared { peer, .. } => self.close(cx, peer, None),
         }
     }
 
     fn failed(&mut self, cx: &mut Context, peer: PeerId, detail: String) {
         self.ready = Ready::Absent;
-        self.close(cx, peer);
+        self.close(cx, peer, None);
         cx.counters.count("media-prepare-failed");
         cx.raise(Fault::MediaNotReady, detail);
         cx.timers.stop(&Timer::PeerRefresh);
         cx.after(Timer::PeerRetry, self.retry);
         self.retry = (self.retry * 2).min(RETRY_LONGEST);
     }
+}
+
+/// Logs what became of a call's sound.
+pub(super) fn record(cx: &mut Context, call_id: CallId, statistics: Box<CallStatistics>) {
+    let text = statistics.text();
+    cx.log(Kind::Statistics { call_id, statistics }, text);
 }

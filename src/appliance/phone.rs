@@ -24,7 +24,7 @@ use super::hearing::Hearing;
 use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
 use super::late_bye::LateByes;
-use super::peers::Peers;
+use super::peers::{Peers, record};
 use super::push_to_talk::{PushToTalk, Talker};
 use super::self_test::SelfTest;
 use super::settings::Mode;
@@ -239,6 +239,11 @@ impl Phone {
             MediaEvent::AudioBack => self.audio_back(cx, call),
             MediaEvent::Digit(digit) => self.digit(cx, call, digit),
             MediaEvent::Failed(error) => self.media_failed(cx, call, error),
+            MediaEvent::Statistics(statistics) => {
+                if let Some(found) = self.calls.get(call) {
+                    record(cx, found.leg.id.clone(), statistics);
+                }
+            }
             MediaEvent::Closed => {
                 let detail = "the peer connection closed by itself".to_owned();
                 self.media_failed(cx, call, MediaError { kind: MediaErrorKind::Internal, detail });

@@ -17,6 +17,8 @@ pub struct MediaConfig {
     pub loopback: bool,
     /// Bits a second, 6000 to 128000. Default 32000.
     pub opus_bitrate: u32,
+    /// Length of the packets sent. Default auto.
+    pub frame: Frame,
     /// Time between ICE checks at the start, 5 ms (RFC 8445 section 14.2) to 500 ms. Default 5 ms.
     pub ice_check_interval: Duration,
 }
@@ -32,6 +34,19 @@ pub enum Codec {
     Pcma,
 }
 
+/// Length of the packets sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// 20 ms, and 10 ms where the network is good.
+    Auto,
+    /// 10 ms from the start.
+    Ms10,
+    /// Never shorter than 20 ms.
+    Ms20,
+}
+
+const FRAMES: [(&str, Frame); 3] = [("auto", Frame::Auto), ("10ms", Frame::Ms10), ("20ms", Frame::Ms20)];
+
 const CODECS: [(&str, Codec); 3] = [("opus", Codec::Opus), ("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma)];
 
 pub(super) fn read(section: Option<Section<'_>>) -> MediaConfig {
@@ -40,6 +55,7 @@ pub(super) fn read(section: Option<Section<'_>>) -> MediaConfig {
         addresses: Vec::new(),
         loopback: false,
         opus_bitrate: 32_000,
+        frame: Frame::Auto,
         ice_check_interval: Duration::from_millis(5),
     };
     let Some(mut section) = section else { return media };
@@ -58,6 +74,7 @@ pub(super) fn read(section: Option<Section<'_>>) -> MediaConfig {
     }
     media.loopback = section.boolean("loopback").unwrap_or(media.loopback);
     media.opus_bitrate = section.integer("opus-bitrate", 6_000..=128_000).unwrap_or(media.opus_bitrate);
+    media.frame = section.choice("frame", &FRAMES).unwrap_or(media.frame);
     let pacing = Duration::from_millis(5)..=Duration::from_millis(500);
     media.ice_check_interval =
         section.duration("ice-check-interval", pacing).unwrap_or(media.ice_check_interval);

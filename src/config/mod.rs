@@ -46,7 +46,7 @@ pub use board_file::BoardLoader;
 pub use core::{AuthConfig, CoreConfig, NamedFile};
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use hidden::Hidden;
-pub use media::{Codec, MediaConfig};
+pub use media::{Codec, Frame, MediaConfig};
 pub use mqtt::MqttConfig;
 pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};

@@ -26,6 +26,7 @@ impl Timeline {
             | Kind::FaultRaised { .. }
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
+            | Kind::Statistics { .. }
             | Kind::Refused
             | Kind::DoNotDisturb { .. }
             | Kind::SelfTest { .. }

@@ -139,11 +139,16 @@ impl Connection {
         let panicked = Arc::new(Notify::new());
         let runtime = Arc::new(GuardedRuntime::new(Arc::clone(&panicked)));
         let live = Arc::new(AtomicBool::new(false));
-        let tap =
-            Tap::new(Arc::clone(&types), Arc::clone(&wires.shared), wires.arrived, hear, Arc::clone(&live));
+        let tap = Tap::new(
+            Arc::clone(&types),
+            Arc::clone(&wires.shared),
+            wires.arrived,
+            hear.clone(),
+            Arc::clone(&live),
+        );
         let registry = configure_rtcp_reports(Registry::new())
             .with(TAP, tap)
-            .with(REPORTS, Reports::new(Arc::clone(&types)));
+            .with(REPORTS, Reports::new(Arc::clone(&types), hear));
         let pc = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(media_engine().map_err(internal)?)

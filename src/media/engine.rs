@@ -80,5 +80,8 @@ async fn live(
         send(MediaEvent::Failed(error)).await;
         while !matches!(commands.recv().await, Some(MediaCommand::Close) | None) {}
     }
+    if let Some(figures) = peer.statistics() {
+        send(MediaEvent::Statistics(Box::new(figures))).await;
+    }
     send(MediaEvent::Closed).await;
 }

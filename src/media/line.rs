@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Codec;
+use super::codec::limits::Wishes;
 use super::connection::{Connection, Happened, Report};
 use super::sdp::{Direction, Remote, local_direction};
 use crate::appliance::event::{MediaError, MediaErrorKind};
@@ -20,6 +21,7 @@ pub(super) struct Line {
     pub(super) direction: Direction,
     /// The far end takes and sends telephone events.
     pub(super) events: bool,
+    pub(super) wishes: Wishes,
     /// Of the far end's certificate.
     pub(super) fingerprint: String,
     pub(super) connected: bool,
@@ -34,6 +36,7 @@ impl Line {
             codec: remote.codec,
             direction: local_direction(remote),
             events: remote.types.telephone_event.is_some(),
+            wishes: remote.wishes,
             fingerprint: remote.fingerprint.clone(),
             connected: false,
             path: None,
@@ -45,6 +48,7 @@ impl Line {
         let sdp = self.connection.answer(remote).await?;
         (self.codec, self.direction) = (remote.codec, local_direction(remote));
         self.events = remote.types.telephone_event.is_some();
+        self.wishes = remote.wishes;
         Ok(sdp)
     }
 

@@ -7,7 +7,9 @@
 mod codec;
 mod connection;
 mod dtmf;
+mod emodel;
 mod engine;
+mod feedback;
 pub mod in_band;
 mod jitter;
 mod leg;
@@ -17,12 +19,17 @@ mod packet;
 mod pause;
 mod peer;
 mod quiet;
+pub mod rehearsal;
 mod report;
 mod runtime;
 mod sdp;
 mod sender;
+mod statistics;
 mod stats;
 mod tap;
+
+#[cfg(test)]
+mod bad_rtp_tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,8 +38,9 @@ use std::time::Duration;
 use crate::appliance::event::MediaEvent;
 use crate::audio::Leg;
 
+pub use codec::limits::FrameLength;
 pub use engine::spawn;
-pub use stats::{Counter, LegStats};
+pub use stats::{Counter, LegStats, Level};
 
 /// What the media shell must know; made by `config`.
 #[derive(Clone, Debug)]
@@ -45,6 +53,8 @@ pub struct MediaSettings {
     pub loopback: bool,
     /// Opus target, bits a second. Default 32000.
     pub opus_bitrate: u32,
+    /// Length of the packets sent.
+    pub frame: FrameLength,
     /// Time between ICE checks in the first second. Default 5 ms, the least that RFC 8445 section 14.2 allows.
     pub ice_check_interval: Duration,
 }
@@ -59,6 +69,17 @@ pub enum Codec {
     Pcmu,
     /// ITU-T G.711 A-law.
     Pcma,
+}
+
+impl Codec {
+    /// The RTP name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "opus",
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
 }
 
 /// What the media shell tells of one peer connection.

@@ -38,6 +38,8 @@ pub(super) struct Arrived {
     pub(super) timestamp: u32,
     /// The codec, by payload type.
     pub(super) codec: Codec,
+    /// The payload describes background noise (RFC 3389) and is no sound.
+    pub(super) comfort: bool,
     /// How much sound the payload holds, in samples at 48 kHz.
     pub(super) samples: u16,
     /// When it came in from the network.

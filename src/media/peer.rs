@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
+use super::codec::limits::Limits;
 use super::connection::{Connection, Happened, Report};
 use super::leg::{self, AudioLeg, EncoderSwitch, Wires};
 use super::line::{Lines, Which};
@@ -28,6 +29,7 @@ use super::{Codec, LegHandle, MediaOutput, MediaSettings};
 use crate::appliance::command::MediaCommand;
 use crate::appliance::event::{MediaError, MediaErrorKind, MediaEvent};
 use crate::appliance::id::PeerId;
+use crate::appliance::statistics::CallStatistics;
 
 /// Where a peer is.
 enum Stage {
@@ -54,15 +56,6 @@ pub(super) struct Peer {
 
 fn internal(error: impl std::fmt::Display) -> MediaError {
     MediaError { kind: MediaErrorKind::Internal, detail: error.to_string() }
-}
-
-fn name(codec: Codec) -> String {
-    match codec {
-        Codec::Opus => "opus",
-        Codec::Pcmu => "PCMU",
-        Codec::Pcma => "PCMA",
-    }
-    .to_owned()
 }
 
 fn out_of_order(command: &str) -> MediaError {
@@ -128,6 +121,12 @@ impl Peer {
         }
     }
 
+    /// What became of the sound; `None` if there was none either way.
+    pub(super) fn statistics(&self) -> Option<CallStatistics> {
+        let figures = self.ends.as_ref().map(|(wires, _)| wires.shared.stats.figures())?;
+        (figures.packets_sent + figures.packets_received > 0).then_some(figures)
+    }
+
     /// Lets go of the connections, if there are any.
     pub(super) async fn close(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::New) {
@@ -190,8 +189,8 @@ impl Peer {
         let wires = match &self.ends {
             Some((wires, _)) => wires.clone(),
             None => {
-                let (leg, wires, encoders) =
-                    leg::pair(codec, self.settings.opus_bitrate).map_err(internal)?;
+                let limits = Limits::new(self.settings.opus_bitrate, self.settings.frame);
+                let (leg, wires, encoders) = leg::pair(codec, limits).map_err(internal)?;
                 self.leg = Some(leg);
                 self.ends = Some((wires.clone(), encoders));
                 wires
@@ -214,7 +213,7 @@ impl Peer {
         wires.shared.in_band.want(!events);
         let sends = match &self.stage {
             Stage::Up(lines) => {
-                encoders.switch_to(lines.current.codec).map_err(internal)?;
+                encoders.switch_to(lines.current.codec, &lines.current.wishes).map_err(internal)?;
                 lines.current.sends()
             }
             Stage::New | Stage::Checked(_) | Stage::Offered(_) => false,
@@ -256,6 +255,13 @@ impl Peer {
                 self.tell(MediaEvent::Digit(digit)).await;
                 Ok(())
             }
+            Happened::Heard(Heard::Feedback(feedback)) => {
+                // A line that does not carry the sound has nothing to say of it.
+                if let Some((_, encoders)) = self.ends.as_mut().filter(|_| which == Which::Current) {
+                    encoders.report(feedback, std::time::Instant::now());
+                }
+                Ok(())
+            }
             Happened::Report(Report::Gathered | Report::Path(_)) => Ok(()),
             Happened::Report(Report::State(state)) => self.follow(which, state).await,
         }
@@ -287,7 +293,7 @@ impl Peer {
                 lines.switch();
             }
             lines.current.connected = true;
-            let codec = name(lines.current.codec);
+            let codec = lines.current.codec.name().to_owned();
             self.apply()?;
             self.tell(MediaEvent::Connected { codec }).await;
             self.listen().await;

@@ -1,9 +1,11 @@
-//! Sender reports in the clock of the codec in use.
+//! Sender reports in the clock of the codec in use, and the far end's reports
+//! of our sound.
 //!
 //! The library ties a source to the clock of its first codec, and after a
 //! change between Opus and G.711 its reports are off by up to 100 ms: enough
 //! to upset whoever plays this call in step with another. This interceptor,
-//! nearer to the network, says the time anew.
+//! nearer to the network, says the time anew. On the way in it reads what the
+//! far end says of our packets ([`feedback`](super::feedback)).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,14 +15,18 @@ use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
+use tokio::sync::mpsc;
 
+use super::feedback::Ledger;
 use super::packet::rtp_clock;
-use super::tap::SharedTypes;
+use super::tap::{Heard, SharedTypes};
 
 /// See the module's documentation.
 pub(super) struct Reports {
     types: Arc<SharedTypes>,
     latest: Option<Latest>,
+    ledger: Ledger,
+    heard: mpsc::Sender<Heard>,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
@@ -44,8 +50,16 @@ impl Latest {
 }
 
 impl Reports {
-    pub(super) fn new(types: Arc<SharedTypes>) -> Self {
-        Self { types, latest: None, read: VecDeque::new(), write: VecDeque::new() }
+    /// Feedback goes to `heard`.
+    pub(super) fn new(types: Arc<SharedTypes>, heard: mpsc::Sender<Heard>) -> Self {
+        Self {
+            types,
+            latest: None,
+            ledger: Ledger::default(),
+            heard,
+            read: VecDeque::new(),
+            write: VecDeque::new(),
+        }
     }
 
     fn note(&mut self, packet: &rtc::rtp::Packet, when: Instant) {
@@ -56,12 +70,13 @@ impl Reports {
         }
     }
 
-    fn correct(&self, packets: &mut [Box<dyn rtc::rtcp::Packet>], now: Instant) {
+    fn correct(&mut self, packets: &mut [Box<dyn rtc::rtcp::Packet>], now: Instant) {
         let Some(latest) = &self.latest else { return };
         for packet in packets {
             if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
                 && report.ssrc == latest.ssrc
             {
+                self.ledger.note_sent(report, now);
                 let rtp_time = latest.timestamp_at(now);
                 *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
             }
@@ -77,6 +92,14 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Reports {
     type Time = Instant;
 
     fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let (Packet::Rtcp(packets), Some(latest)) = (&message.message.packet, &self.latest) {
+            for packet in packets {
+                if let Some(feedback) = self.ledger.read(packet.as_ref(), latest.ssrc, message.now) {
+                    // Full only if the far end floods; the next report says as much.
+                    let _ = self.heard.try_send(Heard::Feedback(feedback));
+                }
+            }
+        }
         self.read.push_back(message);
         Ok(())
     }
@@ -144,7 +167,8 @@ mod tests {
     #[test]
     fn a_report_tells_the_time_in_the_clock_of_the_codec_in_use() {
         let types = Arc::new(SharedTypes::default());
-        let mut reports = Reports::new(Arc::clone(&types));
+        let (heard, _) = mpsc::channel(1);
+        let mut reports = Reports::new(Arc::clone(&types), heard);
         let opus = PayloadTypes { opus: Some(96), telephone_event: Some(101), ..Default::default() };
         types.set(&opus, &opus);
         assert_eq!(reported(&mut reports, audio(96, 1_000), 7, 15), 1_000 + 720);

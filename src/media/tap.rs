@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::codec::opus_samples_in;
 use super::dtmf::Receiver;
+use super::feedback::Feedback;
 use super::leg::Shared;
 use super::packet::{Arrived, Payload};
 use super::{Codec, sdp::PayloadTypes};
@@ -30,6 +31,8 @@ pub(super) enum Heard {
     /// The first packet since [`Shared::quiet`] was set.
     Again,
     Digit(char),
+    /// The far end reported how it receives us.
+    Feedback(Feedback),
 }
 
 /// Payload types, readable while they are renegotiated.
@@ -57,6 +60,11 @@ impl Packed {
         }
     }
 }
+
+/// Comfort noise at 8 kHz has this static payload type, agreed on or not
+/// (RFC 3551 table 4). Such a packet stands for 20 ms.
+const COMFORT_NOISE: u8 = 13;
+const COMFORT_SAMPLES: u16 = 960;
 
 /// The negotiated payload types: each side names those it wants to receive
 /// (RFC 3264 section 5.1), mostly the same. Where they differ, some far ends
@@ -146,8 +154,12 @@ impl Tap {
         }
         stats.packets_received.add(1);
         stats.bytes_received.add(packet.payload.len() as u64);
-        let arrived = types.codec_of(header.payload_type).and_then(|codec| {
+        let comfort = header.payload_type == COMFORT_NOISE && !types.names(COMFORT_NOISE);
+        let g711 = types.pcmu.map(|_| Codec::Pcmu).or(types.pcma.map(|_| Codec::Pcma));
+        let codec = if comfort { g711 } else { types.codec_of(header.payload_type) };
+        let arrived = codec.and_then(|codec| {
             let samples = match codec {
+                Codec::Pcmu | Codec::Pcma if comfort => COMFORT_SAMPLES,
                 Codec::Opus => opus_samples_in(&packet.payload)?,
                 Codec::Pcmu | Codec::Pcma => {
                     u16::try_from(packet.payload.len() * 6).ok().filter(|samples| *samples > 0)?
@@ -158,6 +170,7 @@ impl Tap {
                 sequence: header.sequence_number,
                 timestamp: header.timestamp,
                 codec,
+                comfort,
                 samples,
                 arrival,
                 payload: Payload::copy_of(&packet.payload)?,

@@ -85,6 +85,7 @@ impl Observer {
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
             | Kind::Refused
+            | Kind::Statistics { .. }
             | Kind::Door { .. }
             | Kind::SelfTest { .. }
             | Kind::DoNotDisturb { .. } => {}

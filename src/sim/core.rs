@@ -20,7 +20,7 @@ use super::script::{Phone, Script, Sound};
 use super::server::{Server, ServerSettings};
 use super::session;
 use super::token::Tokens;
-use crate::media::{Codec, MediaSettings};
+use crate::media::{Codec, FrameLength, MediaSettings};
 
 /// Events that a slow observer may be behind.
 const SEEN: usize = 1024;
@@ -48,6 +48,7 @@ impl Default for SimSettings {
                 addresses: Vec::new(),
                 loopback: true,
                 opus_bitrate: 32_000,
+                frame: FrameLength::Auto,
                 ice_check_interval: Duration::from_millis(5),
             },
             browser: None,

@@ -169,6 +169,7 @@ fn far_event(event: MediaEvent) -> Option<FarEvent> {
         | MediaEvent::Interrupted
         | MediaEvent::Quiet
         | MediaEvent::AudioBack
+        | MediaEvent::Statistics(_)
         | MediaEvent::Closed => None,
     }
 }

@@ -36,6 +36,7 @@ impl Near {
             addresses: Vec::new(),
             loopback: true,
             opus_bitrate: 32_000,
+            frame: callbox::media::FrameLength::Auto,
             ice_check_interval: Duration::from_millis(10),
         };
         let (commands, media_commands) = mpsc::channel(16);

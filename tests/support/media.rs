@@ -23,6 +23,7 @@ pub fn settings(codecs: &[Codec]) -> MediaSettings {
         addresses: vec!["127.0.0.1".parse().unwrap()],
         loopback: true,
         opus_bitrate: 32_000,
+        frame: callbox::media::FrameLength::Auto,
         ice_check_interval: Duration::from_millis(10),
     }
 }

@@ -142,7 +142,8 @@ impl World<'_> {
             | MediaEvent::Answer { .. }
             | MediaEvent::FirstAudio
             | MediaEvent::Quiet
-            | MediaEvent::AudioBack => {}
+            | MediaEvent::AudioBack
+            | MediaEvent::Statistics(_) => {}
             MediaEvent::Digit(digit) => {
                 if *digit == ACCEPTS {
                     self.watch.accepted.insert(id);

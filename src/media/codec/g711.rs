@@ -2,8 +2,9 @@
 
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 
+use super::MAX_SAMPLES;
+use super::conceal::Concealer;
 use super::resample::{Down, FACTOR, Up};
-use super::{MAX_SAMPLES, PACKET_SAMPLES};
 use crate::media::Codec;
 use crate::media::packet::MAX_PAYLOAD;
 
@@ -31,7 +32,7 @@ impl Encoder {
         }
     }
 
-    pub(super) fn encode(&mut self, sound: &[i16; PACKET_SAMPLES], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
+    pub(super) fn encode(&mut self, sound: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> usize {
         let (groups, _) = sound.as_chunks::<FACTOR>();
         for (group, byte) in groups.iter().zip(payload.iter_mut()) {
             let sample = self.down.push(group);
@@ -44,44 +45,55 @@ impl Encoder {
     }
 }
 
-/// Sound kept for concealment: 20 ms at 8 kHz.
-const KEPT: usize = 160;
+/// The longest packet of sound at 8 kHz.
+const MOST: usize = MAX_SAMPLES / FACTOR;
 
 pub(in crate::media) struct Decoder {
     up: Up,
-    kept: [i16; KEPT],
-    /// Where in `kept` the repetition is.
-    concealed: usize,
+    concealer: Concealer,
 }
 
 impl Decoder {
     pub(super) fn new() -> Self {
-        Self { up: Up::new(), kept: [0; KEPT], concealed: 0 }
+        Self { up: Up::new(), concealer: Concealer::new() }
     }
 
     pub(super) fn decode(&mut self, law: Law, payload: &[u8], sound: &mut [i16; MAX_SAMPLES]) -> usize {
-        let (groups, _) = sound.as_chunks_mut::<FACTOR>();
-        let decoded = payload.len().min(groups.len());
-        for (byte, group) in payload.iter().zip(groups) {
-            let sample = match law {
+        let mut narrow = [0; MOST];
+        let narrow = &mut narrow[..payload.len().min(MOST)];
+        for (byte, sample) in payload.iter().zip(narrow.iter_mut()) {
+            *sample = match law {
                 Law::Mu => decode_ulaw(*byte),
                 Law::A => decode_alaw(*byte),
             };
-            self.kept.rotate_left(1);
-            self.kept[KEPT - 1] = sample;
-            self.up.push(sample, group);
         }
-        self.concealed = 0;
-        decoded * FACTOR
+        self.concealer.hear(narrow);
+        let (groups, _) = sound.as_chunks_mut::<FACTOR>();
+        for (sample, group) in narrow.iter().zip(groups) {
+            self.up.push(*sample, group);
+        }
+        narrow.len() * FACTOR
     }
 
-    /// Repeats the last 20 ms.
+    /// Repeats the pitch of the last sound, fading into comfort noise.
     pub(super) fn conceal(&mut self, sound: &mut [i16]) {
+        self.make_up(sound, Concealer::next);
+    }
+
+    /// The far end's background.
+    pub(super) fn comfort(&mut self, sound: &mut [i16]) {
+        self.make_up(sound, Concealer::comfort);
+    }
+
+    /// Takes the far end's description of its background (RFC 3389).
+    pub(super) fn describe(&mut self, payload: &[u8]) {
+        self.concealer.describe(payload);
+    }
+
+    fn make_up(&mut self, sound: &mut [i16], next: impl Fn(&mut Concealer) -> i16) {
         let (groups, rest) = sound.as_chunks_mut::<FACTOR>();
         for group in groups {
-            let sample = self.kept[self.concealed];
-            self.concealed = (self.concealed + 1) % KEPT;
-            self.up.push(sample, group);
+            self.up.push(next(&mut self.concealer), group);
         }
         rest.fill(0);
     }

@@ -18,6 +18,8 @@ pub(in crate::media) struct Counts {
     pub(in crate::media) reordered: u64,
     pub(in crate::media) duplicated: u64,
     pub(in crate::media) dropped: u64,
+    /// Times that another source, or another numbering, began.
+    pub(in crate::media) restarts: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1).
     pub(in crate::media) jitter: Duration,
     /// How long the packet played last had waited.

@@ -3,53 +3,43 @@
 //! after it is made, no codec.
 //!
 //! Inputs: [`JitterBuffer::insert`] for every packet. Outputs:
-//! [`JitterBuffer::next_turn`] whenever the player has run out of sound.
+//! [`JitterBuffer::next_turn`] whenever the player has run out of sound, and
+//! [`JitterBuffer::surplus`], by how much the delay is too long.
 //!
-//! A packet waits at least [`START_DELAY`] before the first sound of a spurt
-//! is played. After that the delay follows the network by itself: a packet
-//! that comes too late is played late, behind concealment that filled the
-//! gap, so the delay grows by what was missing; one that comes even later,
-//! after a younger one was played, makes it grow by 10 ms. When every packet
-//! came with more than [`SLACK`] to spare, the surplus is left out where nobody
-//! hears it, in a pause of the speech; without one a packet at a time, seldom.
-//! When every packet came with more than [`FAR_TOO_MUCH`], as after a stall of
-//! the loudspeaker, all of the surplus is left out at once.
+//! How long sound waits is measured on the sender's clock (RTP timestamps)
+//! against the earliest that packets come, so neither the length of packets
+//! nor the moment of reading blurs it, and a sender whose clock runs fast or
+//! slow shows as delay that has become too long or too short. What is wanted
+//! says [`target`]; the player stretches or squeezes the sound to get there
+//! ([`player`], [`stretch`]). A packet that comes too late is played late,
+//! behind concealment that filled the gap, so the delay grows by what was
+//! missing. Only delay beyond [`FAR_TOO_MUCH`] is cut out at once.
 
 mod count;
+mod pace;
+mod player;
+mod reader;
+mod slope;
+mod speed;
+mod stretch;
+mod target;
+mod turns;
 
 use std::time::{Duration, Instant};
 
+use super::Codec;
+use super::codec::restores_previous;
 use super::packet::{Arrived, duration_of};
 pub(super) use count::Counts;
-
-/// Wait before the first packet of a spurt is played. Small, because it adds
-/// to the time from answer to first sound; the delay grows on demand.
-pub(super) const START_DELAY: Duration = Duration::from_millis(5);
-
-/// Buffered sound with which it is played at once: a burst needs no waiting.
-const ENOUGH: Duration = Duration::from_millis(40);
+pub(super) use player::Player;
+use reader::Reader;
+use target::Arrivals;
 
 /// Packets held at most, in sequence numbers: 1.28 s of 20 ms packets.
 pub(super) const SLOTS: usize = 64;
 
 /// Buffered sound beyond which the oldest is thrown away.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(500);
-
-/// Concealment in a row after which the spurt counts as over: Opus's and our
-/// own concealment have faded to nothing by then.
-const LONGEST_STARVATION: Duration = Duration::from_millis(100);
-
-/// For how long packets must come early before the delay is made shorter: in
-/// a pause, in speech, and where the delay is far too long.
-const PAUSE_WINDOW: Duration = Duration::from_millis(600);
-const SPEECH_WINDOW: Duration = Duration::from_secs(10);
-const STALL_WINDOW: Duration = Duration::from_millis(300);
-
-/// How early they must come, over and above one packet.
-const SLACK: Duration = Duration::from_millis(30);
-
-/// How early is far too early, over and above one packet.
-const FAR_TOO_MUCH: Duration = Duration::from_millis(120);
 
 /// A step in sequence numbers beyond these is a new stream, not loss or
 /// reordering (RFC 3550 appendix A.1).
@@ -60,11 +50,14 @@ const MAX_MISORDER: u16 = 100;
 pub(super) enum Turn<'a> {
     /// Decode and play this.
     Packet(&'a Arrived),
-    /// A packet of so many samples at 48 kHz is lost. Restore it from the one
-    /// after it if that is there, else conceal.
-    Lost { samples: u16, next: Option<&'a Arrived> },
+    /// A packet of `whole` samples at 48 kHz is lost, of which the last
+    /// `samples` are to be played; the others were concealed. Restore it from
+    /// the one after it if that is there, else conceal.
+    Lost { samples: u16, whole: u16, next: Option<&'a Arrived> },
     /// The next packet is late: conceal 10 ms and ask again.
     Starved,
+    /// The far end pauses and says so: 10 ms of comfort noise.
+    Comfort,
     /// There is nothing to play: 10 ms of silence.
     Silence,
 }
@@ -73,16 +66,25 @@ enum State {
     /// Nothing came yet, or nothing for so long that concealment has ended.
     Idle,
     /// The first packet of a spurt waits.
-    Filling { since: Instant },
+    Filling { since: Instant, pausing: bool },
     Playing {
         /// Concealed so far for packets that did not come, samples at 48 kHz.
         owed: u64,
     },
+    /// The last packet said that comfort noise follows.
+    Pausing { since: Instant },
+}
+
+/// A packet that waits for its turn.
+struct Held {
+    packet: Arrived,
+    /// When it was sent, on the scale of [`Arrivals`].
+    sent: i64,
 }
 
 /// See the module's documentation.
 pub(super) struct JitterBuffer {
-    slots: Box<[Option<Arrived>]>,
+    slots: Box<[Option<Held>]>,
     /// The packet being played, kept so that it can be lent out.
     current: Option<Arrived>,
     state: State,
@@ -97,11 +99,14 @@ pub(super) struct JitterBuffer {
     probation: Option<u16>,
     /// Samples of the last packet played: what a missing one would hold.
     usual: u16,
-    /// A packet was late: stretch the sound by 10 ms at the next turn.
-    grow: bool,
-    /// The least time to spare: over a long time, and over [`STALL_WINDOW`].
-    spare: Least,
-    recent_spare: Least,
+    arrivals: Arrivals,
+    reader: Reader,
+    /// When the packet played last was sent.
+    last_sent: Option<i64>,
+    /// See [`JitterBuffer::spliced`].
+    spliced: bool,
+    /// See [`JitterBuffer::flow`].
+    flows: bool,
     counts: Counts,
 }
 
@@ -120,9 +125,11 @@ impl JitterBuffer {
             played: 0,
             probation: None,
             usual: 960,
-            grow: false,
-            spare: Least::default(),
-            recent_spare: Least::default(),
+            arrivals: Arrivals::new(),
+            reader: Reader::new(),
+            last_sent: None,
+            spliced: false,
+            flows: false,
             counts: Counts::default(),
         }
     }
@@ -130,6 +137,11 @@ impl JitterBuffer {
     /// What happened so far.
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// How often the sender's timestamps jumped.
+    pub(super) fn timestamp_jumps(&self) -> u64 {
+        self.arrivals.jumps()
     }
 
     /// Takes a packet that has arrived.
@@ -170,13 +182,16 @@ impl JitterBuffer {
         for slot in &mut self.slots {
             self.counts.dropped += u64::from(slot.take().is_some());
         }
+        self.counts.restarts += u64::from(self.ssrc.is_some());
         self.ssrc = Some(packet.ssrc);
         self.state = State::Idle;
         self.next = FIRST_CYCLE + u64::from(packet.sequence);
         self.end = self.next;
         self.played = 0;
         self.probation = None;
-        self.grow = false;
+        self.last_sent = None;
+        self.spliced = true;
+        self.arrivals.forget_anchor();
         self.counts.forget_transit();
     }
 
@@ -192,10 +207,11 @@ impl JitterBuffer {
     }
 
     fn store(&mut self, sequence: u64, packet: Arrived) {
-        if matches!(self.state, State::Idle) && sequence >= self.next {
+        if matches!(self.state, State::Idle | State::Pausing { .. }) && sequence >= self.next {
             // What is missing between the spurts will never be played.
             self.lose_until(sequence);
-            self.state = State::Filling { since: packet.arrival };
+            let pausing = matches!(self.state, State::Pausing { .. });
+            self.state = State::Filling { since: packet.arrival, pausing };
         }
         if sequence >= self.end + SLOTS as u64 {
             // All that was awaited, and more, is gone: a hole of a second is
@@ -204,7 +220,7 @@ impl JitterBuffer {
                 self.give_up_next();
             }
             self.lose_until(sequence);
-            self.state = State::Filling { since: packet.arrival };
+            self.state = State::Filling { since: packet.arrival, pausing: false };
         }
         if sequence < self.next {
             let within_filling = matches!(self.state, State::Filling { .. })
@@ -214,7 +230,9 @@ impl JitterBuffer {
                 let again = self.was_played(sequence);
                 self.counts.duplicated += u64::from(again);
                 self.counts.late += u64::from(!again);
-                self.grow = !again;
+                if !again {
+                    self.arrivals.note(&packet);
+                }
                 return;
             }
             // The spurt's first packet was overtaken; nothing was played yet.
@@ -231,10 +249,20 @@ impl JitterBuffer {
             self.counts.reordered += 1;
         }
         self.end = self.end.max(sequence + 1);
-        self.note_spare(sequence, packet.arrival);
         self.make_room();
-        self.slots[slot_of(sequence)] = Some(packet);
+        let sent = self.arrivals.note(&packet);
+        if self.is_missing(sequence - 1) && restores_previous(&packet) {
+            self.arrivals.note_stand_in(packet.arrival, sent, duration_of(u64::from(packet.samples)));
+        }
+        self.slots[slot_of(sequence)] = Some(Held { packet, sent });
         self.shorten();
+    }
+
+    /// Whether this packet of a spurt that is being played is not here and was not played.
+    fn is_missing(&self, sequence: u64) -> bool {
+        let playing = matches!(self.state, State::Playing { .. });
+        let here = sequence >= self.next && self.slots[slot_of(sequence)].is_some();
+        playing && !here && (sequence >= self.next || !self.was_played(sequence))
     }
 
     fn was_played(&self, sequence: u64) -> bool {
@@ -261,11 +289,13 @@ impl JitterBuffer {
             Some(_) => self.counts.dropped += 1,
             None => self.counts.lost += 1,
         }
+        self.spliced = true;
         self.advance(false);
     }
 
     fn lose_until(&mut self, sequence: u64) {
         let gap = sequence - self.next;
+        self.spliced |= gap > 0;
         self.counts.lost += gap;
         self.played = self.played.checked_shl(gap.min(64) as u32).unwrap_or(0);
         self.next = sequence;
@@ -278,114 +308,55 @@ impl JitterBuffer {
     }
 
     /// Sound in the buffer.
-    fn buffered(&self) -> Duration {
-        duration_of(self.slots.iter().flatten().map(|packet| u64::from(packet.samples)).sum())
+    pub(super) fn buffered(&self) -> Duration {
+        duration_of(self.slots.iter().flatten().map(|held| u64::from(held.packet.samples)).sum())
     }
 
-    /// Watches how long before its turn a packet came, to find out when the
-    /// delay is longer than the network needs.
-    fn note_spare(&mut self, sequence: u64, now: Instant) {
-        if !matches!(self.state, State::Playing { .. }) {
-            (self.spare, self.recent_spare) = Default::default();
-            return;
-        }
-        let spare = duration_of((sequence - self.next) * u64::from(self.usual));
-        self.spare.note(spare, now);
-        self.recent_spare.note(spare, now);
+    /// By how much the sound handed out should become shorter for the delay that is wanted, in
+    /// samples at 48 kHz; longer if negative.
+    pub(super) fn surplus(&self) -> i64 {
+        let slack = self.slack().map(|slack| slack * 48 / 1000);
+        slack.map_or(0, |slack| {
+            if self.flows { self.reader.surplus_in_flow(slack) } else { self.reader.surplus(slack) }
+        })
     }
 
-    /// Packets to leave out now, because the delay is longer than the network needs.
-    fn surplus(&mut self, now: Instant, pause: bool) -> u64 {
-        let packet = duration_of(u64::from(self.usual)).max(Duration::from_millis(1));
-        let all = |spare: Duration| ((spare - SLACK).as_micros() / packet.as_micros()) as u64;
-        let recent = self.recent_spare.over(STALL_WINDOW, now);
-        if let Some(spare) = recent.filter(|spare| *spare > FAR_TOO_MUCH + packet) {
-            self.spare = Least::default();
-            return all(spare);
-        }
-        let spare = self.spare.over(if pause { PAUSE_WINDOW } else { SPEECH_WINDOW }, now);
-        match spare.filter(|spare| *spare > SLACK + packet) {
-            Some(spare) if pause => all(spare),
-            Some(_) => 1,
-            None => 0,
-        }
+    /// The delay that is wanted for the network as it is.
+    pub(super) fn target(&self) -> Duration {
+        Duration::from_micros(self.arrivals.target().unsigned_abs())
     }
 
-    /// Says what to play next. `pause` tells that nothing of note is heard now.
-    pub(super) fn next_turn(&mut self, now: Instant, pause: bool) -> Turn<'_> {
-        match self.state {
-            State::Idle => Turn::Silence,
-            State::Filling { since } => {
-                let waited = now.saturating_duration_since(since);
-                if waited < START_DELAY && self.buffered() < ENOUGH {
-                    return Turn::Silence;
-                }
-                self.state = State::Playing { owed: 0 };
-                self.play(0, now)
-            }
-            State::Playing { .. } if std::mem::take(&mut self.grow) => Turn::Starved,
-            State::Playing { owed } => {
-                for _ in 0..self.surplus(now, pause).min(self.end - self.next) {
-                    self.give_up_next();
-                }
-                self.play(owed, now)
-            }
-        }
+    /// Whether sound was left out before the last turn, so that the two do not
+    /// fit together. Said once.
+    pub(super) fn spliced(&mut self) -> bool {
+        std::mem::take(&mut self.spliced)
     }
 
-    fn play(&mut self, mut owed: u64, now: Instant) -> Turn<'_> {
-        if let Some(packet) = self.slots[slot_of(self.next)].take() {
-            self.advance(true);
-            self.usual = packet.samples;
-            self.counts.delay = now.saturating_duration_since(packet.arrival);
-            self.state = State::Playing { owed: 0 };
-            return Turn::Packet(self.current.insert(packet));
-        }
-        if self.next == self.end {
-            owed += 480;
-            if duration_of(owed) > LONGEST_STARVATION {
-                self.state = State::Idle;
-                return Turn::Silence;
-            }
-            self.state = State::Playing { owed };
-            return Turn::Starved;
-        }
-        // Younger packets are here, so this one has had its chance. What was
-        // concealed while waiting already stands for it.
-        let samples = u64::from(self.usual);
-        while self.next < self.end && owed >= samples && self.slots[slot_of(self.next)].is_none() {
-            owed -= samples;
-            self.counts.lost += 1;
-            self.advance(false);
-        }
-        if self.slots[slot_of(self.next)].is_some() {
-            return self.play(0, now);
-        }
-        self.counts.lost += 1;
-        self.advance(false);
-        self.state = State::Playing { owed };
-        Turn::Lost { samples: self.usual, next: self.slots[slot_of(self.next)].as_ref() }
-    }
-}
-
-/// The least of what was noted in a stretch of time.
-#[derive(Default)]
-struct Least {
-    began: Option<Instant>,
-    least: Duration,
-}
-
-impl Least {
-    fn note(&mut self, value: Duration, now: Instant) {
-        self.least = if self.began.is_some() { self.least.min(value) } else { value };
-        self.began.get_or_insert(now);
+    /// The codec of the packet that the next turn will be, if it will be one.
+    pub(super) fn next_codec(&self) -> Option<Codec> {
+        let held = self.slots[slot_of(self.next)].as_ref();
+        held.filter(|_| matches!(self.state, State::Playing { .. })).map(|held| held.packet.codec)
     }
 
-    /// The least, once `window` is over; then the next window begins.
-    fn over(&mut self, window: Duration, now: Instant) -> Option<Duration> {
-        self.began.filter(|began| now.saturating_duration_since(*began) >= window)?;
-        self.began = None;
-        Some(self.least)
+    /// From now on the player plays the sound a little faster or slower.
+    pub(super) fn flow(&mut self) {
+        self.flows = true;
+    }
+
+    /// How fast the far end's clock is against the loudspeaker's: 1e-6 is a ppm, 0 until it is known.
+    pub(super) fn drift(&self) -> f64 {
+        self.reader.slope() - self.arrivals.slope()
+    }
+
+    /// Tells that the player made the last turn's sound longer by so many samples, or shorter.
+    pub(super) fn stretched(&mut self, samples: i64) {
+        self.reader.produced(samples);
+    }
+
+    /// Notes that the player begins to fill a frame.
+    pub(super) fn begin_frame(&mut self, now: Instant) {
+        let now = self.arrivals.micros(now);
+        self.reader.frame(now);
     }
 }
 
@@ -393,5 +364,7 @@ fn slot_of(sequence: u64) -> usize {
     (sequence % SLOTS as u64) as usize
 }
 
+#[cfg(test)]
+pub(super) mod sound_tests;
 #[cfg(test)]
 mod tests;

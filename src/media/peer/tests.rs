@@ -24,6 +24,7 @@ async fn a_panic_fails_its_own_peer_only() {
             addresses: vec!["127.0.0.1".parse().unwrap()],
             loopback: true,
             opus_bitrate: 32_000,
+            frame: crate::media::FrameLength::Auto,
             ice_check_interval: Duration::from_millis(10),
         };
         let (commands, received) = mpsc::channel(8);

@@ -14,6 +14,7 @@
 
 mod answer;
 mod candidate;
+mod wishes;
 
 use std::io::Cursor;
 
@@ -21,6 +22,7 @@ use rtc::sdp::description::common::Attribute;
 use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::Codec;
+use super::codec::limits::Wishes;
 use crate::appliance::event::{MediaError, MediaErrorKind};
 
 pub(super) use answer::{complete_answer, local_direction};
@@ -172,6 +174,8 @@ pub(super) struct Remote {
     pub(super) codec: Codec,
     pub(super) types: PayloadTypes,
     pub(super) direction: Direction,
+    /// What it wants of our packets.
+    pub(super) wishes: Wishes,
     pub(super) mid: Option<String>,
     /// Of the audio section; an answer repeats it (RFC 8829 section 5.3.1).
     pub(super) protocol: String,
@@ -239,6 +243,7 @@ impl Remote {
             codec,
             types,
             direction: direction_of(&session, section),
+            wishes: wishes::read(section, types.of(codec)),
             bundled,
             position: audio,
             others: others.map(|(_, other)| OtherSection::of(other)).collect(),
