@@ -33,6 +33,8 @@ pub(super) struct Sender {
     /// The next packet begins a spurt (RFC 3551 section 4.1).
     marker: bool,
     codec: Codec,
+    /// RTP time up to which an event has taken the sound's place.
+    taken_until: Option<u32>,
     /// When and with which first sample the leg last made a packet.
     latest: (Instant, u64),
 }
@@ -53,6 +55,7 @@ impl Sender {
             shared,
             marker: true,
             codec: Codec::Opus,
+            taken_until: None,
             latest: (Instant::now(), 0),
         }
     }
@@ -72,6 +75,12 @@ impl Sender {
                 continue;
             };
             let timestamp = self.timestamp(outgoing.first_sample);
+            // Sound of the event's time that comes after it: the leg was held up.
+            if self.taken_until.is_some_and(|until| timestamp.wrapping_sub(until) >= 1 << 31) {
+                self.marker = true;
+                continue;
+            }
+            self.taken_until = None;
             let marker = std::mem::take(&mut self.marker);
             return Some(self.packet(
                 payload_type,
@@ -228,7 +237,9 @@ fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Option
             if *left == 0 {
                 let [_, _, high, low] = *report;
                 let lasted = Duration::from_millis(u64::from(u16::from_be_bytes([high, low])) / 8);
-                let earliest = timestamp.wrapping_add(sender.units(lasted + dtmf::GAP));
+                let end = timestamp.wrapping_add(sender.units(lasted));
+                sender.taken_until = Some(end);
+                let earliest = end.wrapping_add(sender.units(dtmf::GAP));
                 *key = Key::Up { since: Some((*since, earliest)) };
             }
             Some(packet)
