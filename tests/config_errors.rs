@@ -76,8 +76,8 @@ fn an_unknown_section_names_the_nearest() {
 #[test]
 fn a_wrong_type_names_the_right_one() {
     expect_one(&with("[media]\nopus-bitrate = \"32k\"\n"), "11:16", "opus-bitrate is text", "a whole number");
-    expect_one(&with("[media]\nframe = 20\n"), "11:9", "frame is a whole number", "\"auto\"");
-    expect_one(&with("[media]\nframe = \"5ms\"\n"), "11:9", "5ms", "auto, 10ms, 20ms");
+    expect_one(&with("[media]\nframe = 20\n"), "11:9", "frame is a whole number", "text in double quotes");
+    expect_one(&with("[media]\nframe = \"5ms\"\n"), "11:9", "frame cannot be \"5ms\"", "\"10ms\"");
     expect_one(&with("[media]\nloopback = 1\n"), "11:12", "loopback is a whole number", "true or false");
     expect_one(&with("[media]\ncodecs = \"opus\"\n"), "11:10", "codecs is text", "a list");
     expect_one(&with("[call]\nring-timeout = 45\n"), "11:16", "ring-timeout is a whole number", "\"30s\"");

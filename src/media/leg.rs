@@ -304,18 +304,20 @@ impl Leg for AudioLeg {
 mod tests {
     use super::*;
     use crate::media::FrameLength;
+    use crate::media::jitter::sound_tests::voice;
 
     #[test]
     fn a_pause_is_left_out_where_the_far_end_wants_it() {
+        let voice = voice();
         for dtx in [false, true] {
             let limits = Limits::new(32_000, FrameLength::Ms20).within(&Wishes { dtx, ..Wishes::default() });
             let (mut leg, wires, _) = pair(Codec::Opus, limits).unwrap();
             wires.shared.sending.store(true, Ordering::Relaxed);
             let mut packets = [0; 2];
             for tick in 0..1_000_usize {
-                let voice = |i| (8_000.0 * (0.05 * (tick * FRAME_SAMPLES + i) as f64).sin()) as i16;
-                let talks = tick < 300;
-                let frame = std::array::from_fn(|i| if talks { voice(i) } else { 0 });
+                // A steady tone would be a pause to Opus, too.
+                let said = &voice[tick * FRAME_SAMPLES % voice.len()..][..FRAME_SAMPLES];
+                let frame = std::array::from_fn(|i| if tick < 300 { said[i] } else { 0 });
                 leg.near_end(&frame, Instant::now());
                 while wires.outgoing.lock().unwrap().pop().is_ok() {
                     packets[usize::from(tick >= 500)] += 1;
@@ -324,7 +326,7 @@ mod tests {
             // In the pause one packet every 400 ms, of 5 s.
             let most = if dtx { 30 } else { 250 };
             assert!((5..=most).contains(&packets[1]), "dtx {dtx}: {packets:?}");
-            assert!(packets[0] >= 150, "dtx {dtx}: {packets:?}");
+            assert!(packets[0] >= 120, "dtx {dtx}: {packets:?}");
         }
     }
 

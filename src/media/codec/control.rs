@@ -84,6 +84,8 @@ pub(in crate::media) struct Control {
     /// Smoothed loss in percent: up at once, down by a quarter a report.
     loss: f32,
     shortest: Option<Duration>,
+    /// The round trip of the report before.
+    before: Option<Duration>,
     good_since: Option<Instant>,
     quiet_since: Option<Instant>,
     /// Before this, reports tell of what was sent before the last change.
@@ -108,6 +110,7 @@ impl Control {
             settings,
             loss: 5.0,
             shortest: None,
+            before: None,
             good_since: None,
             quiet_since: None,
             blind_until: None,
@@ -165,7 +168,9 @@ impl Control {
         let round_trip = round_trip.min(LONGEST);
         let shortest = self.shortest.map_or(round_trip, |known| known.mul_f64(FORGET).min(round_trip));
         self.shortest = Some(shortest);
-        let longer = round_trip.saturating_sub(shortest);
+        // One long round trip is jitter, two in a row are a queue.
+        let before = self.before.replace(round_trip).unwrap_or(shortest);
+        let longer = round_trip.min(before).saturating_sub(shortest);
         if percent > HOPELESS || (longer > QUEUE && percent > BAD) {
             Some(got_through)
         } else {
