@@ -35,7 +35,7 @@ home=${CARGO_HOME:-$HOME/.cargo}
 export "CARGO_TARGET_${under^^}_RUSTFLAGS=--remap-path-prefix=$PWD=/callbox --remap-path-prefix=$home=/cargo"
 export "CFLAGS_$under=$flags -ffile-prefix-map=$PWD=/callbox -ffile-prefix-map=$home=/cargo"
 
-cargo build --locked --profile dist --target "$triple" --no-default-features --features firmware,gpiocdev,rppal
+cargo build --locked --profile dist --target "$triple" --no-default-features --features firmware,gpiocdev,rppal,panel
 mkdir -p target/cross
 binary=target/cross/callbox-$arch
 cp "target/$triple/dist/callbox" "$binary"

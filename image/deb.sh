@@ -28,7 +28,7 @@ put image/sysusers.conf usr/lib/sysusers.d/callbox.conf
 put image/tmpfiles.conf usr/lib/tmpfiles.d/callbox.conf
 put image/udev.rules lib/udev/rules.d/60-callbox.rules
 put image/watchdog.conf usr/lib/systemd/system.conf.d/10-callbox-watchdog.conf
-for board in board/*.toml; do put "$board" "usr/share/callbox/$board"; done
+for board in board/*.toml board/parts/*.toml; do put "$board" "usr/share/callbox/$board"; done
 for example in board/examples/*.toml; do put "$example" "usr/share/doc/callbox/examples/${example##*/}"; done
 put README.md usr/share/doc/callbox/README.md
 put LICENSE usr/share/doc/callbox/copyright

@@ -14,7 +14,7 @@ case $arch in
     *) echo "deb: ARCH is $arch: use aarch64, armv7 or x86_64" >&2; exit 2 ;;
 esac
 if [[ $arch == x86_64 ]]; then
-    cargo build --locked --profile dist --no-default-features --features firmware,gpiocdev,rppal
+    cargo build --locked --profile dist --no-default-features --features firmware,gpiocdev,rppal,panel
     binary=target/dist/callbox
 else
     image/cross.sh "$arch"

@@ -13,15 +13,18 @@ use crate::appliance::Appliance;
 use crate::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
-use crate::appliance::event::{Event, LineEvent, MediaEvent, SessionEvent, SystemEvent};
+use crate::appliance::event::{Event, MediaEvent, SessionEvent, SystemEvent};
 use crate::appliance::id::{PeerId, RequestId};
 use crate::appliance::memory::Memory;
 use crate::appliance::status::Status;
 use crate::audio::AudioEngine;
+use crate::gpio::Stamped;
 use crate::handle::Ask;
 use crate::media::{LegStats, MediaOutput};
 use crate::system::event_log::EventLog;
 
+/// No flood of edges keeps the rest from its turn.
+const EDGES_A_TURN: usize = 64;
 /// How often the driver turns when nothing happens, as a sign of life.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -36,8 +39,8 @@ pub struct Beats {
 
 /// What comes in, one bounded channel a source.
 pub struct Inputs {
-    /// Edges of buttons.
-    pub lines: mpsc::Receiver<LineEvent>,
+    /// Edges of buttons and other inputs.
+    pub lines: mpsc::Receiver<Stamped>,
     /// The session to the voice core.
     pub session: mpsc::Receiver<SessionEvent>,
     /// Peer connections.
@@ -101,6 +104,13 @@ impl Driver {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !self.exit {
+            // Edges that wait are older than the timers that ran out
+            // meanwhile: a stalled process must not take a bounce for a press.
+            for _ in 0..EDGES_A_TURN {
+                let Ok(edge) = inputs.lines.try_recv() else { break };
+                self.edge(edge);
+                self.drain().await;
+            }
             // Every turn, not only when nothing else comes: a core that floods
             // must not hold up a debounce or a time-out.
             self.appliance.handle_timeout(Instant::now());
@@ -110,7 +120,7 @@ impl Driver {
             // news and its operator, and what comes from the network last.
             tokio::select! {
                 biased;
-                Some(edge) = inputs.lines.recv() => self.event(Event::Line(edge)),
+                Some(edge) = inputs.lines.recv() => self.edge(edge),
                 Some(event) = inputs.system.recv() => self.event(Event::System(event)),
                 Some(ask) = inputs.asks.recv() => self.ask(ask),
                 Some((peer, output)) = inputs.media.recv() => self.media(peer, output),
@@ -124,6 +134,12 @@ impl Driver {
             self.drain().await;
             self.outputs.beats.turns.fetch_add(1, Relaxed);
         }
+    }
+
+    /// An edge counts from when it was made, and finds what was over by then over.
+    fn edge(&mut self, edge: Stamped) {
+        self.appliance.handle_timeout(edge.at);
+        self.appliance.handle_event(Event::Line(edge.event), edge.at);
     }
 
     fn event(&mut self, event: Event) {
@@ -188,7 +204,11 @@ impl Driver {
                 self.show_call_stats();
             }
             Command::Audio(AudioCommand::Mute(muted)) => self.outputs.audio.mute(muted),
+            Command::Audio(AudioCommand::Announce { clip, to }) => self.outputs.audio.announce(clip, to),
             Command::Audio(AudioCommand::Direction(direction)) => self.outputs.audio.direction(direction),
+            Command::Audio(AudioCommand::Volume(percent)) => self.outputs.audio.volume(percent),
+            Command::Audio(AudioCommand::SelfTest { attempt }) => self.outputs.audio.self_test(attempt),
+            Command::Audio(AudioCommand::StopSelfTest) => self.outputs.audio.stop_self_test(),
             Command::Line(command) => deliver(&self.outputs.lines, command, "lines").await,
             Command::Reply { request, result } => {
                 if let Some(reply) = self.replies.remove(&request) {

@@ -1,6 +1,7 @@
 //! What the fronts of a running appliance (control socket, panel, demo) may
 //! ask of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +12,10 @@ use crate::appliance::action::Action;
 use crate::appliance::command::Refusal;
 use crate::appliance::event::LineEvent;
 use crate::appliance::id::ButtonName;
+use crate::appliance::self_test::SelfTestStatus;
 use crate::appliance::statistics::CallStatistics;
 use crate::appliance::status::Status;
+use crate::gpio::Stamped;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::MockButtons;
 pub use crate::system::event_log::Entry;
@@ -71,8 +74,38 @@ pub struct AudioStatus {
     pub rendered_frames: u32,
     /// 10 ms frames shown to the echo canceller that wait for the microphone's of their time.
     pub reference_frames: u32,
+    /// The microphone's device.
+    pub capture: DeviceStatus,
+    /// The loudspeaker's device.
+    pub playback: DeviceStatus,
+    /// What is added to the loudspeaker's volume for the noise around, in dB.
+    pub ambient_boost_db: f32,
+    /// Why the volume is not set by the card's own control; none while all is well.
+    pub volume_note: Option<String>,
+    /// How the last self-test of the sound went, and what it measured.
+    pub selftest: SelfTestStatus,
     /// The call that talks, if there is one, in every figure.
     pub call: Option<Box<CallStatistics>>,
+}
+
+/// One sound device, for status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeviceStatus {
+    /// It is open and delivers.
+    pub running: bool,
+    /// Times it was opened since the start.
+    pub opened: u64,
+    /// Sound that waits in the device and its queue, ms.
+    pub delay_ms: f32,
+    /// Frames of 10 ms that wait between the device's thread and the mixer.
+    pub queued_frames: u32,
+    /// Frames thrown away (microphone) or missing (loudspeaker).
+    pub lost_frames: u64,
+    /// Over-runs or under-runs since the start.
+    pub xruns: u64,
+    /// How often each kind of trouble was met since the start: `missing`, `busy`,
+    /// `unfit`, `frozen`, `xrun-storm`, `wrong-rate`, `dead`, `failed`.
+    pub troubles: BTreeMap<&'static str, u64>,
 }
 
 /// All of `callbox status --json`.
@@ -97,7 +130,7 @@ pub struct Handle {
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
-    pub(crate) edges: mpsc::Sender<LineEvent>,
+    pub(crate) edges: mpsc::Sender<Stamped>,
     #[cfg(feature = "mock-gpio")]
     pub(crate) buttons: Option<MockButtons>,
 }
@@ -115,9 +148,12 @@ impl Handle {
 
     /// What the box is doing now.
     pub fn snapshot(&self) -> Snapshot {
+        let appliance = self.status.borrow().clone().at(Instant::now());
+        let mut audio = (self.audio)();
+        audio.selftest = appliance.self_test.clone();
         Snapshot {
-            appliance: self.status.borrow().clone().at(Instant::now()),
-            audio: (self.audio)(),
+            appliance,
+            audio,
             uptime_s: self.start.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -146,8 +182,8 @@ impl Handle {
             return moved.map_err(|_| Refusal::ShuttingDown);
         }
         let button = button.clone();
-        let edge = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
-        self.edges.send(edge).await.map_err(|_| Refusal::ShuttingDown)
+        let event = if pressed { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
+        self.edges.send(Stamped { event, at: Instant::now() }).await.map_err(|_| Refusal::ShuttingDown)
     }
 
     /// The mock board's buttons; `None` on real hardware.

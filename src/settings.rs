@@ -9,13 +9,18 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::appliance::event::LineEvent;
+use crate::appliance::self_test::SelfTestStatus;
 use crate::appliance::statistics::CallStatistics;
-use crate::audio::{AudioSettings, DeviceName, EchoChoice, Meters, ProcessingMode, Synth};
+use crate::audio::{
+    AudioSettings, Buffering, DeviceMeters, DeviceName, EchoChoice, Meters, ProcessingMode, Region, Synth,
+    Trouble,
+};
 use crate::boot::{BoardShell, BootError};
 use crate::config::{self, AudioDevice, AuthConfig, Backend, Config, secret};
+use crate::gpio::Stamped;
 #[cfg(feature = "gpiocdev")]
 use crate::gpio::cdev::Cdev;
+use crate::gpio::chips;
 use crate::gpio::health::LineHealth;
 #[cfg(feature = "mock-gpio")]
 use crate::gpio::mock::{MockButtons, MockLines};
@@ -23,7 +28,7 @@ use crate::gpio::mock::{MockButtons, MockLines};
 use crate::gpio::pi::Pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use crate::gpio::wired::{Driver, WiredLines};
-use crate::handle::AudioStatus;
+use crate::handle::{AudioStatus, DeviceStatus};
 use crate::media::{Codec, FrameLength, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
 #[cfg(feature = "panel")]
@@ -126,9 +131,27 @@ pub fn mqtt(config: &Config) -> Option<MqttSettings> {
 
 /// The audio shell's settings.
 pub fn audio(config: &Config) -> AudioSettings {
+    let card = config.audio.card.clone();
+    let usual = Buffering::default();
     AudioSettings {
+        buffering: Buffering {
+            period: card.period,
+            playback: card.buffer,
+            capture: usual.capture.max(card.buffer),
+        },
+        mixer: card.mixer,
+        capture_mixer: card.capture_mixer,
+        ambient: card.ambient,
+        dead_after: card.dead_after,
         capture: device(&config.audio.capture),
         playback: device(&config.audio.playback),
+        region: match config.sounds.region {
+            config::Region::Eu => Region::Eu,
+            config::Region::Us => Region::Us,
+            config::Region::Uk => Region::Uk,
+        },
+        tone_files: config.sounds.tones.iter().map(|(tone, file)| (*tone, file.path.clone())).collect(),
+        clip_files: config.sounds.clips.iter().map(|(clip, file)| (*clip, file.path.clone())).collect(),
         processing: match config.audio.processing {
             config::Processing::FullDuplex => ProcessingMode::FullDuplex,
             config::Processing::HalfDuplex => ProcessingMode::HalfDuplex,
@@ -161,44 +184,49 @@ fn device(device: &AudioDevice) -> DeviceName {
 #[cfg_attr(not(any(feature = "gpiocdev", feature = "rppal")), allow(unused_variables))]
 pub fn board(
     config: &Config,
-    edges: mpsc::Sender<LineEvent>,
+    edges: mpsc::Sender<Stamped>,
     health: mpsc::Sender<LineHealth>,
 ) -> Result<BoardShell, BootError> {
     match config.backend {
         #[cfg(feature = "mock-gpio")]
         Backend::Mock => Ok(BoardShell {
             lines: Box::new(MockLines::default()),
-            buttons: Some(MockButtons::new(config.board.buttons.keys().cloned(), edges)),
+            buttons: Some(MockButtons::new(&config.board, edges)),
         }),
         #[cfg(not(feature = "mock-gpio"))]
-        Backend::Mock => Err(not_built_in("mock")),
-        #[cfg(feature = "gpiocdev")]
-        Backend::Gpiocdev => Ok(wired(config, Cdev, edges, health)),
-        #[cfg(not(feature = "gpiocdev"))]
-        Backend::Gpiocdev => Err(not_built_in("gpiocdev")),
-        #[cfg(feature = "rppal")]
-        Backend::Rppal => Ok(wired(config, Pi, edges, health)),
-        #[cfg(not(feature = "rppal"))]
-        Backend::Rppal => Err(not_built_in("rppal")),
+        Backend::Mock => Err(not_built_in(config.backend)),
+        #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+        backend @ (Backend::Gpiocdev | Backend::Rppal) => Ok(BoardShell {
+            lines: Box::new(WiredLines::open(driver(backend)?, &config.board, &edges, &health)),
+            #[cfg(feature = "mock-gpio")]
+            buttons: None,
+        }),
+        #[cfg(not(any(feature = "gpiocdev", feature = "rppal")))]
+        backend @ (Backend::Gpiocdev | Backend::Rppal) => Err(not_built_in(backend)),
     }
 }
 
+/// What reaches real lines with this back-end.
+///
+/// # Errors
+/// [`BootError::Backend`] if this build does not have it, or it has none.
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
-fn wired(
-    config: &Config,
-    driver: impl Driver + 'static,
-    edges: mpsc::Sender<LineEvent>,
-    health: mpsc::Sender<LineHealth>,
-) -> BoardShell {
-    BoardShell {
-        lines: Box::new(WiredLines::open(Arc::new(driver), &config.board, &edges, &health)),
-        #[cfg(feature = "mock-gpio")]
-        buttons: None,
+pub fn driver(backend: Backend) -> Result<Arc<dyn Driver>, BootError> {
+    match backend {
+        #[cfg(feature = "gpiocdev")]
+        Backend::Gpiocdev => Ok(Arc::new(Cdev)),
+        #[cfg(not(feature = "gpiocdev"))]
+        Backend::Gpiocdev => Err(not_built_in(backend)),
+        #[cfg(feature = "rppal")]
+        Backend::Rppal => Ok(Arc::new(Pi)),
+        #[cfg(not(feature = "rppal"))]
+        Backend::Rppal => Err(not_built_in(backend)),
+        Backend::Mock => Err(refused(backend, "it has no lines".to_owned())),
     }
 }
 
-#[cfg(not(all(feature = "mock-gpio", feature = "gpiocdev", feature = "rppal")))]
-fn not_built_in(backend: &str) -> BootError {
+/// That a back-end is not in this build; says what this build and this machine have.
+pub fn not_built_in(backend: Backend) -> BootError {
     let known = [
         ("gpiocdev", cfg!(feature = "gpiocdev")),
         ("rppal", cfg!(feature = "rppal")),
@@ -206,7 +234,29 @@ fn not_built_in(backend: &str) -> BootError {
     ];
     let built: Vec<&str> = known.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();
     let has = if built.is_empty() { "none".to_owned() } else { built.join(", ") };
-    BootError::Backend { backend: backend.to_owned(), reason: format!("not built in; this build has: {has}") }
+    let machine = chips::listing(&chips::of_this_machine());
+    refused(backend, format!("not built in; this build has: {has}; GPIO chips of this machine: {machine}"))
+}
+
+fn refused(backend: Backend, reason: String) -> BootError {
+    let backend = match backend {
+        Backend::Gpiocdev => "gpiocdev",
+        Backend::Rppal => "rppal",
+        Backend::Mock => "mock",
+    };
+    BootError::Backend { backend: backend.to_owned(), reason }
+}
+
+fn device_status(meters: &DeviceMeters) -> DeviceStatus {
+    DeviceStatus {
+        running: meters.running,
+        opened: meters.opened,
+        delay_ms: meters.delay.as_secs_f32() * 1000.0,
+        queued_frames: meters.queued_frames,
+        lost_frames: meters.lost_frames,
+        xruns: meters.xruns,
+        troubles: Trouble::ALL.map(|trouble| (trouble.name(), meters.troubles(trouble))).into(),
+    }
 }
 
 /// Measurements for `callbox status`; `start` is the event log's time zero.
@@ -224,6 +274,11 @@ pub fn audio_status(meters: &Meters, call: Option<&LegStats>, start: Instant) ->
         playout_delay_ms: of_call(|call| call.playout_delay_ms as f32),
         concealed_ratio: of_call(|call| call.concealed_permille as f32 / 1000.0),
         last_sound_us: meters.last_sound.and_then(since_start),
+        capture: device_status(&meters.capture),
+        playback: device_status(&meters.playback),
+        ambient_boost_db: meters.ambient_boost_db,
+        volume_note: meters.volume_note.clone(),
+        selftest: SelfTestStatus::default(),
         echo_return_loss_db: both(duplex.path_loss_db, duplex.cancelled_db),
         echo_path_loss_db: duplex.path_loss_db,
         echo_cancelled_db: duplex.cancelled_db,

@@ -278,6 +278,8 @@ fn every_action_in_every_state_gets_one_reply_and_every_press_a_sound() {
         Action::Dtmf { digits: "?".to_owned() },
         Action::Mute { on: Some(true) },
         Action::Mute { on: None },
+        Action::Talk { on: None },
+        Action::SelfTest,
     ];
     for settings in modes() {
         for (name, way, status) in STATES {

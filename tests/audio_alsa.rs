@@ -17,7 +17,7 @@ use callbox::appliance::id::PeerId;
 use callbox::appliance::tone::Tone;
 use callbox::audio::alsa::AlsaPlayback;
 use callbox::audio::device::{Flow, Playback};
-use callbox::audio::{Frame, Leg};
+use callbox::audio::{Buffering, Frame, Leg};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -95,7 +95,7 @@ fn five_seconds_take_five_seconds() {
 fn an_underrun_is_recovered_and_told() {
     with_cable("an_underrun_is_recovered_and_told", |mut cable| {
         cable.up();
-        let mut speaker = AlsaPlayback::open("dut_spk_strict").unwrap();
+        let mut speaker = AlsaPlayback::open("dut_spk_strict", Buffering::default()).unwrap();
         let silence = [0; 480];
         for _ in 0..20 {
             speaker.write(&silence).unwrap();

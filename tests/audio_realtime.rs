@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use audio_support::{engine, settings, wait_meters, with_cable};
-use callbox::appliance::command::Role;
+use audio_support::{engine, settings, sine, wait_meters, with_cable, write_wav};
+use callbox::appliance::command::{Clip, Direction, Listener, Role};
 use callbox::appliance::id::PeerId;
 use callbox::appliance::tone::Tone;
-use callbox::audio::{AudioSettings, Frame, Leg, PERIOD};
+use callbox::audio::{AudioSettings, Frame, Leg, PERIOD, ProcessingMode};
 
 const LONG: Duration = Duration::from_secs(20);
 const MOST_THREADS: usize = 512;
@@ -100,7 +100,7 @@ impl Leg for Echo {
     }
 }
 
-/// Runs three calls with tones, mute and changes of legs and roles, and tells what
+/// Runs three calls with tones, announcements, mute and changes of legs, roles and directions, and tells what
 /// each real-time thread allocated or released over at least 200 periods.
 fn allocations(settings: AudioSettings, allocates: bool) -> BTreeMap<String, u64> {
     let (engine, _faults) = engine(settings);
@@ -126,7 +126,13 @@ fn allocations(settings: AudioSettings, allocates: bool) -> BTreeMap<String, u64
             engine.tone(Some(tone));
             std::thread::sleep(PERIOD * 3);
         }
+        engine.announce(Some(Clip::Acknowledge), Listener::FarEnd(PeerId(round + 1)));
+        engine.announce(Some(Clip::Offline), Listener::Box);
+        std::thread::sleep(PERIOD * 3);
+        engine.announce(None, Listener::FarEnd(PeerId(round + 1)));
         engine.mute(round % 2 == 0);
+        let directions = [Direction::Both, Direction::Alternate, Direction::Talk, Direction::Listen];
+        engine.direction(directions[round as usize % 4]);
         engine.connect(&[1, 2, 3].map(|n| (PeerId(round + n), Role::Talk)));
         engine.detach(PeerId(round));
         engine.tone(None);
@@ -146,11 +152,23 @@ fn the_real_time_threads_do_not_allocate() {
     with_cable("the_real_time_threads_do_not_allocate", |mut cable| {
         let folder = tempfile::tempdir().unwrap();
         let file = format!("wav:{}", folder.path().join("heard.wav").display());
+        let said = folder.path().join("said.wav");
+        write_wav(&said, &sine(600.0, -12.0, 4800));
+        // With an echo, so that the canceller has something to do.
+        cable.in_a_room();
         cable.up();
-        for (capture, playback) in
-            [("dut_mic", "dut_spk"), ("synth:noise", "synth:silence"), ("synth:tone=440", file.as_str())]
-        {
-            let counts = allocations(settings(capture, playback), false);
+        for (capture, playback, processing) in [
+            ("dut_mic", "dut_spk", ProcessingMode::FullDuplex),
+            ("synth:noise", "synth:silence", ProcessingMode::HalfDuplex),
+            ("synth:tone=440", file.as_str(), ProcessingMode::Off),
+        ] {
+            let settings = AudioSettings {
+                processing,
+                tone_files: BTreeMap::from([(Tone::Busy, said.clone())]),
+                clip_files: BTreeMap::from([(Clip::Acknowledge, said.clone())]),
+                ..settings(capture, playback)
+            };
+            let counts = allocations(settings, false);
             assert!(counts.values().all(|&count| count == 0), "{capture}, {playback}: {counts:?}");
         }
         let counts = allocations(settings("synth:noise", "synth:silence"), true);

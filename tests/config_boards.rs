@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use callbox::appliance::indicator::LedFunction;
-use callbox::config::board::{Bias, LineId, OutputFunction};
+use callbox::appliance::indicator::{LampProfile, LedFunction};
+use callbox::appliance::input::InputFunction;
+use callbox::config::board::{Bias, Drive, Edges, LineId, OutputFunction};
 use callbox::config::{Board, BoardLoader, Config};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -43,6 +44,7 @@ offset = 6
 name = "door"
 function = "strike"
 line-name = "RELAY"
+max-on = "10s"
 "#;
 
 #[test]
@@ -61,7 +63,7 @@ fn a_child_changes_the_fields_it_names_and_no_other() {
     let door = &board.outputs[&"door".into()];
     assert_eq!(door.function, OutputFunction::Strike);
     assert_eq!(door.line.id, LineId::Name("RELAY".to_owned()));
-    assert_eq!(door.max_on, Some(Duration::from_secs(10)), "a strike without a limit");
+    assert_eq!(door.max_on, Some(Duration::from_secs(10)));
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn what_is_missing_or_unknown_is_named() {
             "chip = \"c\"\n[[button]]\nname = \"x\"\noffset = 1\n[[button]]\nname = \"x\"\noffset = 2\n",
         ),
         ("words", "chip = \"c\"\n[[led]]\nname = \"X y\"\nfunction = \"sttus\"\nofset = 1\n"),
-        ("orphan", "inherit = \"rpi5\"\n"),
+        ("orphan", "inherit = \"rpi6\"\n"),
     ]);
     let found = |name| mistakes(boards.load(name), here.path());
     assert!(found("no-chip")[0].starts_with("no-chip.toml:1:1: led \"x\" has no chip; add chip = "));
@@ -161,7 +163,322 @@ fn what_is_missing_or_unknown_is_named() {
     assert!(words[0].starts_with("words.toml:3:8: \"X y\" is no name; write small letters"));
     assert!(words[1].starts_with("words.toml:4:12: function cannot be \"sttus\"; write one of \"status\""));
     assert!(words[2].ends_with("unknown key \"ofset\" in [[led]]; did you mean offset?"));
-    assert_eq!(found("orphan"), ["orphan.toml:1:11: there is no board \"rpi5\"; did you mean \"rpi\"?"]);
+    assert_eq!(found("orphan"), ["orphan.toml:1:11: there is no board \"rpi6\"; did you mean \"rpi\"?"]);
+}
+
+/// What `inherit` may name besides boards is no board by itself.
+#[test]
+fn parts_are_found_by_those_who_inherit_only() {
+    let (here, boards) = folder(&[("mine", "inherit = [\"rpi5\", \"doorstation\"]\n")]);
+    let board = boards.load("mine").unwrap();
+    assert_eq!(board.outputs[&"strike".into()].line.chip, "pinctrl-rp1");
+    assert!(!boards.names().contains(&"doorstation".to_owned()));
+    let found = mistakes(boards.load("doorstation"), here.path());
+    assert!(found[0].starts_with("doorstation:1:1: there is no board \"doorstation\""), "{found:?}");
+    // A folder of one's own may hold parts too, and they go before the built-in ones.
+    fs::create_dir(here.path().join("parts")).unwrap();
+    fs::write(
+        here.path().join("parts/doorstation.toml"),
+        "[[led]]\nname = \"x\"\nfunction = \"door\"\noffset = 4\n",
+    )
+    .unwrap();
+    let board = boards.load("mine").unwrap();
+    assert!(board.outputs.is_empty() && board.leds.contains_key(&"x".into()));
+}
+
+/// Of several, the later wins, and the file itself over all.
+#[test]
+fn of_several_boards_the_later_wins() {
+    let (_keep, boards) = folder(&[
+        ("low", BASE),
+        ("high", "[[button]]\nname = \"call\"\noffset = 8\ndebounce = \"8ms\"\n"),
+        ("both", "inherit = [\"low\", \"high\"]\n[[button]]\nname = \"call\"\ndebounce = \"9ms\"\n"),
+    ]);
+    let call = &boards.load("both").unwrap().buttons[&"call".into()];
+    assert_eq!(
+        (&call.line.id, call.debounce, call.bias),
+        (&LineId::Offset(8), Duration::from_millis(9), Bias::PullUp)
+    );
+}
+
+#[test]
+fn everything_that_can_be_said_of_a_line_is_heard() {
+    let text = r#"
+chip = "c"
+profile = "en81-28"
+[[button]]
+name = "bell-wire"
+offset = 1
+edge = "press"
+bias = "pull-down"
+debounce = "1s"
+glitch-filter = "100ms"
+[[input]]
+name = "handset"
+function = "hook"
+offset = 2
+bias = "disabled"
+active-low = true
+debounce = "7ms"
+glitch-filter = "3ms"
+[[led]]
+name = "green"
+function = "answered"
+offset = 3
+initial = true
+drive = "open-drain"
+brightness = 30
+[[output]]
+name = "lock"
+function = "strike"
+offset = 4
+drive = "open-source"
+max-on = "4s"
+one-shot = true
+"#;
+    let (_keep, boards) = folder(&[("all", text)]);
+    let board = boards.load("all").unwrap();
+    assert_eq!(board.profile, LampProfile::En8128);
+    let button = &board.buttons[&"bell-wire".into()];
+    assert_eq!((button.edge, button.bias), (Edges::Press, Bias::PullDown));
+    assert_eq!((button.debounce, button.glitch_filter), (Duration::from_secs(1), Duration::from_millis(100)));
+    let input = &board.inputs[&"handset".into()];
+    assert_eq!((input.function, input.bias), (InputFunction::Hook, Bias::Disabled));
+    assert!(input.line.active_low);
+    assert_eq!((input.debounce, input.glitch_filter), (Duration::from_millis(7), Duration::from_millis(3)));
+    let led = &board.leds[&"green".into()];
+    assert_eq!((led.initial, led.drive, led.brightness, led.pwm), (true, Drive::OpenDrain, 30, false));
+    let output = &board.outputs[&"lock".into()];
+    assert_eq!((output.drive, output.one_shot), (Drive::OpenSource, true));
+    assert_eq!(output.max_on, Some(Duration::from_secs(4)));
+    // The profile says what the lamp means, and callbox.toml has the last word.
+    let base = "[auth]\nmethod = \"none\"\n[board]\nfile = \"all\"\nbackend = \"mock\"\n";
+    for (more, function) in [
+        ("", LedFunction::ConnectionMade),
+        ("profile = \"usual\"\n", LedFunction::Answered),
+        ("profile = \"gai-tronics\"\n", LedFunction::CallReceived),
+    ] {
+        let config = Config::parse(&format!("{base}{more}"), "callbox.toml", &boards).unwrap();
+        assert_eq!(config.appliance.leds[&"green".into()], function, "{more}");
+    }
+}
+
+/// A correct door station of a Raspberry Pi 4 to plant mistakes into.
+const DOOR: &str = r#"inherit = "rpi4"
+[[input]]
+name = "exit"
+function = "exit"
+offset = 22
+[[led]]
+name = "door"
+function = "door"
+offset = 16
+[[output]]
+name = "strike"
+function = "strike"
+offset = 26
+max-on = "5s"
+"#;
+
+/// Each: what is replaced by what, the back-end, where it is found, what is said, and the cure.
+type Mistake = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
+
+const MISTAKES: [Mistake; 16] = [
+    // A line with two uses, also by another name of it.
+    (
+        "offset = 16",
+        "offset = 22",
+        "gpiocdev",
+        "6:1",
+        "led \"door\" is on pinctrl-bcm2711 line 22, and so is input \"exit\"",
+        "give each its own line",
+    ),
+    (
+        "offset = 16",
+        "line-name = \"GPIO26\"",
+        "gpiocdev",
+        "10:1",
+        "output \"strike\" is on pinctrl-bcm2711 line 26, and so is led \"door\"",
+        "give each its own line",
+    ),
+    // Something without a function.
+    (
+        "function = \"exit\"\n",
+        "",
+        "gpiocdev",
+        "2:1",
+        "input \"exit\" has no function",
+        "add function = \"exit\"",
+    ),
+    (
+        "function = \"door\"\n",
+        "",
+        "gpiocdev",
+        "6:1",
+        "led \"door\" has no function",
+        "add function = \"status\"",
+    ),
+    // A door that nothing shuts.
+    (
+        "max-on = \"5s\"\n",
+        "",
+        "gpiocdev",
+        "10:1",
+        "output \"strike\" is a strike without max-on",
+        "add max-on = \"10s\"",
+    ),
+    (
+        "max-on",
+        "initial = true\nmax-on",
+        "gpiocdev",
+        "14:11",
+        "output \"strike\" is on from the start",
+        "remove initial",
+    ),
+    (
+        "max-on",
+        "max-on",
+        "rppal",
+        "10:1",
+        "output \"strike\" stays on when the process is killed",
+        "one-shot = true",
+    ),
+    // Lines that belong to somebody else, or to nobody.
+    (
+        "offset = 16",
+        "offset = 0",
+        "gpiocdev",
+        "9:10",
+        "led \"door\" is on line 0, which belongs to the ID EEPROM of a HAT",
+        "choose another line",
+    ),
+    (
+        "offset = 16",
+        "offset = 28",
+        "gpiocdev",
+        "9:10",
+        "led \"door\" is on line 28, which is on no pin of the header",
+        "choose one from 4 to 27",
+    ),
+    (
+        "offset = 16",
+        "offset = 16\nchip = \"pinctrl-rp1\"",
+        "gpiocdev",
+        "10:8",
+        "led \"door\" is on chip \"pinctrl-rp1\", which this board does not have",
+        "its chips are pinctrl-bcm2711",
+    ),
+    // What the back-end cannot do.
+    (
+        "offset = 16",
+        "offset = 16\ndrive = \"open-drain\"",
+        "rppal",
+        "6:1",
+        "led \"door\" is not push-pull",
+        "backend = \"gpiocdev\"",
+    ),
+    (
+        "offset = 16",
+        "offset = 16\nbrightness = 20",
+        "gpiocdev",
+        "6:1",
+        "led \"door\" has a brightness",
+        "leave brightness out",
+    ),
+    // Names and values.
+    (
+        "name = \"exit\"",
+        "name = \"call\"",
+        "gpiocdev",
+        "2:1",
+        "input \"call\" has the name of a button",
+        "give each its own name",
+    ),
+    (
+        "offset = 16",
+        "offset = 16\nbrightness = 0",
+        "gpiocdev",
+        "10:14",
+        "brightness = 0 is out of range",
+        "from 1 to 100",
+    ),
+    (
+        "offset = 22",
+        "offset = 22\nglitch-filter = \"1s\"",
+        "gpiocdev",
+        "6:17",
+        "glitch-filter = \"1s\" is out of range",
+        "from \"0ms\" to \"100ms\"",
+    ),
+    (
+        "function = \"exit\"",
+        "function = \"exit-button\"",
+        "gpiocdev",
+        "4:12",
+        "function cannot be \"exit-button\"",
+        "\"exit\", \"tamper\", \"door-contact\", \"hook\"",
+    ),
+];
+
+#[test]
+fn each_mistake_is_named_with_its_line_and_its_cure() {
+    let with = |backend: &str, text: &str| {
+        let (here, boards) = folder(&[("door", text)]);
+        let config =
+            format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"door\"\nbackend = \"{backend}\"\n");
+        let prefix = format!("{}/", here.path().display());
+        match Config::parse(&config, "callbox.toml", &boards) {
+            Ok(_) => Vec::new(),
+            Err(found) => found.iter().map(|one| one.to_string().replace(&prefix, "")).collect::<Vec<_>>(),
+        }
+    };
+    assert_eq!(with("gpiocdev", DOOR), Vec::<String>::new());
+    assert_eq!(with("rppal", &format!("{DOOR}one-shot = true\n")), Vec::<String>::new());
+    for (from, to, backend, place, what, cure) in MISTAKES {
+        assert!(DOOR.contains(from), "{from:?} is not in the board");
+        let one_shot = if what.contains("stays on") || backend != "rppal" { "" } else { "one-shot = true\n" };
+        let found = with(backend, &format!("{}{one_shot}", DOOR.replacen(from, to, 1)));
+        let [only] = found.as_slice() else { panic!("{to:?}: {found:#?}") };
+        let (said, cured) = only.split_once("; ").unwrap();
+        assert!(said.starts_with(&format!("door.toml:{place}: {what}")), "{to:?}: {only}");
+        assert!(cured.contains(cure), "{to:?}: {only}");
+    }
+}
+
+/// What may be meant so is let through, and said.
+#[test]
+fn what_may_be_meant_is_noted() {
+    let notes = |more: &str, backend: &str| {
+        let (_keep, boards) = folder(&[("door", &format!("{DOOR}{more}"))]);
+        let config =
+            format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"door\"\nbackend = \"{backend}\"\n");
+        let notes = Config::parse(&config, "callbox.toml", &boards).unwrap().board.notes;
+        notes
+            .iter()
+            .map(|note| format!("{}: {}; {}", note.place.line, note.what, note.cure))
+            .collect::<Vec<_>>()
+    };
+    let kept = notes("", "gpiocdev");
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].starts_with("10: output \"strike\" may stay on when the process is killed"), "{kept:?}");
+    assert!(kept[0].contains("dtparam=strict_gpiod"), "{kept:?}");
+    assert_eq!(notes("one-shot = true\n", "gpiocdev"), Vec::<String>::new());
+    assert_eq!(notes("", "mock"), Vec::<String>::new());
+    // A channel of a PWM chip is no line of the header.
+    let dim = "one-shot = true\n[[led]]\nname = \"x\"\nfunction = \"fault\"\nchip = \"pwmchip0\"\noffset = 0\npwm = true\nbrightness = 20\n";
+    assert_eq!(notes(dim, "gpiocdev"), Vec::<String>::new());
+    let i2c = notes("[[led]]\nname = \"x\"\nfunction = \"fault\"\noffset = 3\n", "mock");
+    assert_eq!(
+        i2c,
+        [
+            "18: led \"x\" is on line 3, which I2C uses where that is switched on; switch that off, or choose another line"
+        ]
+    );
+    let idle = notes("[[button]]\nname = \"x\"\noffset = 4\nbias = \"pull-up\"\n", "mock");
+    assert!(
+        idle[0].starts_with("18: button \"x\" is pressed as long as nothing touches its wire"),
+        "{idle:?}"
+    );
 }
 
 #[test]
@@ -193,7 +510,7 @@ proptest! {
 
     #[test]
     fn flipped_bytes_in_a_board_never_panic(flips in prop::collection::vec((0usize..4000, any::<u8>()), 1..6), cut in 0usize..4000) {
-        let mut bytes = include_bytes!("../board/rpi4-doorstation.toml").to_vec();
+        let mut bytes = include_bytes!("../board/parts/doorstation.toml").to_vec();
         for (at, value) in flips {
             let at = at % bytes.len();
             bytes[at] = value;

@@ -94,6 +94,8 @@ fn a_wrong_type_names_the_right_one() {
 fn an_unknown_word_lists_all() {
     let text = format!("[terminal]\nmode = \"piep\"\n{GOOD}");
     expect_one(&text, "2:8", "mode cannot be \"piep\"", "\"pipe\", \"multi-pipe\"");
+    let text = GOOD.replace("\"desktop-mock\"", "\"desktop-mock\"\nprofile = \"lift\"");
+    expect_one(&text, "5:11", "profile cannot be \"lift\"", "\"usual\", \"en81-28\", \"gai-tronics\"");
     let text = with("[incoming]\nanswer = \"never\"\n");
     expect_one(&text, "11:10", "\"never\"", "\"ring\", \"auto\", \"reject\"");
     expect_one(
@@ -521,6 +523,135 @@ fn a_call_can_wait_only_where_there_may_be_two() {
     expect_one(&text, "11:1", "a second call cannot wait", "set mode = \"multi-pipe\" in [terminal]");
     assert_eq!(diagnose_as(&format!("{text}[terminal]\nmode = \"multi-pipe\"\n")), Vec::<String>::new());
     expect_one(&with("[incoming]\nwhile-busy = \"wait\"\n"), "11:14", "\"wait\"", "queue");
+}
+
+#[test]
+fn the_sound_card_and_its_volume() {
+    let audio = |line: &str| with(&format!("[audio]\n{line}\n"));
+    expect_one(
+        &audio("direction = \"duplex\""),
+        "11:13",
+        "\"duplex\"",
+        "\"both\", \"alternate\", \"push-to-talk\"",
+    );
+    expect_one(&audio("volume = 101"), "11:10", "volume = 101 is out of range", "0 to 100");
+    expect_one(&audio("volume-step = 0"), "11:15", "volume-step = 0 is out of range", "1 to 50");
+    expect_one(&audio("volume-keep = \"ever\""), "11:15", "\"ever\"", "\"call\", \"always\"");
+    expect_one(&audio("ambient = \"yes\""), "11:11", "ambient is text", "true or false");
+    expect_one(&audio("mixer = \"\""), "11:9", "\"\" is no control", "amixer scontrols");
+    expect_one(&audio("capture-mixer = \"a\\nb\""), "11:17", "is no control", "amixer scontrols");
+    expect_one(&audio("capture-volume = 80"), "11:1", "which control", "add capture-mixer");
+    let both = "capture-mixer = \"Mic\"\ncapture-volume = 180";
+    expect_one(&audio(both), "12:18", "capture-volume = 180 is out of range", "0 to 100");
+    expect_one(
+        &audio("period = \"1ms\""),
+        "11:10",
+        "period = \"1ms\" is out of range",
+        "\"2ms\" to \"10ms\"",
+    );
+    expect_one(
+        &audio("buffer = \"10ms\""),
+        "11:10",
+        "buffer = \"10ms\" is out of range",
+        "\"20ms\" to \"500ms\"",
+    );
+    expect_one(&audio("dead-after = \"5ms\""), "11:14", "dead-after is too short", "\"1s\" to \"24h\"");
+    let well = "mixer = \"Master\"\ncapture-mixer = \"Mic\"\ndead-after = \"0s\"\nvolume = 0";
+    assert_eq!(diagnose_as(&audio(well)), Vec::<String>::new());
+    expect_one(&with("[call]\nkeep-mute = 1\n"), "11:13", "keep-mute is a whole number", "true or false");
+}
+
+#[test]
+fn talk_and_volume_buttons() {
+    let button = |action: &str| GOOD.replace("action = \"call\", to = [\"home\"]", action);
+    let talk = button("action = \"talk\"");
+    expect_one(&talk, "9:9", "a talk button needs push-to-talk", "direction = \"push-to-talk\" to [audio]");
+    let set_up = "[audio]\ndirection = \"push-to-talk\"\n";
+    assert_eq!(diagnose_as(&format!("{talk}{set_up}")), Vec::<String>::new());
+    let twice = format!("{talk}double-press = {{ action = \"hang-up\" }}\n{set_up}");
+    expect_one(&twice, "10:1", "no double press", "another button");
+    expect_one(
+        &button("action = \"volume\""),
+        "9:9",
+        "has no change",
+        "\"up\", \"down\" or { percent = 50 }",
+    );
+    expect_one(&button("action = \"volume\", change = \"loud\""), "9:39", "\"loud\"", "\"up\", \"down\"");
+    let percent = |percent: &str| button(&format!("action = \"volume\", change = {{ {percent} }}"));
+    expect_one(&percent("percent = 300"), "9:51", "percent = 300 is out of range", "0 to 100");
+    expect_one(&percent("step = 3, percent = 3"), "9:41", "unknown key \"step\"", "percent");
+    expect_one(&percent(""), "9:39", "has no percent", "add percent = 50");
+}
+
+#[test]
+fn the_self_test_s_schedule() {
+    let selftest = |line: &str| with(&format!("[selftest]\n{line}\n"));
+    expect_one(&selftest("every = \"5s\""), "11:9", "every = \"5s\" is out of range", "\"1min\"");
+    expect_one(&selftest("at = \"03:00\""), "11:1", "unknown key \"at\" in [selftest]", "every, window");
+    let window = "window = { from = \"02:00\", to = \"05:00\" }";
+    expect_one(&selftest(window), "11:1", "needs the box's time zone", "time-zone = \"Europe/Oslo\"");
+    let text = format!("[terminal]\ntime-zone = \"Europe/Oslo\"\n{}", selftest("window = { from = \"2\" }"));
+    let found = diagnose_as(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found.iter().any(|text| text.contains("has no to")), "{found:#?}");
+    assert!(found.iter().any(|text| text.contains("\"2\" is not a time of day")), "{found:#?}");
+}
+
+#[test]
+fn tones_and_announcements_name_their_files_as_devices_do() {
+    expect_one(
+        &with("[tones]\nregion = \"no\"\n"),
+        "11:10",
+        "region cannot be \"no\"",
+        "\"eu\", \"us\", \"uk\"",
+    );
+    expect_one(
+        &with("[tones]\nrings = \"wav:a.wav\"\n"),
+        "11:1",
+        "unknown key \"rings\"",
+        "did you mean ring?",
+    );
+    expect_one(&with("[tones]\nbusy = \"a.wav\"\n"), "11:8", "\"a.wav\" names no sound", "\"wav:FILE\"");
+    let keys = ["progress", "ringback", "ring", "busy", "congestion", "error", "call-waiting", "call-ending"];
+    let all: String = keys.iter().map(|key| format!("{key} = \"wav:{key}.wav\"\n")).collect();
+    assert_eq!(diagnose_as(&with(&format!("[tones]\n{all}"))), Vec::<String>::new());
+    for key in ["location", "acknowledge", "offline"] {
+        let text = |file: &str| with(&format!("[announcements]\n{key} = {file}\n"));
+        let at = format!("11:{}", key.len() + 4);
+        assert_eq!(diagnose_as(&text("\"wav:said.wav\"")), Vec::<String>::new());
+        expect_one(&text("\"wav:\""), &at, "\"wav:\" names no sound", "leave the key out");
+        expect_one(&text("true"), &at, "true or false", "text in double quotes");
+    }
+    expect_one(&with("[announcements]\nlocaton = \"wav:a\"\n"), "11:1", "\"locaton\"", "location");
+}
+
+#[test]
+fn a_relative_sound_counts_from_the_configuration_s_folder() {
+    let text = with("[tones]\nring = \"wav:bell.wav\"\n[announcements]\nlocation = \"wav:/srv/where.wav\"\n");
+    let config = Config::parse(&text, "/etc/box/callbox.toml", &BoardLoader::new(Vec::new())).unwrap();
+    let files: Vec<String> = config.sounds.files().map(|file| file.path.display().to_string()).collect();
+    assert_eq!(files, ["/etc/box/bell.wav", "/srv/where.wav"]);
+    assert!(config.appliance.call.announce_location && !config.appliance.call.announce_offline);
+}
+
+#[test]
+fn an_acknowledgement_is_one_digit_and_its_time_needs_one() {
+    let call = |lines: &str| with(&format!("[call]\n{lines}"));
+    for wrong in ["12", ""] {
+        let found = diagnose_as(&call(&format!("acknowledge = \"{wrong}\"\n")));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].starts_with("callbox.toml:11:15: "), "{found:#?}");
+    }
+    expect_one(&call("acknowledge = \"12\"\n"), "11:15", "more than one digit", "\"1\"");
+    expect_one(&call("acknowledge = \"x\"\n"), "11:15", "no DTMF digits", "0 to 9");
+    expect_one(&call("acknowledge = 1\n"), "11:15", "a whole number", "text in double quotes");
+    expect_one(&call("acknowledge-timeout = \"20s\"\n"), "11:1", "needs a digit", "acknowledge = \"1\"");
+    let short = call("acknowledge = \"1\"\nacknowledge-timeout = \"2s\"\n");
+    expect_one(&short, "12:23", "out of range", "from \"5s\" to \"2min\"");
+    let text = call("acknowledge = \"#\"\nacknowledge-timeout = \"45s\"\n");
+    let config = Config::parse(&text, "callbox.toml", &BoardLoader::new(Vec::new())).unwrap();
+    let asked = config.appliance.call.acknowledge.unwrap();
+    assert_eq!((asked.digit, asked.timeout.as_secs()), ('#', 45));
 }
 
 #[test]

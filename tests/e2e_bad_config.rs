@@ -111,3 +111,30 @@ fn a_configuration_that_is_not_there_is_wrong_usage() {
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("/nonexistent/callbox.toml"), "{message}");
 }
+
+#[test]
+fn sounds_that_cannot_be_played_are_all_named_by_the_check() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("callbox.toml");
+    fs::write(folder.path().join("song.wav"), "ID3, as an MP3 begins").unwrap();
+    fs::write(folder.path().join("nothing.wav"), "").unwrap();
+    let sounds = "[tones]\nring = \"wav:song.wav\"\nbusy = \"wav:nothing.wav\"\n\
+                  [announcements]\nlocation = \"wav:missing.wav\"\n";
+    let text = format!("{}\n{sounds}", good(folder.path()));
+    fs::write(&file, &text).unwrap();
+    let (code, message) = callbox("check", &file);
+    assert_eq!(code, 2, "{message}");
+    for (key, cure) in [
+        ("ring = \"wav:song.wav\"", "ffmpeg -i FILE"),
+        ("busy = \"wav:nothing.wav\"", "ffmpeg -i FILE"),
+        ("location = \"wav:missing.wav\"", "name a WAV file"),
+    ] {
+        let line = text.lines().position(|line| line == key).unwrap() + 1;
+        let column = key.find('"').unwrap() + 1;
+        let place = format!("{}:{line}:{column}: ", file.display());
+        let said = message.lines().find(|said| said.starts_with(&place));
+        let said = said.unwrap_or_else(|| panic!("nothing at {place} in\n{message}"));
+        let name = key.split(':').nth(1).unwrap().trim_end_matches('"');
+        assert!(said.contains(name) && said.contains(cure), "{said}");
+    }
+}

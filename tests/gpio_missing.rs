@@ -35,6 +35,12 @@ offset = 25
 name = "strike"
 function = "strike"
 line-name = "RELAY"
+max-on = "5s"
+one-shot = true
+[[input]]
+name = "exit"
+function = "exit"
+offset = 3
 "#;
 
 /// A box on that board with this back-end; its core is not there either.
@@ -68,7 +74,10 @@ fn detail(status: &Value) -> Option<String> {
     let faults = status["faults"].as_array()?;
     let lost = faults.iter().find(|fault| fault["fault"] == "line-lost")?;
     let detail = lost["detail"].as_str()?.to_owned();
-    ["button call", "lamp fault", "output strike"].iter().all(|line| detail.contains(line)).then_some(detail)
+    ["button call", "input exit", "lamp fault", "output strike"]
+        .iter()
+        .all(|line| detail.contains(line))
+        .then_some(detail)
 }
 
 /// Asks the box to end and returns its exit code.

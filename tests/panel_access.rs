@@ -122,6 +122,40 @@ fn a_real_boards_buttons_press_only_with_permission() {
     }
 }
 
+#[test]
+fn the_door_opens_only_with_permission() {
+    for allowed in [false, true] {
+        let more = format!(
+            "[[button]]\nname = \"exit\"\npress = {{ action = \"open-door\" }}\n[door]\nallow-command = true\n\
+             [panel]\nlisten = \"127.0.0.1:0\"\nallow-door = {allowed}\n"
+        );
+        let mut site = PanelBox::with(config(None, &more));
+        let strike = |site: &PanelBox| site.get("/api/status").json()["outputs"]["strike"] == true;
+        for (path, body) in [
+            ("/api/buttons/exit/press", json!({ "for_ms": 50 })),
+            ("/api/act", json!({ "action": "open-door" })),
+            ("/api/act", json!({ "action": "reset-tamper" })),
+        ] {
+            let reply = site.change("POST", path, Some(&body));
+            assert_eq!(reply.status == 403, !allowed, "{path} {body}: {reply:?}");
+        }
+        if allowed {
+            wait_for(Duration::from_secs(5), "strike", || {
+                if strike(&site) { Ok(()) } else { Err("off".to_owned()) }
+            });
+        } else {
+            assert!(
+                !strike(&site) && site.get("/api/events?kind=door").text == "[]",
+                "{}",
+                site.get("/api/events").text
+            );
+        }
+        // A button that opens no door presses all the same.
+        let reply = site.change("POST", "/api/buttons/call/press", Some(&json!({ "for_ms": 50 })));
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+}
+
 const DOOR: &str = "[door]\ncodes = [\"1379\", \"*24#\"]\n";
 
 #[test]
@@ -167,6 +201,8 @@ fn a_change_is_checked_written_whole_and_in_force_after_a_restart() {
         ("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\"", "its own access"),
         ("\"(hidden 1)\", ", "", "what opens the door"),
         ("\"(hidden 1)\"", "\"0000\"", "what opens the door"),
+        ("[door]\n", "[door]\nallow-command = true\n", "what opens the door"),
+        ("action = \"call\", to = [\"front\"]", "action = \"open-door\"", "what opens the door"),
     ] {
         let refused = put(&text.replace(from, to), revision);
         assert_eq!(refused.status, 422, "{to}: {refused:?}");

@@ -33,7 +33,10 @@ fn pictures() -> PathBuf {
 #[test]
 fn a_newcomer_presses_sees_talks_and_changes_the_configuration() {
     let core = Core::start(&CoreOptions { secure: false, ..CoreOptions::script(SCRIPT) });
-    let mut site = PanelBox::start(Some(&core), "allow-config = true\n[door]\ncodes = [\"1379\"]\n");
+    let mut site = PanelBox::start(
+        Some(&core),
+        "allow-config = true\nallow-door = true\n[door]\ncodes = [\"1379\"]\nallow-command = true\npulse = \"1s\"\n",
+    );
     site.appliance.wait_ready();
     let pictures = pictures();
     let output = support::process::run(

@@ -192,7 +192,6 @@ async fn a_disk_that_takes_nothing_is_a_fault_until_it_does() {
     let (memory, remembered) = watch::channel(Memory::default());
     let (system, mut events) = mpsc::channel(8);
     let keeping = tokio::spawn(store(&dir).keep(remembered, system));
-    memory.send_replace(numbered(1));
     let raised = |event: &SystemEvent| match event {
         SystemEvent::FaultRaised { fault: Fault::StateNotKept, detail } => detail.contains("[state] dir"),
         _ => false,

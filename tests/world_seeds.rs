@@ -63,6 +63,7 @@ fn no_rule_is_broken_in_a_thousand_worlds() {
     // A world in which nothing happens proves nothing.
     if seeds.end - seeds.start == WORLDS {
         for (what, least) in [
+            ("accepted", 300),
             ("adoptions", 100),
             ("answered here", 3000),
             ("answered there", 3000),

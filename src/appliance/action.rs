@@ -48,6 +48,31 @@ pub enum Action {
     },
     /// End the tamper alarm. Only over the control socket or the panel.
     ResetTamper,
+    /// Push-to-talk: a button talks while it is held and listens when it is let go.
+    Talk {
+        /// True to talk, false to listen; absent in configuration, and otherwise to toggle.
+        #[serde(default)]
+        on: Option<bool>,
+    },
+    /// Make the loudspeaker louder or quieter.
+    Volume {
+        /// By a step, or to a level.
+        change: VolumeChange,
+    },
+    /// Test loudspeaker and microphone with a quiet sweep.
+    SelfTest,
+}
+
+/// What to do with the loudspeaker's volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeChange {
+    /// One step louder.
+    Up,
+    /// One step quieter, but never silent.
+    Down,
+    /// This many percent of full, 0 to 100; more counts as 100.
+    Percent(u8),
 }
 
 /// How several numbers are called.

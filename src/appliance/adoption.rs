@@ -310,6 +310,10 @@ impl Phone {
     pub fn fall_back(&mut self, cx: &mut Context, call: CallRef) -> bool {
         let registered = cx.registered();
         let Some(found) = self.calls.get_mut(call) else { return false };
+        // Nobody has accepted it: there is nobody to follow.
+        if matches!(found.state, State::Acknowledging { .. }) {
+            return false;
+        }
         let Signalling::Asked(adoption) = found.leg.signalling.clone() else { return false };
         found.leg.signalling = if registered { Signalling::Up } else { Signalling::Lost };
         found.leg.origin = Origin::TakenOver;
@@ -376,6 +380,19 @@ impl Phone {
         let Signalling::Asked(adoption) = found.leg.signalling.clone() else { return };
         found.leg.signalling = if registered { Signalling::Up } else { Signalling::Lost };
         let connecting = found.state == State::Connecting;
+        let acknowledging = match &mut found.state {
+            State::Acknowledging { media } => {
+                *media = EarlyMedia::Up;
+                true
+            }
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Incoming(_)
+            | State::Connecting
+            | State::Talking(_)
+            | State::Releasing => false,
+        };
         let (old, old_id) = self.move_to(cx, call, adoption.peer, adoption.id);
         cx.counters.count("calls-adopted");
         if connecting {
@@ -383,6 +400,10 @@ impl Phone {
             self.enter(cx, call, State::Talking(Part::Present), "in call");
         }
         self.connect(cx);
+        if acknowledging {
+            cx.timers.stop(&Timer::MediaTimeout(call));
+            self.ask_callee(cx, call);
+        }
         self.peers.close(cx, old, Some(old_id));
     }
 

@@ -81,6 +81,8 @@ pub(super) enum Gesture {
     Stuck,
     /// A stuck button came free.
     Free,
+    /// Let go.
+    LetGo,
     /// Its edges mean nothing from now on: nobody could make so many.
     Chatter,
     /// They mean something again.
@@ -258,6 +260,7 @@ impl Button {
             | Gesture::Hold
             | Gesture::Stuck
             | Gesture::Free
+            | Gesture::LetGo
             | Gesture::Chatter
             | Gesture::Calm => {}
         }
@@ -277,7 +280,7 @@ impl Button {
             }
             Finger::On | Finger::Holding => {
                 self.finger = Finger::Off;
-                None
+                Some(Gesture::LetGo)
             }
             Finger::Stuck => {
                 self.finger = Finger::Off;
@@ -321,7 +324,7 @@ mod tests {
         assert_eq!(buttons.edge(&mut cx, &name, true), None);
         assert!(!cx.timers.is_set(&Timer::Debounce(name.clone())));
         assert_eq!(cx.counters.all().get("button-edge-repeated"), Some(&1));
-        assert_eq!(buttons.edge(&mut cx, &name, false), None);
+        assert_eq!(buttons.edge(&mut cx, &name, false), Some(Gesture::LetGo));
         assert!(cx.timers.is_set(&Timer::Debounce(name)));
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Preparing -> Outgoing -> Ringing -> Connecting -> Talking -> Releasing
+//!                                 -> Acknowledging -> ...
 //! Incoming (Checking -> Ringing -> Answering) -> Connecting -> ...
 //! ```
 //!
@@ -81,6 +82,8 @@ pub(super) enum State {
     },
     /// The far end rings.
     Ringing { media: EarlyMedia },
+    /// Answered, but perhaps by a machine: see `acknowledge.rs`.
+    Acknowledging { media: EarlyMedia },
     /// A call for this box, not answered yet.
     Incoming(Stage),
     /// Answered; media is coming up.
@@ -170,7 +173,8 @@ impl State {
     pub fn status(&self) -> CallStatus {
         match self {
             State::Preparing | State::Outgoing { .. } => CallStatus::Outgoing,
-            State::Ringing { .. } => CallStatus::Ringing,
+            // To whoever waits at the box nobody has answered.
+            State::Ringing { .. } | State::Acknowledging { .. } => CallStatus::Ringing,
             State::Incoming(_) => CallStatus::Incoming,
             State::Connecting => CallStatus::Connecting,
             State::Talking(_) => CallStatus::InCall,
@@ -184,6 +188,7 @@ impl State {
             State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_) => true,
@@ -191,11 +196,12 @@ impl State {
         }
     }
 
-    /// Whether nobody has answered yet, here or there.
+    /// Whether nobody has answered yet, here or there. To the core an answer
+    /// is one, whether or not the callee has accepted the call.
     pub fn is_unanswered(&self) -> bool {
         match self {
             State::Preparing | State::Outgoing { .. } | State::Ringing { .. } | State::Incoming(_) => true,
-            State::Connecting | State::Talking(_) | State::Releasing => false,
+            State::Acknowledging { .. } | State::Connecting | State::Talking(_) | State::Releasing => false,
         }
     }
 
@@ -208,13 +214,14 @@ impl State {
         match self {
             State::Talking(Part::Present) => 0,
             State::Connecting => 1,
-            State::Ringing { .. } => 2,
-            State::Outgoing { .. } => 3,
-            State::Preparing => 4,
-            State::Incoming(Stage::Checking(Then::Answer) | Stage::Answering) => 5,
-            State::Incoming(Stage::Checking(Then::Ring | Then::KeepRinging) | Stage::Ringing) => 6,
-            State::Talking(Part::Held) => 7,
-            State::Releasing => 8,
+            State::Acknowledging { .. } => 2,
+            State::Ringing { .. } => 3,
+            State::Outgoing { .. } => 4,
+            State::Preparing => 5,
+            State::Incoming(Stage::Checking(Then::Answer) | Stage::Answering) => 6,
+            State::Incoming(Stage::Checking(Then::Ring | Then::KeepRinging) | Stage::Ringing) => 7,
+            State::Talking(Part::Held) => 8,
+            State::Releasing => 9,
         }
     }
 }

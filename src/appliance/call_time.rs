@@ -83,6 +83,7 @@ impl Phone {
                 | State::Preparing
                 | State::Outgoing { .. }
                 | State::Ringing { .. }
+                | State::Acknowledging { .. }
                 | State::Incoming(_)
                 | State::Connecting
                 | State::Releasing,

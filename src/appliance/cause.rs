@@ -14,6 +14,8 @@ pub(super) enum Cause {
     AnsweredByAnother,
     /// Nobody answered.
     RingTimeout,
+    /// Whoever answered did not accept the call.
+    NotAcknowledged,
     /// Media did not come up.
     MediaTimeout,
     /// Media was interrupted for too long.
@@ -53,6 +55,7 @@ impl Cause {
             Cause::HungUpHere
             | Cause::AnsweredByAnother
             | Cause::RingTimeout
+            | Cause::NotAcknowledged
             | Cause::MediaTimeout
             | Cause::MediaLost
             | Cause::NoMedia
@@ -83,6 +86,7 @@ impl Cause {
             | Cause::ShuttingDown => None,
             Cause::HungUpThere | Cause::TooLong => Some(Tone::Busy),
             Cause::RingTimeout
+            | Cause::NotAcknowledged
             | Cause::MediaTimeout
             | Cause::MediaLost
             | Cause::NoMedia
@@ -101,6 +105,7 @@ impl Cause {
             | Cause::HungUpThere
             | Cause::AnsweredByAnother
             | Cause::RingTimeout
+            | Cause::NotAcknowledged
             | Cause::TooLong
             | Cause::MovedToPhone
             | Cause::NotAllowed
@@ -122,7 +127,7 @@ impl Cause {
     /// Whether the next number of a hunt may do better.
     pub fn is_of_that_number(self) -> bool {
         match self {
-            Cause::HungUpThere | Cause::RingTimeout => true,
+            Cause::HungUpThere | Cause::RingTimeout | Cause::NotAcknowledged => true,
             Cause::HungUpHere
             | Cause::AnsweredByAnother
             | Cause::MediaTimeout
@@ -149,6 +154,7 @@ impl Cause {
             Cause::HungUpThere => "the far end hung up",
             Cause::AnsweredByAnother => "somebody else answered first",
             Cause::RingTimeout => "nobody answered",
+            Cause::NotAcknowledged => "whoever answered did not accept the call",
             Cause::MediaTimeout => "media did not come up in time",
             Cause::MediaLost => "media was interrupted for too long",
             Cause::NoMedia => "no audio came from the far end for too long",

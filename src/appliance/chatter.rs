@@ -9,8 +9,9 @@ const MOST: u32 = 60;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A line without an edge for so long is calm.
-pub(super) const CALM: Duration = Duration::from_secs(1);
+/// A line without an edge for so long is calm. Shorter than what a person
+/// leaves between two presses, so that the first press after it counts.
+pub(super) const CALM: Duration = Duration::from_millis(80);
 
 /// Counts the edges of one line, in seconds that begin with an edge.
 #[derive(Clone, Copy, Debug, Default)]

@@ -274,7 +274,7 @@ impl Phone {
             Cause::CheckDone => CheckResult::Good,
             Cause::CheckGaveWay | Cause::HungUpHere => CheckResult::Interrupted,
             Cause::HungUpThere => CheckResult::Rejected,
-            Cause::RingTimeout => CheckResult::NoAnswer,
+            Cause::RingTimeout | Cause::NotAcknowledged => CheckResult::NoAnswer,
             Cause::CheckSilent | Cause::NoMedia => CheckResult::NoAudio,
             Cause::MediaTimeout | Cause::MediaLost | Cause::MediaFailed(_) => CheckResult::NoMedia,
             Cause::SessionLost => CheckResult::Offline,

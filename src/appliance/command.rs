@@ -99,8 +99,47 @@ pub enum AudioCommand {
     Connect(Vec<(PeerId, Role)>),
     /// Send silence instead of the microphone.
     Mute(bool),
+    /// Play an announcement from its begin in the place of any other to the
+    /// same listener; `None` is none. It is laid over what the listener hears
+    /// else, and lasts no longer than the listener's connection.
+    Announce {
+        /// What to say.
+        clip: Option<Clip>,
+        /// To whom.
+        to: Listener,
+    },
     /// Which way sound may flow in calls. Until the first one: [`Direction::Both`].
     Direction(Direction),
+    /// The loudspeaker's volume, percent 0 to 100 of full. Until the first one: 100.
+    Volume(u8),
+    /// Play a quiet sweep and listen for it at the microphone. Answered by one
+    /// [`super::event::SystemEvent::SelfTest`], unless broken off.
+    SelfTest {
+        /// 0 for the first; each further one is 6 dB louder.
+        attempt: u8,
+    },
+    /// Break off the self-test at once; it is not answered then.
+    StopSelfTest,
+}
+
+/// What the box has to say. The sound is the configuration's or built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Clip {
+    /// Where the box is; said once.
+    Location,
+    /// Where the box is and which digit accepts the call; said again and again.
+    Acknowledge,
+    /// The box cannot call now; said once.
+    Offline,
+}
+
+/// Who hears an announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Listener {
+    /// The person at the box.
+    Box,
+    /// The far end of a call, in any role.
+    FarEnd(PeerId),
 }
 
 /// Which way sound may flow in a call.
@@ -183,6 +222,9 @@ pub enum Refusal {
     /// Calling all at once, which `Pipe` cannot.
     #[error("several calls at once need mode = \"multi-pipe\" in [terminal]")]
     OneAtATime,
+    /// Talking by a button where both may talk at once.
+    #[error("push-to-talk is off: set direction = \"push-to-talk\" in [audio]")]
+    NotPushToTalk,
     /// No output of the board is a door strike, or none of that name.
     #[error("there is no such door: no output of that name is a strike")]
     NoDoor,

@@ -55,7 +55,7 @@ pub enum DoNotDisturbStatus {
 }
 
 impl Window {
-    fn holds(&self, local: &LocalTime) -> bool {
+    pub(super) fn holds(&self, local: &LocalTime) -> bool {
         let (begun, over) = (local.time >= self.from, local.time >= self.to);
         if self.from < self.to {
             begun && !over && self.days.contains(&local.today)

@@ -28,7 +28,10 @@ impl Phone {
             State::Talking(Part::Present) => {
                 self.calls.which(|call| call.state == State::Talking(Part::Present))
             }
-            State::Preparing | State::Outgoing { .. } | State::Ringing { .. }
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Acknowledging { .. }
                 if present.leg.origin == Origin::Dialled =>
             {
                 self.hunted()
@@ -36,6 +39,7 @@ impl Phone {
             State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(Part::Held)
@@ -56,6 +60,7 @@ impl Phone {
             }
             State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)
@@ -118,7 +123,9 @@ impl Phone {
             // It may ring again when the session is back: that is for the core to say.
             State::Incoming(_) => (cause != Cause::SessionLost, false),
             State::Outgoing { .. } | State::Ringing { .. } => (true, false),
-            State::Connecting | State::Talking(_) | State::Releasing => (true, true),
+            State::Acknowledging { .. } | State::Connecting | State::Talking(_) | State::Releasing => {
+                (true, true)
+            }
         };
         let (id, peer, leg) = (found.leg.id.clone(), found.leg.peer, found.leg.clone());
         found.leg.signalling = Signalling::Up;
@@ -146,9 +153,12 @@ impl Phone {
         cx.after(Timer::Releasing(call), RELEASING);
         cx.step("hang-up", &id, cause.text());
         cx.call_state(CallStatus::Releasing, &id, cause.text());
-        if self.muted && self.calls.present().is_none() {
+        if self.calls.present().is_none() {
             // The next visitor must not find a box that says nothing.
-            self.mute(cx, false);
+            if self.muted && !cx.settings.call.sound.keep_mute {
+                self.mute(cx, false);
+            }
+            self.volume.call_over(cx);
         }
     }
 

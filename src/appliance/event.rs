@@ -7,6 +7,7 @@ use super::action::Action;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId, InputName, PeerId, PhoneNumber, RequestId};
 use super::memory::Memory;
+use super::self_test::SelfTestReport;
 use super::statistics::CallStatistics;
 
 /// Anything that can happen to the appliance.
@@ -251,6 +252,8 @@ pub enum SystemEvent {
     AddressesChanged,
     /// What the machine's clock says: at start, and whenever it was set.
     Clock(Clock),
+    /// The audio shell's answer to a self-test that was not broken off.
+    SelfTest(SelfTestReport),
     /// What was kept over a restart: once, at start, before anything else.
     Remembered(Memory),
     /// The audio shell: sound of the microphone goes out to somebody from now

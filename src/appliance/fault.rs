@@ -28,6 +28,13 @@ pub enum Fault {
     CaptureDevice,
     /// The loudspeaker's device is missing or broken.
     PlaybackDevice,
+    /// The microphone runs, but gives no sound: exact silence, a stuck value or a large offset.
+    MicrophoneDead,
+    /// The self-test's sweep does not reach the microphone.
+    LoudspeakerDead,
+    /// The file of a tone or an announcement cannot be played; the built-in
+    /// sound takes its place.
+    SoundFile,
     /// No peer connection can be made ready.
     MediaNotReady,
     /// A button has been held for longer than anybody would.

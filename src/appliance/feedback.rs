@@ -5,12 +5,12 @@
 //! until `Timer::ToneEnd`; then the call's tone goes on.
 //!
 //! Inputs: calls of the methods below; timers `ToneEnd`, `Notice`.
-//! Outputs: audio `Tone`; the timers themselves (a set `Notice` is what the
+//! Outputs: audio `Tone`, `Announce`; the timers themselves (a set `Notice` is what the
 //! lamps show as trouble).
 
 use std::time::Duration;
 
-use super::command::AudioCommand;
+use super::command::{AudioCommand, Clip, Listener};
 use super::context::Context;
 use super::timer::Timer;
 use super::tone::Tone;
@@ -28,6 +28,8 @@ pub(super) struct Feedback {
     of_call: Option<Tone>,
     /// The tone that plays over it until `Timer::ToneEnd`.
     passing: Option<Tone>,
+    /// The box was told to say something. It may have come to its end.
+    speaks: bool,
 }
 
 /// The tone that belongs to the call's state from now on.
@@ -37,6 +39,7 @@ pub(super) fn tone_of_call(cx: &mut Context, tone: Option<Tone>) {
     match tone {
         Some(_) if before != tone => {
             cx.timers.stop(&Timer::ToneEnd);
+            hush(cx);
             cx.audio(AudioCommand::Tone(tone));
         }
         None if !passing && before.is_some() => cx.audio(AudioCommand::Tone(None)),
@@ -65,6 +68,24 @@ pub(super) fn end_tone(cx: &mut Context, tone: Tone) {
     passing(cx, tone, wait);
 }
 
+/// A call cannot be made for want of a network: said in words where there are
+/// some, else told by a tone.
+pub(super) fn offline(cx: &mut Context) {
+    if cx.settings.call.announce_offline {
+        cx.feedback.speaks = true;
+        cx.audio(AudioCommand::Announce { clip: Some(Clip::Offline), to: Listener::Box });
+    } else {
+        end_tone(cx, Tone::Error);
+    }
+}
+
+/// What the box was saying gives way.
+pub(super) fn hush(cx: &mut Context) {
+    if std::mem::take(&mut cx.feedback.speaks) {
+        cx.audio(AudioCommand::Announce { clip: None, to: Listener::Box });
+    }
+}
+
 /// What a call in progress has to be told, laid over it.
 pub(super) fn warning(cx: &mut Context, tone: Tone) {
     passing(cx, tone, WARNING);
@@ -85,6 +106,7 @@ pub(super) fn tone_ended(cx: &mut Context) {
 /// No tone at all, at once.
 pub(super) fn silence(cx: &mut Context) {
     cx.feedback.of_call = None;
+    hush(cx);
     cx.timers.stop(&Timer::ToneEnd);
     cx.audio(AudioCommand::Tone(None));
 }

@@ -1,5 +1,5 @@
 //! A hunt: the numbers that one press calls, one after the other or all at
-//! once, until somebody answers or nobody is left.
+//! once, until somebody answers, and accepts where that is asked for, or nobody is left.
 //!
 //! Inputs: the action; how each of its calls fails; the first Answer.
 //! Outputs: new calls, and the end of those that lost.
@@ -111,7 +111,8 @@ impl Phone {
     }
 
     fn next_numbers(&mut self, cx: &Context) -> Vec<PhoneNumber> {
-        if cx.timers.is_set(&Timer::OfferPause) || !self.peers.available() {
+        // An answer that nobody acknowledged may have outlived the session.
+        if !cx.registered() || cx.timers.is_set(&Timer::OfferPause) || !self.peers.available() {
             return Vec::new();
         }
         self.hunt.as_mut().map(Hunt::next).unwrap_or_default()
@@ -131,9 +132,12 @@ impl Phone {
 
 fn is_hunted(call: &Call) -> bool {
     match (&call.state, call.leg.origin) {
-        (State::Preparing | State::Outgoing { .. } | State::Ringing { .. }, Origin::Dialled) => true,
         (
-            State::Preparing | State::Outgoing { .. } | State::Ringing { .. },
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } | State::Acknowledging { .. },
+            Origin::Dialled,
+        ) => true,
+        (
+            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } | State::Acknowledging { .. },
             Origin::TakenOver | Origin::Offered | Origin::Check,
         )
         | (

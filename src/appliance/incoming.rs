@@ -115,6 +115,7 @@ impl Phone {
             | State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Connecting
             | State::Talking(_)
             | State::Releasing => {
@@ -155,6 +156,7 @@ impl Phone {
             | State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Connecting
             | State::Talking(_)
             | State::Releasing => self.renegotiated(cx, call, sdp),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::do_not_disturb::DoNotDisturbStatus;
 use super::fault::Fault;
 use super::id::{ButtonName, CallId};
+use super::self_test::SelfTestResult;
 use super::statistics::CallStatistics;
 
 /// One entry. The shell adds the time and a running number.
@@ -81,5 +82,10 @@ pub enum Kind {
     DoNotDisturb {
         /// Which.
         state: DoNotDisturbStatus,
+    },
+    /// A self-test of the sound is over.
+    SelfTest {
+        /// How it went.
+        result: SelfTestResult,
     },
 }

@@ -80,7 +80,11 @@ impl Phone {
             // person at the box was first.
             State::Preparing => self.turn_away(cx, id, "offer-busy", "a call came while one is being made"),
             State::Incoming(_) => self.offered_anew(cx, call.reference, sdp, number),
-            State::Outgoing { .. } | State::Ringing { .. } | State::Connecting | State::Talking(_) => {
+            State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Acknowledging { .. }
+            | State::Connecting
+            | State::Talking(_) => {
                 self.renegotiate(cx, call.reference, sdp);
             }
             // Not among those that live.
@@ -112,6 +116,7 @@ impl Phone {
             State::Preparing => None,
             State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)
@@ -210,6 +215,7 @@ impl Phone {
             State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)

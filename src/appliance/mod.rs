@@ -9,6 +9,7 @@
 //! (`button.rs`) are state machines of their own; this file hands events and
 //! deadlines to them.
 
+pub mod acknowledge;
 pub mod action;
 mod adoption;
 mod button;
@@ -46,6 +47,8 @@ pub mod output;
 mod peers;
 mod person;
 mod phone;
+mod push_to_talk;
+pub mod self_test;
 mod session;
 pub mod settings;
 pub mod statistics;
@@ -53,6 +56,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+pub mod volume;
 mod waiting;
 pub mod wall_clock;
 
@@ -92,6 +96,8 @@ pub struct Appliance {
     inputs: Inputs,
     outputs: Outputs,
     shown: BTreeMap<LedName, Pattern>,
+    /// As the audio shell last told.
+    microphone: bool,
     life: Life,
     commands: VecDeque<Command>,
 }
@@ -117,6 +123,7 @@ impl Appliance {
             inputs,
             outputs: Outputs::default(),
             shown: BTreeMap::new(),
+            microphone: false,
             life: Life::Running,
             commands: VecDeque::new(),
         };
@@ -124,6 +131,7 @@ impl Appliance {
         session::start(&mut appliance.cx);
         appliance.phone.peers.prepare(&mut appliance.cx);
         appliance.phone.check.start(&mut appliance.cx);
+        appliance.phone.start_sound(&mut appliance.cx);
         appliance.flush();
         appliance
     }
@@ -168,6 +176,9 @@ impl Appliance {
             call_id: present.map(|leg| leg.id.clone()),
             calls: self.phone.calls.all().map(Call::entry).collect(),
             muted: self.phone.muted,
+            talk_allowed: self.phone.talk_allowed(),
+            volume: self.phone.volume.percent(),
+            self_test: self.phone.self_test.status(),
             busy_elsewhere: self.phone.elsewhere.busy(),
             do_not_disturb: self.cx.do_not_disturb,
             check_call: self.cx.settings.call.check.as_ref().map(|_| self.phone.check.status()),
@@ -223,8 +234,9 @@ impl Appliance {
                 do_not_disturb::now(cx);
                 self.phone.check.clock_set(cx);
             }
+            Event::System(SystemEvent::SelfTest(report)) => self.phone.self_test.answer(cx, report),
+            Event::System(SystemEvent::Microphone(live)) => self.microphone = live,
             Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
-            Event::System(SystemEvent::Microphone(_)) => {}
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }
@@ -257,6 +269,9 @@ impl Appliance {
             | Timer::CheckSilent(_)
             | Timer::Adoption(_)
             | Timer::CheckOverdue
+            | Timer::SelfTest
+            | Timer::TalkTooLong
+            | Timer::Acknowledge(_)
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
@@ -314,6 +329,7 @@ impl Appliance {
         self.phone.peers.shut_down(cx);
         session::shut_down(cx);
         feedback::silence(cx);
+        self.phone.self_test.give_way(cx);
         cx.timers.clear();
         cx.after(Timer::Exit, EXIT);
         self.exit_when_done();
@@ -360,9 +376,13 @@ impl Appliance {
             call: self.phone.status(),
             rings: self.phone.rings(),
             busy_elsewhere: self.phone.elsewhere.busy(),
+            talk_allowed: self.phone.talk_allowed(),
             fault: self.cx.faults.any(),
             trouble: self.cx.timers.is_set(&Timer::Notice),
             felt: feedback::is_felt(&self.cx),
+            microphone: self.microphone,
+            door_open: door::is_open(&self.cx),
+            door_alarm: door::is_alarming(&self.cx),
         };
         for (led, function) in &self.cx.settings.leds {
             let pattern = match self.life {

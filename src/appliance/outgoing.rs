@@ -91,6 +91,7 @@ impl Phone {
             Some(
                 State::Outgoing { .. }
                 | State::Ringing { .. }
+                | State::Acknowledging { .. }
                 | State::Incoming(_)
                 | State::Connecting
                 | State::Talking(_)
@@ -118,6 +119,7 @@ impl Phone {
             }
             State::Preparing
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)
@@ -137,11 +139,11 @@ impl Phone {
                 if found.leg.origin == Origin::TakenOver {
                     self.elsewhere.forget(&found.leg.id);
                 }
-                self.answered(cx, call, media);
-                self.won(cx);
+                self.callee_answers(cx, call, media);
                 true
             }
             State::Preparing
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)
@@ -160,6 +162,7 @@ impl Phone {
             Some(
                 State::Preparing
                 | State::Ringing { .. }
+                | State::Acknowledging { .. }
                 | State::Incoming(_)
                 | State::Connecting
                 | State::Talking(_)
@@ -182,6 +185,7 @@ impl Phone {
             }
             State::Preparing
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)
@@ -204,6 +208,7 @@ impl Phone {
             State::Preparing => true,
             State::Outgoing { .. } => named.is_none_or(|named| named == call.reference),
             State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Talking(_)

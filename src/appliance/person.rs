@@ -13,6 +13,7 @@ use super::id::ButtonName;
 use super::input::{Change, InputFunction};
 use super::log::Kind;
 use super::phone::By;
+use super::push_to_talk::Talker;
 use super::status::CallStatus;
 use super::tone::Tone;
 
@@ -45,20 +46,25 @@ impl Appliance {
             Gesture::Hold => {
                 cx.log(pushed("hold"), format!("button {name} held"));
                 if let Some(action) = &button.hold {
-                    let _ = self.act(action);
+                    let _ = self.act(Some(name), action);
                 }
             }
             Gesture::DoublePress => {
                 cx.log(pushed("double-press"), format!("button {name} pressed twice"));
                 if let Some(action) = &button.double_press {
-                    let _ = self.act(action);
+                    let _ = self.act(Some(name), action);
                 }
             }
+            Gesture::LetGo => self.phone.talk_let_go(cx, name),
             Gesture::Chatter | Gesture::Calm => {
+                self.phone.talk_let_go(cx, name);
                 self.stuck_buttons();
                 self.chattering_lines();
             }
-            Gesture::Stuck | Gesture::Free => self.stuck_buttons(),
+            Gesture::Stuck | Gesture::Free => {
+                self.phone.talk_let_go(cx, name);
+                self.stuck_buttons();
+            }
         }
     }
 
@@ -90,7 +96,7 @@ impl Appliance {
             Some(Action::Answer) if self.phone.status() != CallStatus::Incoming => {}
             Some(Action::HangUp) if self.phone.calls.present().is_none() => {}
             Some(action) => {
-                let _ = self.act(action);
+                let _ = self.act(None, action);
             }
             None => {}
         }
@@ -141,7 +147,7 @@ impl Appliance {
         let cx = &mut self.cx;
         let answers = self.phone.status() == CallStatus::Incoming;
         if answers || !self.buttons.too_soon(cx, name) {
-            if self.act(action).is_ok() && !answers {
+            if self.act(Some(name), action).is_ok() && !answers {
                 self.buttons.acted(&self.cx, name);
             }
             return;
@@ -155,13 +161,21 @@ impl Appliance {
     }
 
     /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, action: &Action) -> Result<(), Refusal> {
+    fn act(&mut self, button: Option<&ButtonName>, action: &Action) -> Result<(), Refusal> {
         let cx = &mut self.cx;
-        let result = self.phone.act(cx, action, By::Button);
+        let result = match action {
+            Action::Talk { on } => {
+                let talker = button.map_or(Talker::Control, |name| Talker::Button(name.clone()));
+                self.phone.talk(cx, talker, *on)
+            }
+            action => self.phone.act(cx, action, By::Button),
+        };
         match result {
             Ok(()) => match action {
                 // A call has its own tone; an answered one must not blip.
                 Action::Call { .. } | Action::TakeOver if self.phone.is_calling() => {}
+                // Who talks hears that the far end is silent now, and a lamp tells; the sweep must be alone.
+                Action::Talk { .. } | Action::SelfTest => {}
                 Action::Call { .. }
                 | Action::TakeOver
                 | Action::Answer
@@ -171,6 +185,7 @@ impl Appliance {
                 | Action::ToPhone
                 | Action::Dtmf { .. }
                 | Action::Mute { .. }
+                | Action::Volume { .. }
                 | Action::OpenDoor { .. }
                 | Action::ResetTamper => feedback::press(cx),
             },
@@ -183,7 +198,11 @@ impl Appliance {
                 cx.ignored("press-ignored", "a press that changes nothing now");
             }
             Err(refusal) => {
-                feedback::end_tone(cx, Tone::Error);
+                if refusal == Refusal::Offline {
+                    feedback::offline(cx);
+                } else {
+                    feedback::end_tone(cx, Tone::Error);
+                }
                 feedback::notice(cx);
                 cx.counters.count("press-refused");
                 cx.log(Kind::Refused, refusal.to_string());

@@ -5,7 +5,7 @@
 //! calls' peer connections; actions of buttons and of people on the control
 //! socket; the session's changes; the timers that name a call, `OfferPause`.
 //! Outputs: session `Send`; media `Check`, `Answer`, `Start`, `Renegotiate`,
-//! `Digits`, `Close`; audio `Tone`, `Connect`, `Mute`; log.
+//! `Digits`, `Close`; audio `Tone`, `Connect`, `Mute`, `Announce`; log.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,9 +25,12 @@ use super::hunt::Hunt;
 use super::id::{CallId, CallRef, PeerId};
 use super::late_bye::LateByes;
 use super::peers::{Peers, record};
+use super::push_to_talk::{PushToTalk, Talker};
+use super::self_test::SelfTest;
 use super::settings::Mode;
 use super::status::CallStatus;
 use super::timer::Timer;
+use super::volume::Volume;
 
 /// A hunt may let go of as many calls as it makes before the core hears of any.
 const FORMER: usize = Ring::AT_ONCE;
@@ -49,6 +52,9 @@ pub(super) struct Phone {
     pub hearing: Hearing,
     pub check: CheckCall,
     pub muted: bool,
+    pub push_to_talk: PushToTalk,
+    pub volume: Volume,
+    pub self_test: SelfTest,
 }
 
 /// Who asks for an action.
@@ -72,6 +78,9 @@ impl Phone {
             hearing: Hearing::default(),
             check: CheckCall::default(),
             muted: false,
+            push_to_talk: PushToTalk::default(),
+            volume: Volume::default(),
+            self_test: SelfTest::default(),
         }
     }
 
@@ -81,6 +90,7 @@ impl Phone {
             cx.timers.stop_call(released.reference);
         }
         self.forget_late_byes(cx);
+        self.self_test.give_way(cx);
         self.calls.begin(leg, state)
     }
 
@@ -92,6 +102,7 @@ impl Phone {
         cx.call_state(found.state.status(), &found.leg.id, text);
         self.sound(cx);
         self.watch_time(cx, call, &before);
+        self.tell_place(cx, call, &before);
         self.check_progress(cx, call, false);
     }
 
@@ -140,6 +151,7 @@ impl Phone {
                         State::Preparing
                         | State::Outgoing { .. }
                         | State::Ringing { .. }
+                        | State::Acknowledging { .. }
                         | State::Incoming(_)
                         | State::Connecting
                         | State::Talking(_)
@@ -159,6 +171,12 @@ impl Phone {
                 self.mute(cx, on.unwrap_or(!self.muted));
                 Ok(())
             }
+            Action::Talk { on } => self.talk(cx, Talker::Control, *on),
+            Action::Volume { change } => {
+                self.volume.change(cx, *change);
+                Ok(())
+            }
+            Action::SelfTest => self.ask_self_test(cx),
             Action::OpenDoor { output } => door::command(cx, output.as_ref()),
             // Who opened the box may not say from there that all is well.
             Action::ResetTamper => match by {
@@ -176,7 +194,10 @@ impl Phone {
     /// Whether the person at the box hears the tones of a call being made.
     pub fn is_calling(&self) -> bool {
         self.calls.present().is_some_and(|call| match call.state {
-            State::Preparing | State::Outgoing { .. } | State::Ringing { .. } => true,
+            State::Preparing
+            | State::Outgoing { .. }
+            | State::Ringing { .. }
+            | State::Acknowledging { .. } => true,
             State::Incoming(_) | State::Connecting | State::Talking(_) | State::Releasing => false,
         })
     }
@@ -242,6 +263,7 @@ impl Phone {
             Timer::OfferPause => self.offers_allowed(cx),
             Timer::RingTimeout(call) => self.fail(cx, *call, Cause::RingTimeout),
             Timer::MediaTimeout(call) => self.media_too_slow(cx, *call),
+            Timer::Acknowledge(call) => self.not_acknowledged(cx, *call),
             Timer::MediaLost(call) => self.media_lost(cx, *call),
             Timer::NoMedia(call) => self.no_media(cx, *call),
             Timer::CallEnding(call) => self.call_ends_soon(cx, *call),
@@ -251,6 +273,8 @@ impl Phone {
             Timer::CheckCall => self.check_due(cx),
             Timer::CheckSilent(call) => self.check_silent(cx, *call),
             Timer::CheckOverdue => self.check.overdue(cx),
+            Timer::SelfTest => self.self_test_step(cx),
+            Timer::TalkTooLong => self.talked_too_long(cx),
             Timer::Releasing(call) => {
                 cx.counters.count("media-close-timeout");
                 self.released(cx, |released| released.reference == *call);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::acknowledge::Acknowledge;
 use super::action::Action;
 use super::check_call::CheckCallSettings;
 use super::do_not_disturb::DoNotDisturb;
@@ -13,6 +14,8 @@ use super::id::{ButtonName, InputName, LedName, OutputName, PhoneNumber};
 use super::indicator::LedFunction;
 use super::input::{HookSettings, InputSettings};
 use super::output::OutputSettings;
+use super::self_test::SelfTestSettings;
+use super::volume::VolumeSettings;
 
 /// Settings of the appliance; plain data, checked by `config`.
 #[derive(Clone, Debug)]
@@ -146,6 +149,13 @@ pub struct CallSettings {
     pub ring_times: BTreeMap<PhoneNumber, Duration>,
     /// How many times a hunt goes through its list. Default 1.
     pub hunt_cycles: u32,
+    /// A call of this box counts as answered only when the callee sends a
+    /// digit; `None`, the default, asks for none.
+    pub acknowledge: Option<Acknowledge>,
+    /// There is something to tell callees of where the box is.
+    pub announce_location: bool,
+    /// There is something to say to whoever calls while the box is offline.
+    pub announce_offline: bool,
     /// From the answer to working media. Default 10 s.
     pub media_timeout: Duration,
     /// An interrupted call ends after this. Default 30 s.
@@ -164,6 +174,34 @@ pub struct CallSettings {
     pub end_tone: Duration,
     /// How long a prepared peer connection stays fresh. Default 10 min.
     pub peer_lifetime: Duration,
+    /// What people may do with the sound.
+    pub sound: SoundSettings,
+}
+
+/// What people at the box may do with its sound.
+#[derive(Clone, Debug, Default)]
+pub struct SoundSettings {
+    /// Who may talk when.
+    pub talk: TalkMode,
+    /// A muted microphone stays so when the call is over. Default: no.
+    pub keep_mute: bool,
+    /// The loudspeaker's volume.
+    pub volume: VolumeSettings,
+    /// Tests of loudspeaker and microphone.
+    pub self_test: SelfTestSettings,
+}
+
+/// Who may talk when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TalkMode {
+    /// Both at once.
+    #[default]
+    Both,
+    /// Whoever speaks, never both.
+    Alternate,
+    /// The person at the box while the talk button is held, else the far end.
+    PushToTalk,
 }
 
 impl Default for CallSettings {
@@ -172,6 +210,9 @@ impl Default for CallSettings {
             ring_timeout: Duration::from_secs(45),
             ring_times: BTreeMap::new(),
             hunt_cycles: 1,
+            acknowledge: None,
+            announce_location: false,
+            announce_offline: false,
             media_timeout: Duration::from_secs(10),
             media_lost_after: Duration::from_secs(30),
             longest: None,
@@ -180,6 +221,7 @@ impl Default for CallSettings {
             check: None,
             end_tone: Duration::from_secs(2),
             peer_lifetime: Duration::from_secs(600),
+            sound: SoundSettings::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::door::DoorStatus;
 use super::fault::Fault;
 use super::id::{CallId, InputName, LedName, OutputName, PhoneNumber};
 use super::indicator::Pattern;
+use super::self_test::SelfTestStatus;
 
 /// What the appliance is doing now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +30,14 @@ pub struct Status {
     pub calls: Vec<CallEntry>,
     /// The microphone is muted.
     pub muted: bool,
+    /// The person at the box may talk now: a call is up, and neither mute nor
+    /// push-to-talk shuts the microphone.
+    pub talk_allowed: bool,
+    /// The loudspeaker's volume in percent.
+    pub volume: u8,
+    /// How the last self-test of the sound went; shown with the sound.
+    #[serde(skip)]
+    pub self_test: SelfTestStatus,
     /// The associated number is in a call on another terminal.
     pub busy_elsewhere: bool,
     /// Whether calls are turned away by the time of day.
@@ -60,6 +69,7 @@ impl Status {
         if let Some(check) = &mut self.check_call {
             check.last_good_s = check.last_good.map(|at| now.saturating_duration_since(at).as_secs());
         }
+        self.self_test.age_s = self.self_test.at.map(|at| now.saturating_duration_since(at).as_secs());
         self
     }
 }

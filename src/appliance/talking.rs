@@ -41,6 +41,15 @@ impl Phone {
                     cx.step("ice", &found.leg.id, format!("media is back, codec {codec}"));
                 }
             }
+            State::Acknowledging { media } => {
+                let before = std::mem::replace(media, EarlyMedia::Up);
+                cx.timers.stop(&Timer::MediaTimeout(call));
+                cx.step("ice", &found.leg.id, format!("media is up, codec {codec}"));
+                match before {
+                    EarlyMedia::Down => self.ask_callee(cx, call),
+                    EarlyMedia::Up => {}
+                }
+            }
             State::Outgoing { media, .. } | State::Ringing { media } => {
                 *media = EarlyMedia::Up;
                 cx.step("ice", &found.leg.id, format!("early media is up, codec {codec}"));
@@ -78,6 +87,11 @@ impl Phone {
                 *media = EarlyMedia::Down;
                 self.sound(cx);
             }
+            // `Acknowledge` runs, or `MediaTimeout`.
+            State::Acknowledging { media } => {
+                *media = EarlyMedia::Down;
+                cx.counters.count("media-interrupted");
+            }
             // Here `MediaTimeout` runs.
             State::Connecting => cx.counters.count("media-interrupted"),
             State::Preparing | State::Incoming(_) | State::Releasing => {
@@ -92,7 +106,7 @@ impl Phone {
         if let Some(found) = self.calls.get(call) {
             cx.step("digit", &found.leg.id, "a DTMF digit from the far end");
         }
-        if self.codes_count(cx, call) {
+        if !self.acknowledged(cx, call, digit) && self.codes_count(cx, call) {
             door::digit(cx, call, digit);
         }
     }
@@ -143,6 +157,7 @@ impl Phone {
             State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Releasing => Err(Refusal::NoCall),
         }
@@ -162,6 +177,7 @@ impl Phone {
             State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Releasing => Err(Refusal::NoCall),
@@ -171,9 +187,13 @@ impl Phone {
     /// `Timer::MediaTimeout`: of an answered call, or of one that rings here.
     pub fn media_too_slow(&mut self, cx: &mut Context, call: CallRef) {
         match self.calls.get(call).map(|call| &call.state) {
-            Some(State::Connecting | State::Incoming(Stage::Checking(_) | Stage::Answering)) => {
+            Some(
+                State::Connecting
+                | State::Acknowledging { .. }
+                | State::Incoming(Stage::Checking(_) | Stage::Answering),
+            ) => {
                 cx.counters.count("media-timeout");
-                self.end(cx, call, Cause::MediaTimeout);
+                self.fail(cx, call, Cause::MediaTimeout);
             }
             Some(
                 State::Incoming(Stage::Ringing)

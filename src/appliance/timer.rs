@@ -32,6 +32,8 @@ pub enum Timer {
     RingTimeout(CallRef),
     /// Media did not come up after the answer.
     MediaTimeout(CallRef),
+    /// Whoever answered has not accepted the call in time.
+    Acknowledge(CallRef),
     /// Media is interrupted for too long.
     MediaLost(CallRef),
     /// The far end sent no audio for too long.
@@ -58,6 +60,10 @@ pub enum Timer {
     Notice,
     /// Do-not-disturb may begin or end now.
     DoNotDisturb,
+    /// The next step of the sound's self-test.
+    SelfTest,
+    /// Talk was asked for from elsewhere and not ended for longer than anybody talks.
+    TalkTooLong,
     /// Shutting down: do not wait for the shells any longer.
     Exit,
     /// A button's bounces are over.
@@ -100,6 +106,7 @@ impl Timer {
             | Timer::OfferRetry(call)
             | Timer::RingTimeout(call)
             | Timer::MediaTimeout(call)
+            | Timer::Acknowledge(call)
             | Timer::MediaLost(call)
             | Timer::NoMedia(call)
             | Timer::CallEnding(call)
@@ -121,6 +128,8 @@ impl Timer {
             | Timer::CheckCall
             | Timer::CheckOverdue
             | Timer::DoNotDisturb
+            | Timer::SelfTest
+            | Timer::TalkTooLong
             | Timer::Exit
             | Timer::Debounce(_)
             | Timer::Hold(_)

@@ -149,6 +149,7 @@ fn is_waiting(state: &State) -> bool {
         | State::Preparing
         | State::Outgoing { .. }
         | State::Ringing { .. }
+        | State::Acknowledging { .. }
         | State::Connecting
         | State::Talking(_)
         | State::Releasing => false,
@@ -160,6 +161,7 @@ fn is_engaged(state: &State) -> bool {
         State::Preparing
         | State::Outgoing { .. }
         | State::Ringing { .. }
+        | State::Acknowledging { .. }
         | State::Incoming(Stage::Checking(Then::Answer) | Stage::Answering)
         | State::Connecting
         | State::Talking(Part::Present) => true,

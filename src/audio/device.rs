@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::leg::Frame;
-use super::settings::DeviceName;
+use super::settings::{Buffering, DeviceName};
 use super::{PERIOD, alsa, synth, wav};
 
 /// A microphone, open.
@@ -54,19 +54,70 @@ pub enum Flow {
 pub struct DeviceError {
     /// The name from the configuration.
     pub device: String,
+    /// The kind.
+    pub trouble: Trouble,
     /// What went wrong.
     pub reason: String,
     /// What would mend it.
     pub cure: String,
 }
 
+/// Kinds of trouble with a device; each is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Not there, or unplugged.
+    Missing,
+    /// Another program has it.
+    Busy,
+    /// It cannot do the rate, the channels or the format.
+    Unfit,
+    /// Its clock stands still.
+    Frozen,
+    /// One overrun or underrun after the other.
+    Storm,
+    /// Its clock is far from the rate it was set to.
+    WrongRate,
+    /// It runs, and its samples are no sound: exact silence, a stuck value or a large offset.
+    Dead,
+    /// Anything else.
+    Failed,
+}
+
+impl Trouble {
+    /// Every kind, in order.
+    pub const ALL: [Trouble; 8] = [
+        Trouble::Missing,
+        Trouble::Busy,
+        Trouble::Unfit,
+        Trouble::Frozen,
+        Trouble::Storm,
+        Trouble::WrongRate,
+        Trouble::Dead,
+        Trouble::Failed,
+    ];
+
+    /// Its name in status and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Trouble::Missing => "missing",
+            Trouble::Busy => "busy",
+            Trouble::Unfit => "unfit",
+            Trouble::Frozen => "frozen",
+            Trouble::Storm => "xrun-storm",
+            Trouble::WrongRate => "wrong-rate",
+            Trouble::Dead => "dead",
+            Trouble::Failed => "failed",
+        }
+    }
+}
+
 /// Opens a microphone. May take long; not for a real-time thread.
 ///
 /// # Errors
 /// [`DeviceError`] when it is missing, busy or cannot do 48 kHz.
-pub fn open_capture(name: &DeviceName) -> Result<Box<dyn Capture>, DeviceError> {
+pub fn open_capture(name: &DeviceName, buffering: Buffering) -> Result<Box<dyn Capture>, DeviceError> {
     Ok(match name {
-        DeviceName::Alsa(pcm) => Box::new(alsa::AlsaCapture::open(pcm)?),
+        DeviceName::Alsa(pcm) => Box::new(alsa::AlsaCapture::open(pcm, buffering)?),
         DeviceName::Wav(path) => Box::new(wav::WavCapture::open(path)?),
         DeviceName::Synth(kind) => Box::new(synth::SynthCapture::new(*kind)),
     })
@@ -76,9 +127,9 @@ pub fn open_capture(name: &DeviceName) -> Result<Box<dyn Capture>, DeviceError> 
 ///
 /// # Errors
 /// [`DeviceError`] when it is missing, busy or cannot do 48 kHz.
-pub fn open_playback(name: &DeviceName) -> Result<Box<dyn Playback>, DeviceError> {
+pub fn open_playback(name: &DeviceName, buffering: Buffering) -> Result<Box<dyn Playback>, DeviceError> {
     Ok(match name {
-        DeviceName::Alsa(pcm) => Box::new(alsa::AlsaPlayback::open(pcm)?),
+        DeviceName::Alsa(pcm) => Box::new(alsa::AlsaPlayback::open(pcm, buffering)?),
         DeviceName::Wav(path) => Box::new(wav::WavPlayback::open(path)?),
         DeviceName::Synth(_) => Box::new(synth::SynthPlayback::new()),
     })

@@ -14,6 +14,7 @@ use super::leg::Frame;
 use super::meters::Counters;
 use super::mixer::{Mixer, Order, SILENCE};
 use super::processing::Processing;
+use super::speaker::Speaker;
 use super::{PERIOD, realtime};
 
 /// Frames rendered ahead of the playback thread, which has the card's buffer behind it.
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(super) struct Dsp {
     pub counters: Arc<Counters>,
     pub mixer: Mixer,
+    pub speaker: Speaker,
     pub processing: Processing,
     pub orders: Consumer<Order>,
     pub captured: Consumer<Frame>,
@@ -47,9 +49,11 @@ impl Dsp {
             while let Ok(order) = self.orders.pop() {
                 self.mixer.obey(order);
             }
+            self.speaker.turn();
             self.near_end(&mut near_due);
             self.far_end(&mut far_due);
             self.counters.leg_panics.store(self.mixer.panics, Relaxed);
+            self.counters.ambient_boost_db.store(self.speaker.volume.boost_db().to_bits(), Relaxed);
             let due = near_due.min(far_due).min(Instant::now() + PERIOD);
             thread::park_timeout(due.saturating_duration_since(Instant::now()));
         }
@@ -66,6 +70,7 @@ impl Dsp {
         }
         let now = Instant::now();
         while let Ok(mut frame) = self.captured.pop() {
+            self.speaker.hear(&frame);
             if self.mixer.is_listened_to() {
                 self.processing.capture(&mut frame, self.mixer.direction());
             } else {
@@ -94,6 +99,7 @@ impl Dsp {
         if self.counters.playback.running.load(Relaxed) {
             while capacity - self.rendered.slots() < RENDER_AHEAD {
                 self.mixer.far_end(&mut frame, self.processing.loudspeaker(), now);
+                self.speaker.play(&mut frame);
                 self.processing.render(&frame, self.counters.playback.lost_frames.load(Relaxed));
                 *due = now + PATIENCE;
                 if self.rendered.push(frame).is_err() {

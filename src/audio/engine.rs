@@ -10,17 +10,22 @@ use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use super::device::{open_capture, open_playback};
+use super::care::{Care, Note, Way};
+use super::device::{Trouble, open_capture, open_playback};
 use super::dsp::Dsp;
 use super::keeper::Keeper;
 use super::leg::Leg;
 use super::meters::{Counters, Meters};
 
 use super::mixer::{MOST_CONNECTED, MOST_LEGS, Mixer, Order, Roles};
+use super::probe::Probe;
 use super::processing::Processing;
-use super::settings::AudioSettings;
+use super::settings::{AudioSettings, Buffering, DeviceName};
+use super::sounds::Sounds;
+use super::speaker::{self, Speaker, SpeakerOrder};
+use super::volume::Volume;
 use super::worker::{CaptureWorker, PlaybackWorker};
-use crate::appliance::command::{Direction, Role};
+use crate::appliance::command::{Clip, Direction, Listener, Role};
 use crate::appliance::event::SystemEvent;
 use crate::appliance::fault::Fault;
 use crate::appliance::id::PeerId;
@@ -28,6 +33,12 @@ use crate::appliance::tone::Tone;
 
 /// Orders that wait for the `audio-dsp` thread, which looks every 10 ms.
 const ORDERS: usize = 64;
+
+/// Notes that wait for `audio-care`.
+const NOTES: usize = 64;
+
+/// Sweeps that wait for the thread that looks at them.
+const PROBES: usize = 8;
 
 /// How long an order waits for room.
 const PATIENCE_MS: u32 = 500;
@@ -51,15 +62,31 @@ const TIDY_EVERY: Duration = Duration::from_millis(25);
 ///
 /// Never fails: a device that cannot be used is told to `faults` as
 /// [`SystemEvent::FaultRaised`] with the cure in words, tried again with
-/// growing pauses (1 s to 10 s), and told as [`SystemEvent::FaultCleared`]
+/// growing pauses (100 to 500 ms), and told as [`SystemEvent::FaultCleared`]
 /// when it works. `faults` is called from one thread of its own and may block. It is also told within
 /// 100 ms, by [`SystemEvent::Microphone`], when captured sound begins or ceases to go out to somebody.
 pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'static) -> AudioEngine {
     let counters = Arc::new(Counters::new());
     let (orders, orders_out) = RingBuffer::new(ORDERS);
+    let (speaker, speaker_orders) = RingBuffer::new(speaker::ORDERS);
+    let speaker = Arc::new(SpeakerOrders(Mutex::new(speaker)));
+    let (notes, noted) = mpsc::sync_channel(NOTES);
     let (report, reports) = mpsc::sync_channel(FAULTS);
+    let real = is_real(&settings.capture) && is_real(&settings.playback);
+    for device in [&settings.capture, &settings.playback] {
+        warn_of_number(device);
+    }
     let mut threads = Vec::new();
-    if let Err(error) = spawn_all(settings, &counters, orders_out, (&report, reports), faults, &mut threads) {
+    let spawned = spawn_all(
+        settings,
+        &counters,
+        (orders_out, &speaker, speaker_orders),
+        (notes.clone(), noted),
+        (&report, reports),
+        faults,
+        &mut threads,
+    );
+    if let Err(error) = spawned {
         for fault in [Fault::CaptureDevice, Fault::PlaybackDevice] {
             let detail =
                 format!("the audio threads could not be started: {error}; raise the limit of threads");
@@ -67,13 +94,46 @@ pub fn start(settings: AudioSettings, faults: impl Fn(SystemEvent) + Send + 'sta
             drop(report.try_send(SystemEvent::FaultRaised { fault, detail }));
         }
     }
-    AudioEngine { orders: Mutex::new(orders), counters, threads }
+    AudioEngine { orders: Mutex::new(orders), speaker, notes, real, counters, threads }
+}
+
+/// Whether a device is one that makes or hears sound.
+fn is_real(device: &DeviceName) -> bool {
+    match device {
+        DeviceName::Alsa(_) => true,
+        DeviceName::Wav(_) | DeviceName::Synth(_) => false,
+    }
+}
+
+/// A card's number goes to whichever card is found first after the next start.
+fn warn_of_number(device: &DeviceName) {
+    let DeviceName::Alsa(name) = device else { return };
+    let number = name.split_once("hw:").map(|(_, card)| card.split(',').next().unwrap_or_default());
+    if number.is_some_and(|card| !card.is_empty() && card.bytes().all(|byte| byte.is_ascii_digit())) {
+        tracing::warn!("{name} is another card when cards are found in another order: use plughw:CARD=NAME");
+    }
+}
+
+/// How a device is opened after a trouble: with patience after a storm.
+fn after(trouble: Option<Trouble>, buffering: Buffering) -> Buffering {
+    if trouble == Some(Trouble::Storm) { buffering.longer() } else { buffering }
+}
+
+/// The way to the last step before the loudspeaker, for threads that may wait.
+pub(super) struct SpeakerOrders(Mutex<Producer<SpeakerOrder>>);
+
+impl SpeakerOrders {
+    /// Hands an order over; loses it only where `audio-dsp` hangs.
+    pub fn order(&self, order: SpeakerOrder) {
+        push(&self.0, order);
+    }
 }
 
 fn spawn_all(
     settings: AudioSettings,
     counters: &Arc<Counters>,
-    orders: Consumer<Order>,
+    (orders, speaker, speaker_orders): (Consumer<Order>, &Arc<SpeakerOrders>, Consumer<SpeakerOrder>),
+    (notes, noted): (SyncSender<Note>, Receiver<Note>),
     (report, reports): (&SyncSender<SystemEvent>, Receiver<SystemEvent>),
     faults: impl Fn(SystemEvent) + Send + 'static,
     threads: &mut Vec<JoinHandle<()>>,
@@ -89,33 +149,76 @@ fn spawn_all(
     };
     let shared = counters.clone();
     spawn("audio-tidy", Box::new(move || tidy(&reports, bin_out, &shared, faults)))?;
-    let mixer = Mixer::new(&settings, bin);
+    let sounds = Arc::new(Sounds::new(settings.clone()));
+    let mixer = Mixer::new(Arc::clone(&sounds), bin);
+    let complain = report.clone();
+    spawn("audio-sounds", Box::new(move || load(&sounds, &complain)))?;
     let processing = Processing::new(&settings);
-    let dsp = Dsp { counters: counters.clone(), mixer, processing, orders, captured: captured_out, rendered };
+    let (over, probes) = RingBuffer::new(PROBES);
+    let volume = Volume::new(settings.ambient);
+    let speaker_thread = Speaker { orders: speaker_orders, over, volume, probe: None };
+    let dsp = Dsp {
+        counters: counters.clone(),
+        mixer,
+        speaker: speaker_thread,
+        processing,
+        orders,
+        captured: captured_out,
+        rendered,
+    };
     let dsp = spawn("audio-dsp", Box::new(move || dsp.run()))?;
+    let care = Care {
+        counters: counters.clone(),
+        settings: settings.clone(),
+        notes: noted,
+        report: report.clone(),
+        probes,
+        speaker: speaker.clone(),
+        unset: [None, None],
+    };
+    spawn("audio-care", Box::new(move || care.run()))?;
 
-    let worker = CaptureWorker { counters: counters.clone(), captured, dsp: dsp.clone() };
+    let device = settings.capture.to_string();
+    let worker = CaptureWorker { device, counters: counters.clone(), captured, dsp: dsp.clone() };
+    let mut buffering = settings.buffering;
     let keeper = Keeper {
         name: "alsa-capture",
-        fault: Fault::CaptureDevice,
-        faults: report.clone(),
-        open: Box::new(move || open_capture(&settings.capture)),
+        way: Way::Capture,
+        notes: notes.clone(),
+        open: Box::new(move |trouble| {
+            buffering = after(trouble, buffering);
+            open_capture(&settings.capture, buffering)
+        }),
         counters: counters.clone(),
-        side: |counters| &counters.capture,
     };
     spawn("capture-keeper", Box::new(move || keeper.run(worker)))?;
 
-    let worker = PlaybackWorker { counters: counters.clone(), rendered: rendered_out, dsp };
+    let device = settings.playback.to_string();
+    let worker = PlaybackWorker { device, counters: counters.clone(), rendered: rendered_out, dsp };
+    let mut buffering = settings.buffering;
     let keeper = Keeper {
         name: "alsa-playback",
-        fault: Fault::PlaybackDevice,
-        faults: report.clone(),
-        open: Box::new(move || open_playback(&settings.playback)),
+        way: Way::Playback,
+        notes,
+        open: Box::new(move |trouble| {
+            buffering = after(trouble, buffering);
+            open_playback(&settings.playback, buffering)
+        }),
         counters: counters.clone(),
-        side: |counters| &counters.playback,
     };
     spawn("playback-keeper", Box::new(move || keeper.run(worker)))?;
     Ok(())
+}
+
+/// Reads the files of the box's own sounds, since that takes time.
+fn load(sounds: &Sounds, faults: &SyncSender<SystemEvent>) {
+    let found = sounds.load();
+    if !found.is_empty() {
+        let detail = format!("{}; until then the built-in sound is heard", found.join("; "));
+        tracing::error!("{detail}");
+        // Waits for room: this thread has nothing else to do.
+        drop(faults.send(SystemEvent::FaultRaised { fault: Fault::SoundFile, detail }));
+    }
 }
 
 /// Passes faults and the microphone's truth on and drops legs, since either may take time.
@@ -152,6 +255,10 @@ fn tidy(
 /// The audio shell: one owner of microphone and loudspeaker. Dropping it stops it, too.
 pub struct AudioEngine {
     orders: Mutex<Producer<Order>>,
+    speaker: Arc<SpeakerOrders>,
+    notes: SyncSender<Note>,
+    /// Neither device is a file or made up.
+    real: bool,
     counters: Arc<Counters>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -189,9 +296,40 @@ impl AudioEngine {
         self.order(Order::Mute(muted));
     }
 
+    /// Plays an announcement from its begin, in the place of any other to this
+    /// listener; `None` ends it. A far end must be connected, in any role.
+    pub fn announce(&self, clip: Option<Clip>, to: Listener) {
+        self.order(Order::Announce(clip, to));
+    }
+
     /// Lets sound flow both ways, one way, or one way at a time. Changes fade within 10 ms.
     pub fn direction(&self, direction: Direction) {
         self.order(Order::Direction(direction));
+    }
+
+    /// The loudspeaker's volume: 0 to 100 percent of full loudness, by the
+    /// card's own control where the settings name one. More counts as 100.
+    pub fn volume(&self, percent: u8) {
+        self.note(Note::Volume(percent.min(100)));
+    }
+
+    /// Plays a quiet sweep and looks for it at the microphone, in two seconds.
+    /// Each attempt from 0 on is 6 dB louder. Answered by one
+    /// [`SystemEvent::SelfTest`], unless [`Self::stop_self_test`] is called
+    /// before; one that is asked for meanwhile takes its place.
+    pub fn self_test(&self, attempt: u8) {
+        let runs =
+            self.counters.capture.running.load(Relaxed) && self.counters.playback.running.load(Relaxed);
+        if self.real && runs {
+            self.speaker.order(SpeakerOrder::Probe(Box::new(Probe::new(attempt))));
+        } else {
+            self.note(Note::NoProbe);
+        }
+    }
+
+    /// Breaks the sweep off at once.
+    pub fn stop_self_test(&self) {
+        self.speaker.order(SpeakerOrder::StopProbe);
     }
 
     /// What the audio threads have counted so far.
@@ -205,22 +343,33 @@ impl AudioEngine {
         drop(self);
     }
 
-    /// Waits for room, which the reader makes every 10 ms. Gives up only where
-    /// that thread hangs: buttons and doors must go on without sound.
-    fn order(&self, mut order: Order) {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in 0..PATIENCE_MS {
-            match orders.push(order) {
-                Ok(()) => return,
-                Err(PushError::Full(back)) => order = back,
-            }
-            if orders.is_abandoned() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        tracing::error!("the thread audio-dsp hangs: an order is lost");
+    fn order(&self, order: Order) {
+        push(&self.orders, order);
     }
+
+    /// Never waits: buttons and doors must go on whatever a sound card does.
+    fn note(&self, note: Note) {
+        if self.notes.try_send(note).is_err() {
+            tracing::error!("the thread audio-care hangs or was not started: an order is lost");
+        }
+    }
+}
+
+/// Waits for room, which the reader makes every 10 ms. Gives up only where
+/// that thread hangs: buttons and doors must go on without sound.
+fn push<T>(orders: &Mutex<Producer<T>>, mut order: T) {
+    let mut orders = orders.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..PATIENCE_MS {
+        match orders.push(order) {
+            Ok(()) => return,
+            Err(PushError::Full(back)) => order = back,
+        }
+        if orders.is_abandoned() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    tracing::error!("the thread audio-dsp hangs: an order is lost");
 }
 
 impl Drop for AudioEngine {

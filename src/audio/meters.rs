@@ -1,7 +1,10 @@
 //! What the audio threads count, and how others read it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::device::Trouble;
 
 /// A snapshot of the audio shell.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +24,10 @@ pub struct Meters {
     /// When the loudspeaker last went from at least 200 ms of silence to
     /// sound: the moment the device had taken that period.
     pub last_sound: Option<Instant>,
+    /// What is added to the loudspeaker's volume for the noise around, in dB.
+    pub ambient_boost_db: f32,
+    /// Why the volume is not set where it should be; none while all is well.
+    pub volume_note: Option<String>,
     /// Whether captured sound goes out to somebody now: the microphone's truth.
     pub microphone_live: bool,
     /// Echo and who may speak.
@@ -69,6 +76,15 @@ pub struct DeviceMeters {
     pub delay: Duration,
     /// Times the device was opened.
     pub opened: u64,
+    /// How often each kind of trouble was met, in the order of [`Trouble::ALL`].
+    pub troubles: [u64; Trouble::ALL.len()],
+}
+
+impl DeviceMeters {
+    /// How often this kind of trouble was met.
+    pub fn troubles(&self, trouble: Trouble) -> u64 {
+        self.troubles[trouble as usize]
+    }
 }
 
 /// Silence of the level meter.
@@ -85,6 +101,12 @@ pub(super) struct DeviceCounters {
     pub queued_frames: AtomicU32,
     pub delay_us: AtomicU32,
     pub opened: AtomicU64,
+    pub troubles: [AtomicU64; Trouble::ALL.len()],
+    /// Opening goes on.
+    pub opening: AtomicBool,
+    /// Periods in a row of one and the same sample value, and with a large offset.
+    pub stuck: AtomicU32,
+    pub offset: AtomicU32,
 }
 
 impl Default for DeviceCounters {
@@ -98,6 +120,10 @@ impl Default for DeviceCounters {
             queued_frames: AtomicU32::default(),
             delay_us: AtomicU32::default(),
             opened: AtomicU64::default(),
+            troubles: Default::default(),
+            opening: AtomicBool::default(),
+            stuck: AtomicU32::default(),
+            offset: AtomicU32::default(),
         }
     }
 }
@@ -105,6 +131,10 @@ impl Default for DeviceCounters {
 impl DeviceCounters {
     pub fn set_delay(&self, delay: Duration) {
         self.delay_us.store(delay.as_micros().try_into().unwrap_or(u32::MAX), Relaxed);
+    }
+
+    pub fn count_trouble(&self, trouble: Trouble) {
+        self.troubles[trouble as usize].fetch_add(1, Relaxed);
     }
 
     fn snapshot(&self) -> DeviceMeters {
@@ -118,6 +148,7 @@ impl DeviceCounters {
             queued_frames,
             delay: Duration::from_micros(self.delay_us.load(Relaxed).into()) + super::PERIOD * queued_frames,
             opened: self.opened.load(Relaxed),
+            troubles: std::array::from_fn(|n| self.troubles[n].load(Relaxed)),
         }
     }
 }
@@ -201,6 +232,9 @@ pub(super) struct Counters {
     pub realtime_threads: AtomicU32,
     /// Nanoseconds since `epoch`; 0 for never.
     pub last_sound: AtomicU64,
+    pub ambient_boost_db: AtomicU32,
+    /// For threads that may wait, only.
+    pub volume_note: Mutex<Option<String>>,
     /// When captured sound last went out to somebody, in the same measure.
     pub last_heard: AtomicU64,
     pub duplex: DuplexCounters,
@@ -218,6 +252,8 @@ impl Counters {
             leg_panics: AtomicU64::default(),
             realtime_threads: AtomicU32::default(),
             last_sound: AtomicU64::default(),
+            ambient_boost_db: AtomicU32::default(),
+            volume_note: Mutex::default(),
             last_heard: AtomicU64::default(),
             duplex: DuplexCounters::default(),
         }
@@ -248,6 +284,8 @@ impl Counters {
             silence_sent: self.silence_sent.load(Relaxed),
             leg_panics: self.leg_panics.load(Relaxed),
             realtime_threads: self.realtime_threads.load(Relaxed),
+            ambient_boost_db: f32::from_bits(self.ambient_boost_db.load(Relaxed)),
+            volume_note: self.volume_note.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             microphone_live: self.microphone_live(),
             duplex: self.duplex.snapshot(),
             last_sound: (last_sound > 0).then(|| self.epoch + Duration::from_nanos(last_sound)),

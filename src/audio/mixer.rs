@@ -1,6 +1,7 @@
 //! Who hears whom: calls' legs in their roles, tones and mute. No clock and no threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rtrb::Producer;
@@ -8,9 +9,10 @@ use rtrb::Producer;
 use super::bus::{Crossing, Sum};
 use super::leg::{FRAME_SAMPLES, Frame, Leg};
 use super::level::Gain;
-use super::settings::AudioSettings;
+use super::player::Player;
+use super::sounds::{Sounding, Sounds};
 use super::tones::Tones;
-use crate::appliance::command::{Direction, Role};
+use crate::appliance::command::{Clip, Direction, Listener, Role};
 use crate::appliance::id::PeerId;
 use crate::appliance::tone::Tone;
 
@@ -27,6 +29,7 @@ pub(super) enum Order {
     Connect(Roles),
     Detach(PeerId),
     Mute(bool),
+    Announce(Option<Clip>, Listener),
     Direction(Direction),
 }
 
@@ -69,6 +72,8 @@ struct Slot {
     crossing: Crossing,
     /// Detached while it was heard: goes once it has faded out.
     leaving: bool,
+    /// What it is told by the box itself.
+    announcement: Player,
 }
 
 impl Slot {
@@ -95,12 +100,15 @@ pub(super) struct Mixer {
     round: Sum,
     own: Box<[Option<Frame>; MOST_LEGS]>,
     tones: Tones,
+    sounds: Arc<Sounds>,
+    /// What the person at the box is told.
+    announcement: Player,
     /// Legs that panicked.
     pub panics: u64,
 }
 
 impl Mixer {
-    pub fn new(settings: &AudioSettings, bin: Producer<Box<dyn Leg>>) -> Self {
+    pub fn new(sounds: Arc<Sounds>, bin: Producer<Box<dyn Leg>>) -> Self {
         Self {
             slots: Vec::with_capacity(MOST_LEGS),
             bin,
@@ -111,7 +119,9 @@ impl Mixer {
             loudspeaker: Gain::default(),
             round: Sum::EMPTY,
             own: Box::new([None; MOST_LEGS]),
-            tones: Tones::new(settings),
+            tones: Tones::new(Arc::clone(&sounds)),
+            sounds,
+            announcement: Player::default(),
             panics: 0,
         }
     }
@@ -120,6 +130,7 @@ impl Mixer {
         match order {
             Order::Tone(tone) => self.tones.play(tone),
             Order::Mute(muted) => self.muted = muted,
+            Order::Announce(clip, listener) => self.announce(clip, listener),
             Order::Direction(direction) => self.direction = direction,
             Order::Attach(peer, leg) => self.attach(peer, leg),
             Order::Connect(roles) => {
@@ -129,6 +140,9 @@ impl Mixer {
                     if slot.role.is_none() && role.is_some() {
                         (slot.near, slot.said) = (Gain::default(), Gain::default());
                         slot.crossing = Crossing::default();
+                    }
+                    if role.is_none() {
+                        slot.announcement.stop();
                     }
                     slot.role = role;
                 }
@@ -144,6 +158,20 @@ impl Mixer {
         }
     }
 
+    fn announce(&mut self, clip: Option<Clip>, listener: Listener) {
+        let player = match listener {
+            Listener::Box => Some(&mut self.announcement),
+            Listener::FarEnd(peer) => {
+                self.slots.iter_mut().find(|slot| slot.peer == peer).map(|slot| &mut slot.announcement)
+            }
+        };
+        match (player, clip) {
+            (Some(player), Some(clip)) => player.start(&self.sounds, Sounding::Clip(clip)),
+            (Some(player), None) => player.stop(),
+            (None, _) => {}
+        }
+    }
+
     fn attach(&mut self, peer: PeerId, leg: Box<dyn Leg>) {
         self.remove(peer);
         if self.slots.len() == MOST_LEGS {
@@ -152,7 +180,8 @@ impl Mixer {
         }
         let (far, near, said) = (Gain::default(), Gain::default(), Gain::default());
         let (role, crossing) = (self.roles.of_peer(peer), Crossing::default());
-        self.slots.push(Slot { peer, leg, role, far, near, said, crossing, leaving: false });
+        let announcement = Player::default();
+        self.slots.push(Slot { peer, leg, role, far, near, said, crossing, leaving: false, announcement });
     }
 
     /// Whether one who is connected hears the microphone, or did until now: only then is it worth processing.
@@ -199,6 +228,9 @@ impl Mixer {
             }
             let mut frame = self.round.without(self.own[index].as_ref());
             slot.near.apply(&mut frame, slot.talks());
+            if let Some(said) = slot.announcement.frame(&self.sounds) {
+                frame = laid_over(&frame, &said);
+            }
             self.with_leg(index, |leg| leg.near_end(&frame, now));
         }
         true
@@ -232,6 +264,9 @@ impl Mixer {
             Direction::Talk => false,
         };
         self.loudspeaker.apply(frame, may_be_heard);
+        if let Some(said) = self.announcement.frame(&self.sounds) {
+            *frame = laid_over(frame, &said);
+        }
         self.tones.mix(frame);
     }
 
@@ -260,6 +295,13 @@ impl Mixer {
 /// The bin is larger than all slots, so only a supervisor that hangs lets a leg be dropped here.
 fn discard(bin: &mut Producer<Box<dyn Leg>>, leg: Box<dyn Leg>) {
     drop(bin.push(leg));
+}
+
+fn laid_over(frame: &Frame, said: &Frame) -> Frame {
+    let mut sum = Sum::EMPTY;
+    sum.add(frame);
+    sum.add(said);
+    sum.frame()
 }
 
 /// Silence.

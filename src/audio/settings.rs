@@ -1,7 +1,12 @@
 //! What the audio shell must know; made by `config`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
+
+use crate::appliance::command::Clip;
+use crate::appliance::tone::Tone;
 
 /// Devices, tone plan and levels.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +21,20 @@ pub struct AudioSettings {
     pub tone_level_db: f32,
     /// Level of the ringer, dBFS. -60 to 0, default -9.
     pub ring_level_db: f32,
+    /// How much sound a card holds.
+    pub buffering: Buffering,
+    /// The card's own volume control for the loudspeaker, such as `Master`; `None`: volume is software.
+    pub mixer: Option<String>,
+    /// The card's own gain control for the microphone, such as `Mic`, and what to set it to, in percent.
+    pub capture_mixer: Option<(String, u8)>,
+    /// The loudspeaker gets up to 12 dB louder where it is noisy. Default false.
+    pub ambient: bool,
+    /// A microphone that gives no sound at all for so long is dead; `None`: nobody looks. Default 60 s.
+    pub dead_after: Option<Duration>,
+    /// WAV files in the place of built-in tones.
+    pub tone_files: BTreeMap<Tone, PathBuf>,
+    /// WAV files in the place of built-in announcements.
+    pub clip_files: BTreeMap<Clip, PathBuf>,
     /// What is done against echo. Default [`ProcessingMode::FullDuplex`].
     pub processing: ProcessingMode,
     /// By whom. Default [`EchoChoice::Own`].
@@ -49,6 +68,35 @@ pub enum EchoChoice {
     Sonora,
 }
 
+/// How much sound a card holds: the more, the later it is heard, and the longer may the machine be busy elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffering {
+    /// From one interrupt of the card to the next, 2 to 20 ms. Default 10 ms.
+    pub period: Duration,
+    /// Of the loudspeaker, 20 to 500 ms. Full while it plays, so all of it is delay. Default 30 ms.
+    pub playback: Duration,
+    /// Of the microphone, 20 to 500 ms. Empty unless the machine is late, so no delay. Default 40 ms.
+    pub capture: Duration,
+}
+
+impl Default for Buffering {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self { period: ms(10), playback: ms(30), capture: ms(40) }
+    }
+}
+
+impl Buffering {
+    /// The longest buffer that storms of underruns lead to.
+    const LONGEST: Duration = Duration::from_millis(120);
+
+    /// After a storm of overruns or underruns: half as much again, for as long as the box runs.
+    pub fn longer(self) -> Self {
+        let longer = |time: Duration| time.max((time * 3 / 2).min(Self::LONGEST));
+        Self { playback: longer(self.playback), capture: longer(self.capture), ..self }
+    }
+}
+
 impl Default for AudioSettings {
     fn default() -> Self {
         Self {
@@ -57,6 +105,13 @@ impl Default for AudioSettings {
             region: Region::Eu,
             tone_level_db: -18.0,
             ring_level_db: -9.0,
+            buffering: Buffering::default(),
+            mixer: None,
+            capture_mixer: None,
+            ambient: false,
+            dead_after: Some(Duration::from_secs(60)),
+            tone_files: BTreeMap::new(),
+            clip_files: BTreeMap::new(),
             processing: ProcessingMode::default(),
             echo_canceller: EchoChoice::default(),
             noise_suppression: true,

@@ -1,114 +1,25 @@
-//! Tones as sound: cadences by region, phase-continuous and without clicks.
-//!
-//! Frequencies and cadences: ITU-T E.180 Supplement 2; for Europe also ETSI
-//! TR 101 041-2, for the United Kingdom BT SIN 350. Call waiting is the one of
-//! Germany for Europe, whose countries all have another. Progress, ring, press,
-//! error and end-of-call tones are local to the box and follow no standard.
+//! The tones that a person at the box hears: which one sounds when another begins.
 
-use std::f64::consts::TAU;
+use std::sync::Arc;
 
-use super::leg::{Frame, SAMPLE_RATE};
-use super::settings::{AudioSettings, Region};
+use super::leg::Frame;
+use super::player::Player;
+use super::sounds::{Sounding, Sounds};
+use super::voice::Voice;
 use crate::appliance::tone::Tone;
 
-/// From nothing to full level and back: short to the ear, long enough not to click.
-const RAMP_SAMPLES: f64 = 0.003 * SAMPLE_RATE as f64;
-
-const SAMPLES_PER_MS: u32 = SAMPLE_RATE / 1000;
-
-/// One or two sines for a time; 0 Hz is none.
-struct Segment {
-    hertz: [f64; 2],
-    ms: u32,
-}
-
-const fn on(first: f64, second: f64, ms: u32) -> Segment {
-    Segment { hertz: [first, second], ms }
-}
-
-const fn off(ms: u32) -> Segment {
-    Segment { hertz: [0.0, 0.0], ms }
-}
-
-/// What a tone sounds like; every cadence repeats but that of [`Tone::Press`].
-fn cadence(region: Region, tone: Tone) -> &'static [Segment] {
-    match (tone, region) {
-        (Tone::Press, Region::Eu | Region::Us | Region::Uk) => const { &[on(1000.0, 0.0, 47)] },
-        (Tone::Progress, Region::Eu) => const { &[on(425.0, 0.0, 60), off(940)] },
-        (Tone::Progress, Region::Us) => const { &[on(350.0, 440.0, 60), off(940)] },
-        (Tone::Progress, Region::Uk) => const { &[on(350.0, 450.0, 60), off(940)] },
-        (Tone::Ringback, Region::Eu) => const { &[on(425.0, 0.0, 1000), off(4000)] },
-        (Tone::Ringback, Region::Us) => const { &[on(440.0, 480.0, 2000), off(4000)] },
-        (Tone::Ringback, Region::Uk) => {
-            const { &[on(400.0, 450.0, 400), off(200), on(400.0, 450.0, 400), off(2000)] }
-        }
-        (Tone::Busy, Region::Eu) => const { &[on(425.0, 0.0, 500), off(500)] },
-        (Tone::Busy, Region::Us) => const { &[on(480.0, 620.0, 500), off(500)] },
-        (Tone::Busy, Region::Uk) => const { &[on(400.0, 0.0, 375), off(375)] },
-        (Tone::Congestion, Region::Eu) => const { &[on(425.0, 0.0, 250), off(250)] },
-        (Tone::Congestion, Region::Us) => const { &[on(480.0, 620.0, 250), off(250)] },
-        (Tone::Congestion, Region::Uk) => {
-            const { &[on(400.0, 0.0, 400), off(350), on(400.0, 0.0, 225), off(525)] }
-        }
-        (Tone::Ring, Region::Eu | Region::Us | Region::Uk) => {
-            const {
-                &[
-                    on(784.0, 0.0, 300),
-                    on(659.3, 0.0, 300),
-                    on(784.0, 0.0, 300),
-                    on(659.3, 0.0, 300),
-                    off(1800),
-                ]
-            }
-        }
-        (Tone::Error, Region::Eu | Region::Us | Region::Uk) => {
-            const { &[on(480.0, 0.0, 150), off(50), on(400.0, 0.0, 150), off(50), on(320.0, 0.0, 300), off(800)] }
-        }
-        (Tone::CallWaiting, Region::Eu) => {
-            const { &[on(425.0, 0.0, 200), off(200), on(425.0, 0.0, 200), off(5000)] }
-        }
-        (Tone::CallWaiting, Region::Us) => const { &[on(440.0, 0.0, 300), off(10_000)] },
-        (Tone::CallWaiting, Region::Uk) => const { &[on(400.0, 0.0, 100), off(3000)] },
-        (Tone::CallEnding, Region::Eu | Region::Us | Region::Uk) => {
-            const {
-                &[
-                    on(950.0, 0.0, 100),
-                    off(100),
-                    on(950.0, 0.0, 100),
-                    off(100),
-                    on(950.0, 0.0, 100),
-                    off(4500),
-                ]
-            }
-        }
-    }
-}
-
-/// How far below the other tones these are, which are laid over somebody's words.
-const OVER_SPEECH_DB: f64 = 12.0;
-
-/// The tones of the box: one cadence, and the blip of a press ahead of it.
+/// The tones of the box: one that lasts, and the blip of a press ahead of it.
 pub(super) struct Tones {
-    region: Region,
-    tone_peak: f64,
-    ring_peak: f64,
-    cadence: Voice,
+    sounds: Arc<Sounds>,
+    cadence: Player,
     blip: Voice,
     /// Waits for the blip to end.
     next: Option<Tone>,
 }
 
 impl Tones {
-    pub fn new(settings: &AudioSettings) -> Self {
-        let peak = |db: f32| f64::from(i16::MAX) * 10_f64.powf(f64::from(db.clamp(-60.0, 0.0)) / 20.0);
-        Self {
-            region: settings.region,
-            tone_peak: peak(settings.tone_level_db),
-            ring_peak: peak(settings.ring_level_db),
-            cadence: Voice::default(),
-            blip: Voice::default(),
-            next: None,
-        }
+    pub fn new(sounds: Arc<Sounds>) -> Self {
+        Self { sounds, cadence: Player::default(), blip: Voice::default(), next: None }
     }
 
     /// Plays this from now on. A press already sounding is heard to its end.
@@ -116,18 +27,11 @@ impl Tones {
         self.cadence.stop();
         self.next = None;
         match tone {
-            Some(Tone::Press) => self.blip.start(cadence(self.region, Tone::Press), self.tone_peak, false),
-            other => self.next = other,
-        }
-    }
-
-    fn peak(&self, tone: Tone) -> f64 {
-        match tone {
-            Tone::Ring => self.ring_peak,
-            Tone::CallWaiting | Tone::CallEnding => self.tone_peak * 10_f64.powf(-OVER_SPEECH_DB / 20.0),
-            Tone::Press | Tone::Progress | Tone::Ringback | Tone::Busy | Tone::Congestion | Tone::Error => {
-                self.tone_peak
+            Some(Tone::Press) => {
+                let (blip, peak) = self.sounds.built_in(Sounding::Tone(Tone::Press));
+                self.blip.start(blip, peak, false);
             }
+            other => self.next = other,
         }
     }
 
@@ -137,98 +41,21 @@ impl Tones {
             if !self.blip.is_playing()
                 && let Some(tone) = self.next.take()
             {
-                self.cadence.start(cadence(self.region, tone), self.peak(tone), true);
+                self.cadence.start(&self.sounds, Sounding::Tone(tone));
             }
-            let sum = f64::from(*sample) + self.cadence.sample() + self.blip.sample();
+            let sum = f64::from(*sample) + self.cadence.sample(&self.sounds) + self.blip.sample();
             *sample = sum.round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16;
         }
     }
 }
 
-/// A place in a cadence, and two oscillators that are only ever bent: level
-/// moves on a ramp, frequency keeps the phase.
-#[derive(Default)]
-struct Voice {
-    segments: &'static [Segment],
-    segment: usize,
-    left: u32,
-    repeats: bool,
-    peak: f64,
-    oscillators: [Oscillator; 2],
-}
-
-impl Voice {
-    fn start(&mut self, segments: &'static [Segment], peak: f64, repeats: bool) {
-        (self.segments, self.peak, self.repeats) = (segments, peak, repeats);
-        self.enter(0);
-    }
-
-    fn stop(&mut self) {
-        self.segments = &[];
-        for oscillator in &mut self.oscillators {
-            oscillator.target = 0.0;
-        }
-    }
-
-    fn is_playing(&self) -> bool {
-        !self.segments.is_empty()
-    }
-
-    fn enter(&mut self, segment: usize) {
-        let Segment { hertz, ms } = &self.segments[segment];
-        (self.segment, self.left) = (segment, ms * SAMPLES_PER_MS);
-        // Two sines of one power together.
-        let peak = if hertz[1] > 0.0 { self.peak / 2_f64.sqrt() } else { self.peak };
-        for (oscillator, &hertz) in self.oscillators.iter_mut().zip(hertz) {
-            oscillator.target = if hertz > 0.0 { peak } else { 0.0 };
-            if hertz > 0.0 {
-                oscillator.hertz = hertz;
-            }
-        }
-    }
-
-    fn sample(&mut self) -> f64 {
-        if self.is_playing() && self.left == 0 {
-            let next = self.segment + 1;
-            if next < self.segments.len() {
-                self.enter(next);
-            } else if self.repeats {
-                self.enter(0);
-            } else {
-                self.stop();
-            }
-        }
-        self.left = self.left.saturating_sub(1);
-        let step = self.peak / RAMP_SAMPLES;
-        self.oscillators.iter_mut().map(|oscillator| oscillator.sample(step)).sum()
-    }
-}
-
-#[derive(Default)]
-struct Oscillator {
-    hertz: f64,
-    /// In turns, 0 to 1.
-    phase: f64,
-    level: f64,
-    target: f64,
-}
-
-impl Oscillator {
-    fn sample(&mut self, step: f64) -> f64 {
-        if self.level == 0.0 && self.target == 0.0 {
-            self.phase = 0.0;
-            return 0.0;
-        }
-        self.level += (self.target - self.level).clamp(-step, step);
-        self.phase = (self.phase + self.hertz / f64::from(SAMPLE_RATE)).fract();
-        (self.phase * TAU).sin() * self.level
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use super::*;
     use crate::audio::leg::FRAME_SAMPLES;
+    use crate::audio::settings::{AudioSettings, Region};
 
     const TONES: [Tone; 9] = [
         Tone::Press,
@@ -243,7 +70,7 @@ mod tests {
     ];
 
     fn tones(region: Region) -> Tones {
-        Tones::new(&AudioSettings { region, ..AudioSettings::default() })
+        Tones::new(Arc::new(Sounds::new(AudioSettings { region, ..AudioSettings::default() })))
     }
 
     fn render(tones: &mut Tones, ms: usize) -> Vec<i16> {
@@ -300,6 +127,66 @@ mod tests {
             }
             let pause = &sound[(on_ms + 5) * 48..(on_ms + off_ms) * 48];
             assert!(pause.iter().all(|&s| s == 0), "{region:?} {tone:?}: the pause is not silent");
+        }
+    }
+
+    /// What sounds in each 10 ms: the loudest of these frequencies, or none.
+    fn score(sound: &[i16], hertz: &[f64]) -> Vec<Option<f64>> {
+        let loudest = |part: &[i16]| {
+            let power = |hz: f64| {
+                let (re, im) = part.iter().enumerate().fold((0.0, 0.0), |(re, im), (n, &s)| {
+                    let (sin, cos) = (n as f64 * hz / 48_000.0 * TAU).sin_cos();
+                    (re + f64::from(s) * cos, im + f64::from(s) * sin)
+                });
+                f64::hypot(re, im)
+            };
+            let sounds = part.iter().any(|s| s.unsigned_abs() > 200);
+            hertz.iter().copied().filter(|_| sounds).max_by(|a, b| power(*a).total_cmp(&power(*b)))
+        };
+        sound.chunks_exact(480).map(loudest).collect()
+    }
+
+    /// How long each note or pause lasts, in 10 ms.
+    fn lengths(score: &[Option<f64>]) -> Vec<(Option<f64>, usize)> {
+        score.chunk_by(|a, b| a == b).map(|part| (part[0], part.len())).collect()
+    }
+
+    #[test]
+    fn the_special_information_tone_is_three_rising_notes_everywhere() {
+        // ITU-T E.180: 950, 1400 and 1800 Hz of 330 ms each, 1 s of silence.
+        for region in [Region::Eu, Region::Us, Region::Uk] {
+            let mut tones = tones(region);
+            tones.play(Some(Tone::Error));
+            let score = score(&render(&mut tones, 3000), &[950.0, 1400.0, 1800.0]);
+            let notes = [(Some(950.0), 33), (Some(1400.0), 33), (Some(1800.0), 33), (None, 100_usize)];
+            let found = lengths(&score);
+            // The last one is cut off.
+            for (expected, found) in notes.iter().chain(&notes).zip(&found[..found.len() - 1]) {
+                assert_eq!(expected.0, found.0, "{region:?}: {found:?}");
+                assert!(expected.1.abs_diff(found.1) <= 1, "{region:?}: {expected:?}, {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_ringer_has_the_cadence_of_its_region() {
+        // ITU-T E.180 Supplement 2: when it sounds and when it does not, in 10 ms.
+        let regions: [(Region, &[usize]); 3] =
+            [(Region::Eu, &[100, 400]), (Region::Us, &[200, 400]), (Region::Uk, &[40, 20, 40, 200])];
+        for (region, cadence) in regions {
+            let mut tones = tones(region);
+            tones.play(Some(Tone::Ring));
+            let sound = render(&mut tones, 12_000);
+            let on = score(&sound, &[1.0]);
+            let found: Vec<usize> = lengths(&on).into_iter().map(|(_, length)| length).collect();
+            for (expected, found) in cadence.iter().cycle().zip(&found[..found.len() - 1]) {
+                assert!(expected.abs_diff(*found) <= 1, "{region:?}: {found:?}");
+            }
+            let notes = score(&sound, &[659.3, 784.0]);
+            assert!(
+                [659.3, 784.0].iter().all(|hz| notes.contains(&Some(*hz))),
+                "{region:?}: it does not warble"
+            );
         }
     }
 

@@ -5,12 +5,11 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Duration;
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters};
+use hound::{SampleFormat, WavSpec, WavWriter};
 
-use super::device::{Capture, DeviceError, Flow, Pacer, Playback};
+use super::device::{Capture, DeviceError, Flow, Pacer, Playback, Trouble};
 use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
+use super::sound_file;
 
 /// The longest file that is read, because it is held in memory: 58 MB of it.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -36,12 +35,14 @@ impl WavCapture {
     /// # Errors
     /// [`DeviceError`] when it cannot be read, is empty or longer than ten minutes.
     pub fn open(path: &Path) -> Result<Self, DeviceError> {
-        let samples = read(path).map_err(|reason| DeviceError {
+        let samples = sound_file::read(path, LONGEST).map_err(|error| DeviceError {
             device: format!("wav:{}", path.display()),
-            reason,
-            cure: "give a WAV file with sound in it, at most ten minutes long".to_owned(),
+            trouble: Trouble::Missing,
+            cure: error.why.cure().to_owned(),
+            reason: error.why.to_string(),
         })?;
-        Ok(Self { samples, at: 0, pacer: Pacer::new() })
+        let samples = samples.iter().map(|s| (s * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16);
+        Ok(Self { samples: samples.collect(), at: 0, pacer: Pacer::new() })
     }
 }
 
@@ -58,41 +59,6 @@ impl Capture for WavCapture {
     fn delay(&self) -> Duration {
         Duration::ZERO
     }
-}
-
-fn read(path: &Path) -> Result<Vec<i16>, String> {
-    let reader = WavReader::open(path).map_err(|error| error.to_string())?;
-    let spec = reader.spec();
-    if reader.duration() == 0 || spec.sample_rate == 0 {
-        return Err("there is no sound in it".to_owned());
-    }
-    let seconds = u64::from(reader.duration() / spec.sample_rate);
-    if seconds > LONGEST.as_secs() {
-        return Err(format!("it is {seconds} s long"));
-    }
-    let all: Result<Vec<f32>, hound::Error> = match spec.sample_format {
-        SampleFormat::Float => reader.into_samples::<f32>().collect(),
-        SampleFormat::Int => {
-            let full = (1_i64 << (spec.bits_per_sample - 1)) as f32;
-            reader.into_samples::<i32>().map(|sample| sample.map(|s| s as f32 / full)).collect()
-        }
-    };
-    let all = all.map_err(|error| error.to_string())?;
-    let channels = usize::from(spec.channels);
-    let mono: Vec<f32> =
-        all.chunks_exact(channels).map(|s| s.iter().sum::<f32>() / channels as f32).collect();
-    let mono = if spec.sample_rate == SAMPLE_RATE { mono } else { resample(&mono, spec.sample_rate)? };
-    Ok(mono.iter().map(|s| (s * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16).collect())
-}
-
-fn resample(mono: &[f32], rate: u32) -> Result<Vec<f32>, String> {
-    let ratio = f64::from(SAMPLE_RATE) / f64::from(rate);
-    let parameters = SincInterpolationParameters::default();
-    let mut resampler = Async::<f32>::new_sinc(ratio, 1.0, &parameters, 1024, 1, FixedAsync::Input)
-        .map_err(|error| error.to_string())?;
-    let input = InterleavedSlice::new(mono, 1, mono.len()).map_err(|error| error.to_string())?;
-    let output = resampler.process_all(&input, mono.len(), None).map_err(|error| error.to_string())?;
-    Ok(output.take_data())
 }
 
 /// A loudspeaker that is recorded into a 48 kHz mono 16 bit WAV file. The file
@@ -144,6 +110,7 @@ impl Playback for WavPlayback {
         if self.frames >= MOST_FRAMES {
             return Err(DeviceError {
                 device: self.name.clone(),
+                trouble: Trouble::Failed,
                 reason: "the file is full after twelve hours".to_owned(),
                 cure: "a new one takes its place".to_owned(),
             });
@@ -160,6 +127,7 @@ impl Playback for WavPlayback {
 fn not_written(name: &str, error: &hound::Error) -> DeviceError {
     DeviceError {
         device: name.to_owned(),
+        trouble: Trouble::Failed,
         reason: error.to_string(),
         cure: "give a path in a folder that exists, may be written and has room".to_owned(),
     }

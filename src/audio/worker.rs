@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rtrb::{Consumer, Producer};
 
-use super::device::{Capture, DeviceError, Flow, Playback};
+use super::device::{Capture, DeviceError, Flow, Playback, Trouble};
+use super::health::{Pulse, Storm};
 use super::leg::Frame;
 use super::level::Meter;
 use super::meters::{Counters, DeviceCounters};
@@ -40,8 +41,19 @@ fn count(counters: &DeviceCounters, flow: Flow, level_db: f32, delay: Duration) 
     counters.periods.fetch_add(1, Relaxed);
 }
 
+fn stormy(device: &str) -> DeviceError {
+    DeviceError {
+        device: device.to_owned(),
+        trouble: Trouble::Storm,
+        reason: "one overrun or underrun after the other".to_owned(),
+        cure: "it is opened again with a longer buffer; look at what else keeps the processor busy"
+            .to_owned(),
+    }
+}
+
 /// `alsa-capture`.
 pub(super) struct CaptureWorker {
+    pub device: String,
     pub counters: Arc<Counters>,
     pub captured: Producer<Frame>,
     pub dsp: Thread,
@@ -50,14 +62,21 @@ pub(super) struct CaptureWorker {
 impl Worker<dyn Capture> for CaptureWorker {
     fn run(&mut self, device: &mut (dyn Capture + 'static)) -> Result<(), DeviceError> {
         let mut meter = Meter::default();
+        let (mut pulse, mut storm) = (Pulse::default(), Storm::default());
         let mut frame = SILENCE;
         while !self.counters.stopping() {
             let flow = device.read(&mut frame)?;
+            pulse.frame(&frame);
+            self.counters.capture.stuck.store(pulse.stuck, Relaxed);
+            self.counters.capture.offset.store(pulse.offset, Relaxed);
             if self.captured.push(frame).is_err() {
                 self.counters.capture.lost_frames.fetch_add(1, Relaxed);
             }
             self.dsp.unpark();
             count(&self.counters.capture, flow, meter.frame(&frame), device.delay());
+            if storm.period(flow == Flow::Smooth) {
+                return Err(stormy(&self.device));
+            }
         }
         Ok(())
     }
@@ -65,6 +84,7 @@ impl Worker<dyn Capture> for CaptureWorker {
 
 /// `alsa-playback`.
 pub(super) struct PlaybackWorker {
+    pub device: String,
     pub counters: Arc<Counters>,
     pub rendered: Consumer<Frame>,
     pub dsp: Thread,
@@ -89,6 +109,7 @@ impl Worker<dyn Playback> for PlaybackWorker {
         self.dsp.unpark();
         let mut meter = Meter::default();
         let mut quiet = QUIET_PERIODS;
+        let mut storm = Storm::default();
         while !self.counters.stopping() {
             device.ready()?;
             let frame = self.next().unwrap_or_else(|| {
@@ -107,6 +128,9 @@ impl Worker<dyn Playback> for PlaybackWorker {
                 quiet = 0;
             }
             count(&self.counters.playback, flow, meter.frame(&frame), device.delay());
+            if storm.period(flow == Flow::Smooth) {
+                return Err(stormy(&self.device));
+            }
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::appliance::action::VolumeChange;
+
 /// Firmware for a door intercom, a push-to-call box or a headless field device.
 #[derive(Debug, Parser)]
 #[command(name = "callbox", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -78,6 +80,18 @@ pub enum Command {
         #[arg(long)]
         off: bool,
     },
+    /// Talk, where push-to-talk is set up; for a minute at most.
+    Talk {
+        /// Listen again.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Make the loudspeaker louder or quieter.
+    Volume {
+        /// up, down, or 0 to 100 percent of full.
+        #[arg(value_parser = volume)]
+        change: VolumeChange,
+    },
     /// Move the call to the mobile phone.
     ToPhone,
     /// Take over the call that the number has elsewhere.
@@ -110,12 +124,37 @@ pub enum Command {
         /// One JSON object.
         #[arg(long)]
         json: bool,
+        /// Only this: switch an output or lamp to and fro, and see each edge at
+        /// a button or input that a jumper wire ties it to. While the
+        /// appliance runs it has the lines itself.
+        #[arg(long = "loop", num_args = 2, value_names = ["OUT", "IN"])]
+        wire: Vec<String>,
+        /// The configuration to test with where no appliance runs.
+        #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
+        config: PathBuf,
     },
     /// List GPIO chips, sound devices and network addresses of this machine.
     Devices,
+    /// Switch every output of the board off, for after a process that was killed.
+    OutputsOff {
+        /// The configuration whose board is meant.
+        #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
+        config: PathBuf,
+    },
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]
     SimCore(Box<crate::sim::SimCoreArgs>),
+}
+
+fn volume(text: &str) -> Result<VolumeChange, String> {
+    match text {
+        "up" => Ok(VolumeChange::Up),
+        "down" => Ok(VolumeChange::Down),
+        percent => match percent.parse() {
+            Ok(percent @ 0..=100) => Ok(VolumeChange::Percent(percent)),
+            Ok(_) | Err(_) => Err("use up, down, or 0 to 100".to_owned()),
+        },
+    }
 }
 
 fn digits(text: &str) -> Result<String, String> {

@@ -1,14 +1,11 @@
 //! `callbox devices`: what this machine has to offer.
 
 use std::io::Write;
-#[cfg(not(feature = "gpiocdev"))]
-use std::path::Path;
 
 use super::{DONE, FAILED};
 use crate::audio::{self, DeviceInfo};
 #[cfg(feature = "gpiocdev")]
 use crate::gpio::cdev;
-#[cfg(not(feature = "gpiocdev"))]
 use crate::gpio::chips;
 
 /// Lists GPIO chips, sound devices and network addresses.
@@ -19,6 +16,7 @@ pub fn devices() -> u8 {
         addresses.iter().map(|address| format!("{} {}", address.name, address.ip())).collect();
     let text = [
         section("GPIO chips", &gpio_chips(), "none: use [board] backend = \"mock\""),
+        chips::when_killed().iter().map(|told| format!("  {told}\n")).collect(),
         section(
             "Sound devices ([audio] capture and playback)",
             &sound,
@@ -55,13 +53,13 @@ fn sound_device(device: &DeviceInfo) -> String {
     format!("{:<32} {ways:<10} {}", device.name, device.description)
 }
 
-/// Chips with their labels, numbers of lines and the lines in use.
+/// Chips with their labels and numbers of lines, and lines with their names and users.
 #[cfg(feature = "gpiocdev")]
 fn gpio_chips() -> Vec<String> {
     let mut shown = Vec::new();
     for chip in cdev::chips() {
         shown.push(chip.to_string());
-        shown.extend(cdev::lines_in_use(&chip).into_iter().map(|line| format!("  line {line}")));
+        shown.extend(cdev::lines_of(&chip).into_iter().map(|line| format!("  line {line}")));
     }
     shown
 }
@@ -69,5 +67,5 @@ fn gpio_chips() -> Vec<String> {
 /// Chips as sysfs names them, without opening any.
 #[cfg(not(feature = "gpiocdev"))]
 fn gpio_chips() -> Vec<String> {
-    chips::in_sysfs(Path::new("/sys/bus/gpio/devices")).iter().map(ToString::to_string).collect()
+    chips::of_this_machine().iter().map(ToString::to_string).collect()
 }

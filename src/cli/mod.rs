@@ -3,7 +3,9 @@
 mod args;
 mod check;
 mod devices;
+mod jumper;
 mod out;
+mod outputs_off;
 #[cfg(feature = "panel")]
 mod panel;
 mod remote;
@@ -56,14 +58,20 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::Swap => remote::swap(socket).await,
         Command::Merge => remote::merge(socket).await,
         Command::Mute { off } => remote::mute(socket, !off).await,
+        Command::Talk { off } => remote::talk(socket, !off).await,
+        Command::Volume { change } => remote::volume(socket, change).await,
         Command::ToPhone => remote::to_phone(socket).await,
         Command::TakeOver => remote::take_over(socket).await,
         Command::Dtmf { digits } => remote::dtmf(socket, digits).await,
         Command::OpenDoor { output } => remote::open_door(socket, output).await,
         Command::ResetTamper => remote::reset_tamper(socket).await,
         Command::Events { follow, json } => remote::events(socket, follow, json).await,
-        Command::Selftest { json } => selftest::selftest(socket, json).await,
+        Command::Selftest { json, wire, config } => match wire.as_slice() {
+            [from, to] => jumper::selftest(&config, from, to, json),
+            _ => selftest::selftest(socket, &config, json).await,
+        },
         Command::Devices => devices::devices(),
+        Command::OutputsOff { config } => outputs_off::outputs_off(&config),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{DONE, FAILED, out};
-use crate::appliance::action::{Action, Ring};
+use crate::appliance::action::{Action, Ring, VolumeChange};
 use crate::appliance::id::OutputName;
 use crate::control::client::{Client, ClientError};
 use crate::control::path::candidates;
@@ -78,6 +78,16 @@ pub async fn mute(socket: Option<PathBuf>, on: bool) -> u8 {
     act(socket, Action::Mute { on: Some(on) }).await
 }
 
+/// `callbox talk [--off]`.
+pub async fn talk(socket: Option<PathBuf>, on: bool) -> u8 {
+    act(socket, Action::Talk { on: Some(on) }).await
+}
+
+/// `callbox volume up|down|PERCENT`.
+pub async fn volume(socket: Option<PathBuf>, change: VolumeChange) -> u8 {
+    act(socket, Action::Volume { change }).await
+}
+
 /// `callbox to-phone`.
 pub async fn to_phone(socket: Option<PathBuf>) -> u8 {
     act(socket, Action::ToPhone).await
@@ -121,6 +131,25 @@ pub async fn events(socket: Option<PathBuf>, follow: bool, json: bool) -> u8 {
             Ok(Some(Answer::Refused { why })) => return fail(&why),
             Ok(Some(Answer::Status { .. })) => return fail("the appliance answered something else"),
             Err(error) => return fail(&error.to_string()),
+        }
+    }
+}
+
+/// Whether an appliance runs here: one whose socket takes a connection, be it well or not.
+pub async fn is_running(socket: Option<PathBuf>) -> bool {
+    !matches!(Client::send(&candidates(socket), &Request::Status).await, Err(ClientError::NotRunning(_)))
+}
+
+/// Asks for an action: why it was refused, if it was.
+///
+/// # Errors
+/// None answers, or something else.
+pub async fn do_action(socket: Option<PathBuf>, action: Action) -> Result<Option<String>, String> {
+    match ask(socket, &Request::Do { action }).await? {
+        Answer::Done => Ok(None),
+        Answer::Refused { why } => Ok(Some(why)),
+        Answer::Status { .. } | Answer::Event { .. } => {
+            Err("the appliance answered something else".to_owned())
         }
     }
 }
@@ -171,6 +200,7 @@ fn readable(status: &Value) -> String {
             status["audio"]["playback_level_db"].as_f64().unwrap_or(f64::NAN),
             status["audio"]["xruns"],
         ),
+        sound_of(status),
         format!("lamps    {}", pairs(&status["leds"])),
         format!("outputs  {}", pairs(&status["outputs"])),
     ];
@@ -191,6 +221,21 @@ fn readable(status: &Value) -> String {
     }
     lines.push(format!("version  {}, up {} s", text(&status["version"]), status["uptime_s"]));
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Volume, who may talk, and the last self-test.
+fn sound_of(status: &Value) -> String {
+    let flag =
+        |name: &str, word: &str| if status[name] == true { format!(", {word}") } else { String::new() };
+    let note = status["audio"]["volume_note"].as_str().map(|note| format!(" ({note})")).unwrap_or_default();
+    let selftest = &status["audio"]["selftest"];
+    let tested = match selftest["result"].as_str() {
+        Some("passed") => format!(", self-test passed with a delay of {} ms", selftest["delay_ms"]),
+        Some(result) => format!(", self-test {result}"),
+        None => String::new(),
+    };
+    let (muted, talk) = (flag("muted", "muted"), flag("talk_allowed", "talk allowed"));
+    format!("volume   {} %{note}{muted}{talk}{tested}", status["volume"])
 }
 
 fn door(door: &Value) -> String {

@@ -35,6 +35,9 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
         }
     };
     tracing::info!(socket = %control.path().display(), version = env!("CARGO_PKG_VERSION"), "callbox starts");
+    for note in &config.board.notes {
+        tracing::warn!("{note}");
+    }
     let mut running = match boot::start(&config, start) {
         Ok(running) => running,
         Err(error) => {

@@ -6,6 +6,7 @@ use crate::appliance::settings::Mode;
 use super::contacts::{Contacts, known_party};
 use super::diagnostic::Problem;
 use super::section::Section;
+use super::volume;
 
 #[derive(Clone, Copy)]
 enum Verb {
@@ -18,10 +19,13 @@ enum Verb {
     TakeOver,
     Dtmf,
     Mute,
+    Talk,
+    Volume,
+    SelfTest,
     OpenDoor,
 }
 
-const VERBS: [(&str, Verb); 10] = [
+const VERBS: [(&str, Verb); 13] = [
     ("call", Verb::Call),
     ("answer", Verb::Answer),
     ("hang-up", Verb::HangUp),
@@ -31,6 +35,9 @@ const VERBS: [(&str, Verb); 10] = [
     ("take-over", Verb::TakeOver),
     ("dtmf", Verb::Dtmf),
     ("mute", Verb::Mute),
+    ("talk", Verb::Talk),
+    ("volume", Verb::Volume),
+    ("self-test", Verb::SelfTest),
     ("open-door", Verb::OpenDoor),
 ];
 
@@ -59,6 +66,9 @@ pub(super) fn read_action(mut section: Section<'_>, contacts: &Contacts, mode: M
             section.parsed("digits", digits).map(|digits| Action::Dtmf { digits: digits.value })
         }
         Verb::Mute => Some(Action::Mute { on: section.boolean("on") }),
+        Verb::Talk => Some(Action::Talk { on: section.boolean("on") }),
+        Verb::Volume => volume::read_change(&mut section).map(|change| Action::Volume { change }),
+        Verb::SelfTest => Some(Action::SelfTest),
         Verb::OpenDoor => {
             let output = section.text("output").map(|output| output.value.into());
             Some(Action::OpenDoor { output })
@@ -140,6 +150,9 @@ mod tests {
             Action::TakeOver => "take-over",
             Action::Dtmf { .. } => "dtmf",
             Action::Mute { .. } => "mute",
+            Action::Talk { .. } => "talk",
+            Action::Volume { .. } => "volume",
+            Action::SelfTest => "self-test",
             Action::OpenDoor { .. } => "open-door",
             Action::ResetTamper => "reset-tamper",
         }
@@ -160,6 +173,10 @@ mod tests {
             "action = \"dtmf\"\ndigits = \"12*#AD\"",
             "action = \"mute\"",
             "action = \"mute\"\non = true",
+            "action = \"talk\"",
+            "action = \"volume\"\nchange = \"up\"",
+            "action = \"volume\"\nchange = { percent = 40 }",
+            "action = \"self-test\"",
             "action = \"open-door\"",
             "action = \"open-door\"\noutput = \"gate\"",
         ] {

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::appliance::settings::TalkMode;
+use crate::appliance::volume::VolumeSettings;
+
 use super::board::Board;
 use super::diagnostic::{Problem, quoted};
 use super::section::Section;
+use super::volume::{self, CardConfig};
 
 /// Microphone and loudspeaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +18,12 @@ pub struct AudioConfig {
     pub capture: AudioDevice,
     /// The loudspeaker. Default: the board's, else ALSA's `default`.
     pub playback: AudioDevice,
+    /// How the sound card is used.
+    pub card: CardConfig,
+    /// Who may talk when.
+    pub talk: TalkMode,
+    /// The loudspeaker's volume.
+    pub volume: VolumeSettings,
     /// What is done against echo. Default [`Processing::FullDuplex`].
     pub processing: Processing,
     /// By whom. Default [`EchoCanceller::Own`].
@@ -118,11 +128,13 @@ pub(super) fn device(text: &str, way: Way, base: &Path) -> Result<AudioDevice, P
 
 pub(super) fn read(section: Option<Section<'_>>, board: Option<&Board>, base: &Path) -> AudioConfig {
     let (mut capture, mut playback) = (None, None);
+    let (mut card, mut talk, mut volume): (CardConfig, TalkMode, VolumeSettings) = Default::default();
     let (mut processing, mut echo_canceller) = (None, None);
     let (mut noise_suppression, mut gain_control) = (None, None);
     if let Some(mut section) = section {
         capture = section.parsed("capture", |text| device(text, Way::Capture, base));
         playback = section.parsed("playback", |text| device(text, Way::Playback, base));
+        (card, talk, volume) = volume::read(&mut section);
         processing = section.choice("processing", &PROCESSING);
         echo_canceller = section.choice("echo-canceller", &CANCELLERS);
         noise_suppression = section.boolean("noise-suppression");
@@ -137,6 +149,9 @@ pub(super) fn read(section: Option<Section<'_>>, board: Option<&Board>, base: &P
     AudioConfig {
         capture: capture.map(|d| d.value).or_else(|| of_board(|b| &b.capture)).unwrap_or_else(usual),
         playback: playback.map(|d| d.value).or_else(|| of_board(|b| &b.playback)).unwrap_or_else(usual),
+        card,
+        talk,
+        volume,
         processing: processing.unwrap_or(Processing::FullDuplex),
         echo_canceller: echo_canceller.unwrap_or(EchoCanceller::Own),
         noise_suppression: noise_suppression.unwrap_or(true),

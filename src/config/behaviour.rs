@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::appliance::acknowledge::Acknowledge;
 use crate::appliance::id::ButtonName;
 use crate::appliance::settings::{BackoffSettings, ButtonSettings, CallSettings, Mode};
 
@@ -102,6 +103,7 @@ pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
     if let Some(cycles) = section.integer("hunt-cycles", 1..=100) {
         call.hunt_cycles = cycles;
     }
+    call.acknowledge = read_acknowledge(&mut section);
     set(&mut section, "media-timeout", SECS(1)..=SECS(120), &mut call.media_timeout);
     set(&mut section, "media-lost-after", SECS(1)..=SECS(600), &mut call.media_lost_after);
     call.longest = or_never(&mut section, "longest", SECS(15), call.longest);
@@ -116,8 +118,31 @@ pub(super) fn read_call(section: Option<Section<'_>>) -> CallSettings {
     call.no_media_timeout = or_never(&mut section, "no-media-timeout", SECS(5), call.no_media_timeout);
     set(&mut section, "end-tone", Duration::ZERO..=SECS(30), &mut call.end_tone);
     set(&mut section, "peer-lifetime", SECS(10)..=SECS(86_400), &mut call.peer_lifetime);
+    call.sound.keep_mute = section.boolean("keep-mute").unwrap_or(call.sound.keep_mute);
     section.finish();
     call
+}
+
+fn read_acknowledge(section: &mut Section<'_>) -> Option<Acknowledge> {
+    let digit = section.parsed("acknowledge", |text| {
+        let digits = super::action::digits(text)?;
+        let mut each = digits.chars();
+        match (each.next(), each.next()) {
+            (Some(digit), None) => Ok(digit),
+            (Some(_) | None, _) => {
+                let what = format!("acknowledge = {} is more than one digit", quoted(text));
+                Err(Problem::new(what, "write one such as \"1\""))
+            }
+        }
+    });
+    let timeout = section.duration("acknowledge-timeout", SECS(5)..=SECS(120));
+    if let Some(at) = section.key_at("acknowledge-timeout")
+        && !section.has("acknowledge")
+    {
+        let what = "acknowledge-timeout needs a digit to wait for";
+        section.note(at, Problem::new(what, "add acknowledge = \"1\", or leave acknowledge-timeout out"));
+    }
+    Some(Acknowledge { digit: digit?.value, timeout: timeout.unwrap_or(SECS(20)) })
 }
 
 pub(super) fn read_backoff(section: Option<Section<'_>>) -> BackoffSettings {

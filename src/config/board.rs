@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::appliance::id::{ButtonName, LedName, OutputName};
-use crate::appliance::indicator::LedFunction;
+use crate::appliance::id::{ButtonName, InputName, LedName, OutputName};
+use crate::appliance::indicator::{LampProfile, LedFunction};
+use crate::appliance::input::InputFunction;
 pub use crate::appliance::output::OutputFunction;
 
 use super::audio::AudioDevice;
-use super::diagnostic::Place;
+use super::diagnostic::{Diagnostic, Place};
+pub use super::header::Header;
 
 /// A board with everything inherited filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +23,24 @@ pub struct Board {
     pub description: String,
     /// The back-end that suits it, unless `callbox.toml` names another.
     pub backend: Option<Backend>,
+    /// The header that its lines are on, where it is a known one.
+    pub header: Option<Header>,
+    /// What its lamps mean, unless `callbox.toml` says otherwise.
+    pub profile: LampProfile,
     /// The microphone that suits it, unless `callbox.toml` names another.
     pub capture: Option<AudioDevice>,
     /// The loudspeaker that suits it, unless `callbox.toml` names another.
     pub playback: Option<AudioDevice>,
-    /// Inputs.
+    /// Buttons.
     pub buttons: BTreeMap<ButtonName, BoardButton>,
+    /// Inputs that are no buttons.
+    pub inputs: BTreeMap<InputName, BoardInput>,
     /// Lamps.
     pub leds: BTreeMap<LedName, BoardLed>,
     /// Switched outputs.
     pub outputs: BTreeMap<OutputName, BoardOutput>,
+    /// What may be meant so, and is worth a look.
+    pub notes: Vec<Diagnostic>,
 }
 
 /// Which driver moves the lines.
@@ -51,8 +61,30 @@ pub struct BoardButton {
     pub line: Line,
     /// Resistor.
     pub bias: Bias,
+    /// Which edges its wire makes.
+    pub edge: Edges,
     /// Edges within this time after an accepted edge are bounces. Default 30 ms.
     pub debounce: Duration,
+    /// A level counts only once it has lasted for this long, 0 s to 100 ms.
+    /// Default 0 s: the first edge of a press acts at once.
+    pub glitch_filter: Duration,
+    /// Where the file says so.
+    pub place: Place,
+}
+
+/// The line of an input that is no button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardInput {
+    /// Where.
+    pub line: Line,
+    /// What it tells.
+    pub function: InputFunction,
+    /// Resistor.
+    pub bias: Bias,
+    /// As for a button.
+    pub debounce: Duration,
+    /// As for a button.
+    pub glitch_filter: Duration,
     /// Where the file says so.
     pub place: Place,
 }
@@ -66,6 +98,13 @@ pub struct BoardLed {
     pub function: LedFunction,
     /// Lit from the moment the line is taken. Default false.
     pub initial: bool,
+    /// How the line is driven.
+    pub drive: Drive,
+    /// Percent of its light, 1 to 100, by pulse-width modulation. Default 100.
+    pub brightness: u8,
+    /// The line is a channel of the kernel's PWM: its chip is `pwmchip0` or
+    /// another of `/sys/class/pwm`. Default false.
+    pub pwm: bool,
     /// Where the file says so.
     pub place: Place,
 }
@@ -77,8 +116,13 @@ pub struct BoardOutput {
     pub line: Line,
     /// What it switches.
     pub function: OutputFunction,
-    /// Never on for longer than this. A strike always has a limit (default 10 s).
+    /// Never on for longer than this. Every strike has one.
     pub max_on: Option<Duration>,
+    /// How the line is driven.
+    pub drive: Drive,
+    /// The hardware behind it lets go by itself, whatever the line does: a
+    /// relay with a timer. Default false.
+    pub one_shot: bool,
     /// Where the file says so.
     pub place: Place,
 }
@@ -123,4 +167,25 @@ pub enum Bias {
     PullUp,
     /// To ground.
     PullDown,
+}
+
+/// The edges of a button's wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edges {
+    /// One at the press and one when it is let go.
+    Both,
+    /// A pulse a press, however short, as from a bell transformer's detector:
+    /// the button counts as let go at once and cannot be held.
+    Press,
+}
+
+/// How an output's line is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drive {
+    /// To both levels.
+    PushPull,
+    /// Only low; open else.
+    OpenDrain,
+    /// Only high; open else.
+    OpenSource,
 }

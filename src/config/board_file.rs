@@ -1,20 +1,51 @@
-//! Finds board files by name and lays each over the one it inherits from.
+//! Finds board files by name and lays each over those it inherits from.
 
 use std::path::{Path, PathBuf};
 
 use super::board::Board;
 use super::board_draft::Draft;
+use super::board_rules;
 use super::diagnostic::{Diagnostic, Place, Problem, quoted};
 use super::document;
 use super::value;
 
 /// Boards that work with no file at all.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 24] = [
     ("desktop-mock", include_str!("../../board/desktop-mock.toml")),
-    ("rpi", include_str!("../../board/rpi.toml")),
+    ("generic", include_str!("../../board/generic.toml")),
+    ("generic-doorstation", include_str!("../../board/generic-doorstation.toml")),
+    ("generic-headless", include_str!("../../board/generic-headless.toml")),
+    ("generic-pushbox", include_str!("../../board/generic-pushbox.toml")),
+    ("mock-doorstation", include_str!("../../board/mock-doorstation.toml")),
+    ("mock-headless", include_str!("../../board/mock-headless.toml")),
+    ("mock-pushbox", include_str!("../../board/mock-pushbox.toml")),
+    ("rpi3", include_str!("../../board/rpi3.toml")),
+    ("rpi3-doorstation", include_str!("../../board/rpi3-doorstation.toml")),
+    ("rpi3-headless", include_str!("../../board/rpi3-headless.toml")),
+    ("rpi3-pushbox", include_str!("../../board/rpi3-pushbox.toml")),
+    ("rpi4", include_str!("../../board/rpi4.toml")),
     ("rpi4-doorstation", include_str!("../../board/rpi4-doorstation.toml")),
     ("rpi4-headless", include_str!("../../board/rpi4-headless.toml")),
     ("rpi4-pushbox", include_str!("../../board/rpi4-pushbox.toml")),
+    ("rpi5", include_str!("../../board/rpi5.toml")),
+    ("rpi5-doorstation", include_str!("../../board/rpi5-doorstation.toml")),
+    ("rpi5-headless", include_str!("../../board/rpi5-headless.toml")),
+    ("rpi5-pushbox", include_str!("../../board/rpi5-pushbox.toml")),
+    ("rpizero2w", include_str!("../../board/rpizero2w.toml")),
+    ("rpizero2w-doorstation", include_str!("../../board/rpizero2w-doorstation.toml")),
+    ("rpizero2w-headless", include_str!("../../board/rpizero2w-headless.toml")),
+    ("rpizero2w-pushbox", include_str!("../../board/rpizero2w-pushbox.toml")),
+];
+
+/// What boards are made of: found by `inherit` only, since none is whole.
+const PARTS: [(&str, &str); 7] = [
+    ("door-contact", include_str!("../../board/parts/door-contact.toml")),
+    ("doorstation", include_str!("../../board/parts/doorstation.toml")),
+    ("headless", include_str!("../../board/parts/headless.toml")),
+    ("mock", include_str!("../../board/parts/mock.toml")),
+    ("pushbox", include_str!("../../board/parts/pushbox.toml")),
+    ("rpi", include_str!("../../board/parts/rpi.toml")),
+    ("tamper", include_str!("../../board/parts/tamper.toml")),
 ];
 
 /// More than anybody can follow by eye.
@@ -56,14 +87,9 @@ impl BoardLoader {
         origin: &Place,
         base: &Path,
     ) -> Result<Board, Vec<Diagnostic>> {
-        let mut layers = Vec::new();
-        self.collect(name_or_path, origin, base, &mut layers)?;
-        let name = layers.first().map(|(name, _)| name.clone()).unwrap_or_default();
-        let mut merged = Draft::default();
-        for (_, layer) in layers.into_iter().rev() {
-            merged.lay_over(layer);
-        }
-        merged.finish(name)
+        let merged = self.collect(name_or_path, origin, base, &mut Vec::new())?;
+        let name = Path::new(&merged.file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        board_rules::finish(merged, name)
     }
 
     /// The names of all boards that [`BoardLoader::load`] would find.
@@ -79,38 +105,45 @@ impl BoardLoader {
         names
     }
 
+    /// A file over all that it inherits from. `above` are the files that led here.
     fn collect(
         &self,
         name_or_path: &str,
         origin: &Place,
         base: &Path,
-        layers: &mut Vec<(String, Draft)>,
-    ) -> Result<(), Vec<Diagnostic>> {
-        let (file, text) = self.find(name_or_path, origin, base).map_err(|found| vec![found])?;
-        let chain: Vec<&str> = layers.iter().map(|(_, draft)| draft.file.as_str()).collect();
-        if chain.contains(&file.as_str()) {
-            let what = format!("{} inherits itself by way of {}", quoted(name_or_path), chain.join(", "));
+        above: &mut Vec<String>,
+    ) -> Result<Draft, Vec<Diagnostic>> {
+        let (file, text) = self.find(name_or_path, origin, base, above).map_err(|found| vec![found])?;
+        if above.contains(&file) {
+            let what = format!("{} inherits itself by way of {}", quoted(name_or_path), above.join(", "));
             return Err(vec![
                 origin.diagnose(Problem::new(what, "inherit from a board that does not lead back here")),
             ]);
         }
-        if chain.len() >= DEEPEST {
+        if above.len() >= DEEPEST {
             let what = format!("boards inherit more than {DEEPEST} deep");
             return Err(vec![origin.diagnose(Problem::new(what, "inherit from a simpler board"))]);
         }
         let folder = Path::new(&file).parent().unwrap_or(Path::new("")).to_owned();
         let draft = Draft::read(&file, &text, &folder)?;
-        let parent = draft.inherit.clone();
-        let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        layers.push((name.unwrap_or_default(), draft));
-        match parent {
-            Some((parent, place)) => self.collect(&parent, &place, &folder, layers),
-            None => Ok(()),
+        let mut merged = Draft::default();
+        above.push(file);
+        for (below, place) in &draft.inherit {
+            merged.lay_over(self.collect(below, place, &folder, above)?);
         }
+        above.pop();
+        merged.lay_over(draft);
+        Ok(merged)
     }
 
-    /// A file's name for people, and its text.
-    fn find(&self, name_or_path: &str, origin: &Place, base: &Path) -> Result<(String, String), Diagnostic> {
+    /// A file's name for people, and its text. Only those who inherit find parts.
+    fn find(
+        &self,
+        name_or_path: &str,
+        origin: &Place,
+        base: &Path,
+        above: &[String],
+    ) -> Result<(String, String), Diagnostic> {
         let cure = "name one of the boards, or the path of a board file";
         if name_or_path.contains('/') || name_or_path.ends_with(".toml") {
             let path = base.join(name_or_path);
@@ -120,16 +153,22 @@ impl BoardLoader {
             let what = format!("there is no board file {}", quoted(&path.display().to_string()));
             return Err(origin.diagnose(Problem::new(what, cure)));
         }
-        for folder in &self.folders {
+        let inherited = !above.is_empty();
+        let in_parts = self.folders.iter().filter(|_| inherited).map(|folder| folder.join("parts"));
+        for folder in self.folders.iter().cloned().chain(in_parts) {
             let path = folder.join(format!("{name_or_path}.toml"));
             if path.is_file() {
                 return Ok((path.display().to_string(), document::read(&path, cure)?));
             }
         }
-        if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+        let parts = PARTS.iter().filter(|_| inherited);
+        if let Some((name, text)) = BUILT_IN.iter().chain(parts).find(|(name, _)| *name == name_or_path) {
             return Ok((format!("built-in/{name}.toml"), (*text).to_owned()));
         }
-        let names = self.names();
+        let mut names = self.names();
+        if inherited {
+            names.extend(PARTS.iter().map(|(name, _)| (*name).to_owned()));
+        }
         let cure = match value::nearest(name_or_path, names.iter().map(String::as_str)) {
             Some(nearest) => format!("did you mean {}?", quoted(nearest)),
             None => format!("write one of {}, or the path of a board file", names.join(", ")),

@@ -127,7 +127,7 @@ fn read_windows(section: &mut Section<'_>, zone: Option<&Zone>) -> Option<DoNotD
     Some(DoNotDisturb { zone: zone?.clone(), windows })
 }
 
-fn read_window(mut section: Section<'_>) -> Option<Window> {
+pub(super) fn read_window(mut section: Section<'_>) -> Option<Window> {
     for (key, example) in [("from", "\"22:00\""), ("to", "\"06:00\"")] {
         if !section.has(key) {
             section.missing(key, example);

@@ -9,12 +9,15 @@ mod behaviour;
 pub mod board;
 mod board_draft;
 mod board_file;
+mod board_line;
+mod board_rules;
 mod check_call;
 mod contacts;
 pub mod core;
 mod diagnostic;
 mod document;
 mod door;
+pub mod header;
 mod hidden;
 mod hook;
 mod incoming;
@@ -23,12 +26,16 @@ pub mod mqtt;
 pub mod panel;
 pub mod secret;
 mod section;
+mod selftest;
 mod server;
+pub mod tones;
 mod value;
+pub mod volume;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::appliance::command::Clip;
+use crate::appliance::input::InputSettings;
 use crate::appliance::output::OutputSettings;
 use crate::appliance::settings::{Mode, Settings};
 use crate::appliance::wall_clock::Zone;
@@ -43,6 +50,8 @@ pub use media::{Codec, Frame, MediaConfig};
 pub use mqtt::MqttConfig;
 pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
+pub use tones::{Region, SoundsConfig};
+pub use volume::CardConfig;
 
 use diagnostic::Report;
 use section::{Located, Section};
@@ -65,6 +74,8 @@ pub struct Config {
     pub backend: Backend,
     /// Microphone and loudspeaker.
     pub audio: AudioConfig,
+    /// Tones and announcements.
+    pub sounds: SoundsConfig,
     /// Codecs and addresses.
     pub media: MediaConfig,
     /// The web panel.
@@ -182,7 +193,10 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let (board, backend) = read_board(root, base, boards);
     let board = board.as_ref();
     let contacts = contacts::read_contacts(root.section("contacts"));
-    let buttons = behaviour::read_buttons(root.sections("button"), &contacts, mode, board);
+    let audio = audio::read(root.section("audio"), board, base);
+    let buttons = root.sections("button");
+    volume::check_talk(&buttons, audio.talk);
+    let buttons = behaviour::read_buttons(buttons, &contacts, mode, board);
     let incoming = incoming::read(root.section("incoming"), &contacts, mode, zone.as_ref());
     let mut call = behaviour::read_call(root.section("call"));
     call.check = check_call::read(root.section("check-call"), &contacts, zone.as_ref());
@@ -194,10 +208,14 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let door = door::read(root.section("door"), &contacts, outputs.as_ref());
     let hook = hook::read(root.section("hook"), &contacts, mode);
     call.ring_times = contacts.ring_times;
+    (call.sound.talk, call.sound.volume) = (audio.talk, audio.volume);
+    call.sound.self_test = selftest::read(root.section("selftest"), zone.as_ref());
     let contacts = contacts.numbers;
     let backoff = behaviour::read_backoff(root.section("backoff"));
     let session = core::session(&core, &auth);
-    let audio = audio::read(root.section("audio"), board, base);
+    let sounds = tones::read(root.section("tones"), root.section("announcements"), base);
+    call.announce_location = sounds.clips.contains_key(&Clip::Location);
+    call.announce_offline = sounds.clips.contains_key(&Clip::Offline);
     let media = media::read(root.section("media"));
     let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
@@ -205,8 +223,10 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let state = read_state(root.section("state"), base);
     let log = read_log(root.section("log"));
     let board = board?.clone();
-    let leds = board.leds.iter().map(|(name, led)| (name.clone(), led.function)).collect();
-    let inputs = BTreeMap::new();
+    let leds = board.leds.iter().map(|(name, led)| (name.clone(), board.profile.of(led.function))).collect();
+    let input =
+        |input: &board::BoardInput| InputSettings { function: input.function, debounce: input.debounce };
+    let inputs = board.inputs.iter().map(|(name, line)| (name.clone(), input(line))).collect();
     let outputs = outputs?;
     Some(Config {
         appliance: Settings {
@@ -228,6 +248,7 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         backend: backend?,
         board,
         audio,
+        sounds,
         media,
         panel,
         mqtt,
@@ -253,7 +274,8 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
     };
     let file = section.required_text("file", "\"rpi4-doorstation\", or another board or the path of one");
     let chosen = section.choice("backend", &board_draft::BACKENDS);
-    let board = file.and_then(|Located { value, at }| {
+    let profile = section.choice("profile", &board_draft::PROFILES);
+    let mut board = file.and_then(|Located { value, at }| {
         match boards.load_from(value, &section.report.place(at), base) {
             Ok(board) => Some(board),
             Err(found) => {
@@ -263,9 +285,18 @@ fn read_board(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> (Opt
         }
     });
     let backend = chosen.or_else(|| board.as_ref().and_then(|board| board.backend));
-    if let (Some(board), None, false) = (&board, backend, section.has("backend")) {
-        let what = format!("neither [board] nor the board {} names a backend", board.name);
-        section.note(section.at, Problem::new(what, "add backend = \"gpiocdev\", \"rppal\" or \"mock\""));
+    match (&mut board, backend) {
+        (Some(board), Some(backend)) => {
+            board.profile = profile.unwrap_or(board.profile);
+            let (wrong, notes) = board_rules::for_backend(board, backend);
+            wrong.into_iter().for_each(|diagnostic| section.report.add(diagnostic));
+            board.notes.extend(notes);
+        }
+        (Some(board), None) if !section.has("backend") => {
+            let what = format!("neither [board] nor the board {} names a backend", board.name);
+            section.note(section.at, Problem::new(what, "add backend = \"gpiocdev\", \"rppal\" or \"mock\""));
+        }
+        (Some(_), None) | (None, _) => {}
     }
     section.finish();
     (board, backend)

@@ -60,17 +60,20 @@ pub enum Permission {
     HangUp,
     /// Mute the microphone, or open it again.
     Mute,
+    /// Open the door; `[door]` must permit commands as well.
+    OpenDoor,
     /// Move the call to the mobile phone.
     ToPhone,
 }
 
 impl Permission {
     /// All of them, by their words.
-    pub const WORDS: [(&str, Permission); 5] = [
+    pub const WORDS: [(&str, Permission); 6] = [
         ("answer", Permission::Answer),
         ("call", Permission::Call),
         ("hang-up", Permission::HangUp),
         ("mute", Permission::Mute),
+        ("open-door", Permission::OpenDoor),
         ("to-phone", Permission::ToPhone),
     ];
 }

@@ -143,6 +143,16 @@ impl<'a> Section<'a> {
 
     pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
         let (at, value) = self.value(key)?;
+        self.as_integer(key, at, value, &range)
+    }
+
+    fn as_integer(
+        &self,
+        key: &str,
+        at: usize,
+        value: &'a DeValue<'a>,
+        range: &RangeInclusive<u32>,
+    ) -> Option<u32> {
         let DeValue::Integer(digits) = value else {
             return self.wrong_type(key, at, value, "a whole number");
         };
@@ -199,6 +209,27 @@ impl<'a> Section<'a> {
         };
         let read = items.iter().map(|item| self.as_text(key, item.span().start, item.get_ref()));
         let all: Vec<_> = read.collect();
+        all.into_iter().collect()
+    }
+
+    /// A text, or a list of texts; nothing for anything else.
+    pub(super) fn one_or_more_texts(&mut self, key: &'static str) -> Vec<Located<&'a str>> {
+        match self.value(key) {
+            Some((at, DeValue::String(text))) => vec![Located { value: text.as_ref(), at }],
+            Some(_) | None => self.texts(key).unwrap_or_default(),
+        }
+    }
+
+    /// A list of whole numbers.
+    pub(super) fn integers(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<Vec<u32>> {
+        let (at, value) = self.value(key)?;
+        let DeValue::Array(items) = value else {
+            return self.wrong_type(key, at, value, "a list of whole numbers such as [2, 3]");
+        };
+        let read = |item: &'a toml::Spanned<DeValue<'a>>| {
+            self.as_integer(key, item.span().start, item.get_ref(), &range)
+        };
+        let all: Vec<Option<u32>> = items.iter().map(read).collect();
         all.into_iter().collect()
     }
 

@@ -12,8 +12,8 @@ use rand::distr::Alphanumeric;
 use tempfile::TempDir;
 
 use super::DemoArguments;
-use crate::audio::DeviceName;
 use crate::audio::device::{open_capture, open_playback};
+use crate::audio::{Buffering, DeviceName};
 use crate::config::Config;
 use crate::sim::script::{PickUp, Sound};
 use crate::sim::{Script, SimSettings};
@@ -129,7 +129,8 @@ impl DemoBoard {
 
 fn has_sound_card() -> bool {
     let default = DeviceName::Alsa("default".to_owned());
-    open_capture(&default).is_ok() && open_playback(&default).is_ok()
+    open_capture(&default, Buffering::default()).is_ok()
+        && open_playback(&default, Buffering::default()).is_ok()
 }
 
 fn speech(given: Option<&Path>) -> Result<String, String> {

@@ -29,6 +29,7 @@ impl Timeline {
             | Kind::Statistics { .. }
             | Kind::Refused
             | Kind::DoNotDisturb { .. }
+            | Kind::SelfTest { .. }
             | Kind::Door { .. } => {}
         }
         let ms = entry.t_us.saturating_sub(self.from_us) as f64 / 1000.0;

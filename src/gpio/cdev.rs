@@ -10,8 +10,8 @@ use gpiocdev::line::{self, EdgeDetection, EdgeKind, Value};
 use gpiocdev::{Chip, Request};
 
 use super::chips::{self, ChipFacts};
-use super::wired::{Driver, Edge, Input, Output};
-use crate::config::board::{Bias, Line, LineId};
+use super::wired::{Contact, Driven, Driver, Edge, Input, Output};
+use crate::config::board::{Bias, Drive, Edges, Line, LineId};
 
 /// Who has the line, for others who ask the kernel.
 const CONSUMER: &str = "callbox";
@@ -25,15 +25,20 @@ pub fn chips() -> Vec<ChipFacts> {
     paths.iter().map(|path| facts(path)).collect()
 }
 
-/// The lines of a chip that somebody has taken: `4 "GPIO4" used by "callbox"`.
-pub fn lines_in_use(chip: &ChipFacts) -> Vec<String> {
+/// The lines of a chip that have a name or a user: `4 "GPIO4" used by "callbox"`.
+pub fn lines_of(chip: &ChipFacts) -> Vec<String> {
     let Ok(chip) = Chip::from_path(&chip.path) else { return Vec::new() };
     let Ok(lines) = chip.line_info_iter() else { return Vec::new() };
-    lines
-        .filter_map(Result::ok)
-        .filter(|line| line.used)
-        .map(|line| format!("{} {:?} used by {:?}", line.offset, line.name, line.consumer))
-        .collect()
+    let told = |line: line::Info| {
+        let name = if line.name.is_empty() { String::new() } else { format!(" {:?}", line.name) };
+        let user = match (line.used, line.consumer.is_empty()) {
+            (false, _) => String::new(),
+            (true, false) => format!(" used by {:?}", line.consumer),
+            (true, true) => " used".to_owned(),
+        };
+        (!name.is_empty() || line.used).then(|| format!("{}{name}{user}", line.offset))
+    };
+    lines.filter_map(Result::ok).filter_map(told).collect()
 }
 
 fn facts(path: &Path) -> ChipFacts {
@@ -51,30 +56,58 @@ fn facts(path: &Path) -> ChipFacts {
 pub struct Cdev;
 
 impl Driver for Cdev {
-    fn input(&self, line: &Line, bias: Bias) -> Result<Box<dyn Input>, String> {
+    fn input(&self, line: &Line, contact: Contact) -> Result<Box<dyn Input>, String> {
         let found = Found::find(line)?;
         let mut builder = Request::builder();
         builder.on_chip(found.chip.path()).with_consumer(CONSUMER).with_line(found.offset);
-        builder.as_input().with_edge_detection(EdgeDetection::BothEdges).with_bias(resistor(bias));
+        builder.as_input().with_edge_detection(edges(contact.edge)).with_bias(resistor(contact.bias));
         if line.active_low {
             builder.as_active_low();
         }
-        let request = builder.request().map_err(|error| found.refused(line, &error))?;
+        let plain = builder.clone();
+        let filters = !contact.filter.is_zero();
+        if filters {
+            // By the chip where it can, else by the kernel itself.
+            builder.with_debounce_period(contact.filter);
+        }
+        let (request, filters) = match builder.request() {
+            Err(error) if filters => {
+                tracing::debug!(%line, %error, "no debounce in the kernel");
+                (plain.clone().request().map_err(|error| found.refused(line, &error))?, false)
+            }
+            result => (result.map_err(|error| found.refused(line, &error))?, filters),
+        };
         let words = request.edge_event_u64_size() * EDGES_AT_ONCE;
-        Ok(Box::new(CdevInput { request, buffer: vec![0; words], line: line.to_string() }))
+        Ok(Box::new(CdevInput { request, filters, buffer: vec![0; words], line: line.to_string() }))
     }
 
-    fn output(&self, line: &Line, on: bool) -> Result<Box<dyn Output>, String> {
+    fn output(&self, line: &Line, driven: Driven, on: bool) -> Result<Box<dyn Output>, String> {
         let found = Found::find(line)?;
         let mut builder = Request::builder();
         builder.on_chip(found.chip.path()).with_consumer(CONSUMER).with_line(found.offset);
         // Level and direction in one step: an output never begins at the wrong level.
-        builder.as_output(Value::from(on));
+        builder.as_output(Value::from(on)).with_drive(drive(driven.drive));
         if line.active_low {
             builder.as_active_low();
         }
         let request = builder.request().map_err(|error| found.refused(line, &error))?;
         Ok(Box::new(CdevOutput { request, line: line.to_string() }))
+    }
+}
+
+fn edges(edge: Edges) -> EdgeDetection {
+    match edge {
+        Edges::Both => EdgeDetection::BothEdges,
+        // Active-low is resolved by then: rising is to active.
+        Edges::Press => EdgeDetection::RisingEdge,
+    }
+}
+
+fn drive(drive: Drive) -> line::Drive {
+    match drive {
+        Drive::PushPull => line::Drive::PushPull,
+        Drive::OpenDrain => line::Drive::OpenDrain,
+        Drive::OpenSource => line::Drive::OpenSource,
     }
 }
 
@@ -129,6 +162,8 @@ impl Found {
 
 struct CdevInput {
     request: Request,
+    /// The kernel debounces.
+    filters: bool,
     buffer: Vec<u64>,
     line: String,
 }
@@ -142,6 +177,10 @@ impl CdevInput {
 impl Input for CdevInput {
     fn level(&mut self) -> Result<bool, String> {
         self.request.lone_value().map(bool::from).map_err(|error| self.lost(&error))
+    }
+
+    fn filters(&self) -> bool {
+        self.filters
     }
 
     fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {

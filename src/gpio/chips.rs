@@ -1,9 +1,7 @@
 //! The GPIO chips of a machine, and how a board's words find one.
 
 use std::fmt;
-#[cfg(any(test, not(feature = "gpiocdev")))]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One GPIO chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,16 +61,20 @@ pub fn find<'a>(chips: &'a [ChipFacts], wanted: &str) -> Result<&'a ChipFacts, S
     }
 }
 
-fn listing(chips: &[ChipFacts]) -> String {
+/// The chips in a row, for people.
+pub fn listing(chips: &[ChipFacts]) -> String {
     if chips.is_empty() {
         return "none".to_owned();
     }
     chips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Chips as sysfs names them, without opening any: for builds that cannot.
-#[cfg(not(feature = "gpiocdev"))]
-pub fn in_sysfs(folder: &Path) -> Vec<ChipFacts> {
+/// The chips of this machine as sysfs names them, without opening any.
+pub fn of_this_machine() -> Vec<ChipFacts> {
+    in_sysfs(Path::new("/sys/bus/gpio/devices"))
+}
+
+fn in_sysfs(folder: &Path) -> Vec<ChipFacts> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut chips: Vec<ChipFacts> = entries
         .flatten()
@@ -85,6 +87,28 @@ pub fn in_sysfs(folder: &Path) -> Vec<ChipFacts> {
         .collect();
     chips.sort_by(|a, b| a.name.cmp(&b.name));
     chips
+}
+
+/// Whether the pin controllers of this machine leave an output as it was when
+/// its process is killed, for people. Only a Raspberry Pi's tell.
+pub fn when_killed() -> Vec<String> {
+    told_in(Path::new("/sys/module"))
+}
+
+/// Kernel module parameter `persist_gpio_outputs` (Linux 6.10, `pinctrl-bcm2835.c`).
+fn told_in(modules: &Path) -> Vec<String> {
+    let told = |module: &str| {
+        let path = modules.join(module).join("parameters/persist_gpio_outputs");
+        let kept = std::fs::read_to_string(path).ok()?.trim() == "Y";
+        Some(if kept {
+            format!(
+                "{module} leaves outputs as they were when a process is killed: dtparam=strict_gpiod in config.txt ends that"
+            )
+        } else {
+            format!("{module} takes outputs back when a process is killed")
+        })
+    };
+    ["pinctrl_bcm2835", "pinctrl_rp1"].into_iter().filter_map(told).collect()
 }
 
 #[cfg(test)]
@@ -114,6 +138,35 @@ mod tests {
         let some = find(&[chip("gpiochip0", "a-label"), barred], "pinctrl-rp1").unwrap_err();
         assert!(some.contains("gpiochip0 [a-label] 8 lines"), "{some}");
         assert!(some.contains("gpiochip1 (cannot be used: Permission denied)"), "{some}");
+    }
+
+    #[test]
+    fn sysfs_tells_names_and_labels_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, label) in [("gpiochip4", "pinctrl-rp1\n"), ("gpiochip0", "")] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("label"), label).unwrap();
+        }
+        let chips = in_sysfs(folder.path());
+        assert_eq!(listing(&chips), "gpiochip0, gpiochip4 [pinctrl-rp1]");
+        assert_eq!(listing(&in_sysfs(&folder.path().join("none"))), "none");
+    }
+
+    #[test]
+    fn what_the_kernel_does_with_outputs_of_the_dead_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(told_in(folder.path()), Vec::<String>::new());
+        for (module, kept) in [("pinctrl_bcm2835", "N\n"), ("pinctrl_rp1", "Y\n")] {
+            let parameters = folder.path().join(module).join("parameters");
+            std::fs::create_dir_all(&parameters).unwrap();
+            std::fs::write(parameters.join("persist_gpio_outputs"), kept).unwrap();
+        }
+        let told = told_in(folder.path());
+        assert!(told[0].starts_with("pinctrl_bcm2835 takes outputs back"), "{told:?}");
+        assert!(
+            told[1].contains("pinctrl_rp1 leaves outputs") && told[1].contains("strict_gpiod"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -1,23 +1,18 @@
-//! Buttons on real lines: a thread for each waits for its edges, so that a
-//! line that chatters or is lost holds up no other.
+//! Buttons and other inputs on real lines: a thread for each waits for its
+//! edges, so that a line that chatters or is lost holds up no other.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::LineError;
+use super::Stamped;
 use super::health::LineHealth;
-use super::wired::{Backoff, Driver, Edge, Input};
-use crate::appliance::event::LineEvent;
-use crate::appliance::id::ButtonName;
-use crate::config::board::BoardButton;
-
-/// How soon a thread notices that it should end.
-const LOOK_UP: Duration = Duration::from_millis(250);
+use super::watch::{Surroundings, Watch, Who};
+use super::wired::{Contact, Driver};
+use crate::config::Board;
+use crate::config::board::Edges;
 
 /// The threads; told to end when this is dropped.
 pub(super) struct EdgeThreads {
@@ -27,37 +22,41 @@ pub(super) struct EdgeThreads {
 }
 
 impl EdgeThreads {
-    /// Watches these buttons. Those that cannot be used are told to `health`
-    /// and tried again.
+    /// Watches the buttons and inputs of a board. Those that cannot be used
+    /// are told to `health` and tried again.
     pub(super) fn start(
         driver: &Arc<dyn Driver>,
-        buttons: &BTreeMap<ButtonName, BoardButton>,
-        edges: &mpsc::Sender<LineEvent>,
+        board: &Board,
+        edges: &mpsc::Sender<Stamped>,
         health: &mpsc::Sender<LineHealth>,
     ) -> Self {
         let end = Arc::new(AtomicBool::new(false));
+        let around = Surroundings {
+            driver: Arc::clone(driver),
+            end: Arc::clone(&end),
+            edges: edges.clone(),
+            health: health.clone(),
+        };
+        let buttons = board.buttons.iter().map(|(name, button)| {
+            let contact = Contact { bias: button.bias, edge: button.edge, filter: button.glitch_filter };
+            (Who::Button(name.clone()), &button.line, contact)
+        });
+        let inputs = board.inputs.iter().map(|(name, input)| {
+            let contact = Contact { bias: input.bias, edge: Edges::Both, filter: input.glitch_filter };
+            (Who::Input(name.clone(), input.function), &input.line, contact)
+        });
         let mut threads = Vec::new();
         let mut beats = Vec::new();
-        for (name, button) in buttons {
-            let watch = Watch {
-                name: name.clone(),
-                button: button.clone(),
-                driver: Arc::clone(driver),
-                end: Arc::clone(&end),
-                edges: edges.clone(),
-                health: health.clone(),
-                down: false,
-                lost: None,
-                backoff: Backoff::default(),
-                beat: Arc::default(),
-            };
-            let beat = Arc::clone(&watch.beat);
+        for (who, line, contact) in buttons.chain(inputs) {
+            let name = who.to_string();
+            let watch = Watch::new(who, line.clone(), contact, around.clone());
+            let beat = watch.beat();
             match thread::Builder::new().name("gpio-edge".to_owned()).spawn(move || watch.run()) {
                 Ok(thread) => {
                     threads.push(thread);
                     beats.push(beat);
                 }
-                Err(error) => tracing::error!(button = name.as_str(), %error, "no thread for a button"),
+                Err(error) => tracing::error!(line = name, %error, "no thread for an input"),
             }
         }
         Self { end, threads, beats }
@@ -78,116 +77,27 @@ impl Drop for EdgeThreads {
     }
 }
 
-/// Why a watch ends: it was told to, or nobody listens any more.
-struct Ended;
-
-/// One button.
-struct Watch {
-    name: ButtonName,
-    button: BoardButton,
-    driver: Arc<dyn Driver>,
-    end: Arc<AtomicBool>,
-    edges: mpsc::Sender<LineEvent>,
-    health: mpsc::Sender<LineHealth>,
-    /// What was last told.
-    down: bool,
-    /// Why the line cannot be used, as last told.
-    lost: Option<String>,
-    backoff: Backoff,
-    beat: Arc<AtomicU64>,
-}
-
-impl Watch {
-    fn run(mut self) {
-        while !self.end.load(Ordering::Relaxed) {
-            self.beat.fetch_add(1, Ordering::Relaxed);
-            if self.once().is_err() {
-                return;
-            }
-            thread::park_timeout(self.backoff.wait());
-        }
-    }
-
-    /// Takes the line and follows it until it is lost.
-    fn once(&mut self) -> Result<(), Ended> {
-        let reason = match self.driver.input(&self.button.line, self.button.bias) {
-            Ok(input) => self.follow(input)?,
-            Err(reason) => reason,
-        };
-        // A button that cannot be seen counts as let go: nobody may be heard
-        // for ever because the wire of push-to-talk broke.
-        self.tell(false)?;
-        if self.lost.as_ref() != Some(&reason) {
-            self.lost = Some(reason.clone());
-            self.report(LineHealth::Lost(LineError { name: self.full_name(), reason }))?;
-        }
-        Ok(())
-    }
-
-    /// Passes edges on; returns why the line was lost.
-    fn follow(&mut self, mut input: Box<dyn Input>) -> Result<String, Ended> {
-        let mut seen: Vec<Edge> = Vec::new();
-        match input.level() {
-            Ok(active) => self.tell(active)?,
-            Err(reason) => return Ok(reason),
-        }
-        if self.lost.take().is_some() {
-            self.report(LineHealth::Back(self.full_name()))?;
-        }
-        while !self.end.load(Ordering::Relaxed) {
-            self.beat.fetch_add(1, Ordering::Relaxed);
-            if let Err(reason) = input.wait(LOOK_UP, &mut seen) {
-                return Ok(reason);
-            }
-            self.backoff = Backoff::default();
-            for edge in seen.drain(..) {
-                tracing::trace!(button = self.name.as_str(), active = edge.active, at = ?edge.at, "edge");
-                self.tell(edge.active)?;
-            }
-        }
-        Err(Ended)
-    }
-
-    /// Tells only changes: the level at the start and an edge on its way may say the same.
-    fn tell(&mut self, down: bool) -> Result<(), Ended> {
-        if self.down == down {
-            return Ok(());
-        }
-        self.down = down;
-        let name = self.name.clone();
-        let event = if down { LineEvent::Pressed(name) } else { LineEvent::Released(name) };
-        // Waits for room like all who talk to the driver; its end closes the channel.
-        self.edges.blocking_send(event).map_err(|_| Ended)
-    }
-
-    fn report(&self, news: LineHealth) -> Result<(), Ended> {
-        self.health.blocking_send(news).map_err(|_| Ended)
-    }
-
-    fn full_name(&self) -> String {
-        format!("button {}", self.name.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc as std_mpsc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::config::board::{Bias, Line};
-    use crate::gpio::wired::Output;
+    use crate::appliance::event::LineEvent;
+    use crate::config::board::Line;
+    use crate::gpio::wired::{Driven, Edge, Input, Output};
+    use crate::gpio::{LineError, kernel_time};
     use proptest::prelude::*;
 
-    type Edges = std_mpsc::Receiver<bool>;
+    type Wired = std_mpsc::Receiver<bool>;
 
     /// Each way in is an input to be had: its level at first, then its edges,
     /// and lost when its sender is dropped. With none left there is no chip.
-    struct Machine(Mutex<Vec<(bool, Edges)>>);
+    struct Machine(Mutex<Vec<(bool, Wired)>>);
 
     impl Driver for Machine {
-        fn input(&self, _line: &Line, _bias: Bias) -> Result<Box<dyn Input>, String> {
+        fn input(&self, _line: &Line, _contact: Contact) -> Result<Box<dyn Input>, String> {
             let mut inputs = self.0.lock().unwrap();
             if inputs.is_empty() {
                 return Err("no chip".to_owned());
@@ -196,14 +106,14 @@ mod tests {
             Ok(Box::new(Wire { level, edges }))
         }
 
-        fn output(&self, _line: &Line, _on: bool) -> Result<Box<dyn Output>, String> {
+        fn output(&self, _line: &Line, _driven: Driven, _on: bool) -> Result<Box<dyn Output>, String> {
             Err("no outputs here".to_owned())
         }
     }
 
     struct Wire {
         level: bool,
-        edges: Edges,
+        edges: Wired,
     }
 
     impl Input for Wire {
@@ -211,9 +121,16 @@ mod tests {
             Ok(self.level)
         }
 
+        fn filters(&self) -> bool {
+            false
+        }
+
         fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {
             match self.edges.recv_timeout(limit) {
-                Ok(active) => edges.push(Edge { active, at: Duration::ZERO }),
+                Ok(active) => {
+                    let more = std::iter::once(active).chain(self.edges.try_iter());
+                    edges.extend(more.map(|active| Edge { active, at: kernel_time::now() }));
+                }
                 Err(std_mpsc::RecvTimeoutError::Timeout) => {}
                 Err(std_mpsc::RecvTimeoutError::Disconnected) => return Err("chip gone".to_owned()),
             }
@@ -223,13 +140,23 @@ mod tests {
 
     struct Bench {
         threads: EdgeThreads,
-        edges: mpsc::Receiver<LineEvent>,
+        edges: mpsc::Receiver<Stamped>,
         health: mpsc::Receiver<LineHealth>,
         machine: Arc<Machine>,
     }
 
-    fn bench(inputs: Vec<(bool, Edges)>) -> Bench {
-        let text = "description = \"b\"\nchip = \"c\"\n[[button]]\nname = \"call\"\noffset = 1\n";
+    impl Bench {
+        fn next(&mut self) -> Option<LineEvent> {
+            self.edges.blocking_recv().map(|stamped| stamped.event)
+        }
+    }
+
+    fn bench(inputs: Vec<(bool, Wired)>) -> Bench {
+        bench_of("[[button]]\nname = \"call\"\noffset = 1\n", inputs)
+    }
+
+    fn bench_of(line: &str, inputs: Vec<(bool, Wired)>) -> Bench {
+        let text = format!("description = \"b\"\nchip = \"c\"\n{line}");
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("b.toml"), text).unwrap();
         let board = crate::config::BoardLoader::new(vec![folder.path().to_owned()]).load("b").unwrap();
@@ -237,7 +164,7 @@ mod tests {
         let (send_health, health) = mpsc::channel(64);
         let machine = Arc::new(Machine(Mutex::new(inputs)));
         let driver: Arc<dyn Driver> = machine.clone();
-        let threads = EdgeThreads::start(&driver, &board.buttons, &send_edges, &send_health);
+        let threads = EdgeThreads::start(&driver, &board, &send_edges, &send_health);
         Bench { threads, edges, health, machine }
     }
 
@@ -259,24 +186,120 @@ mod tests {
         finger.send(true).unwrap();
         finger.send(false).unwrap();
         let mut bench = bench(vec![(true, wire)]);
-        assert_eq!(bench.edges.blocking_recv(), Some(pressed()));
-        assert_eq!(bench.edges.blocking_recv(), Some(released()));
+        assert_eq!(bench.next(), Some(pressed()));
+        assert_eq!(bench.next(), Some(released()));
     }
 
     #[test]
     fn a_lost_line_lets_go_is_reported_once_and_is_back_by_itself() {
         let (finger, wire) = std_mpsc::channel();
         let mut bench = bench(vec![(true, wire)]);
-        assert_eq!(bench.edges.blocking_recv(), Some(pressed()));
+        assert_eq!(bench.next(), Some(pressed()));
         drop(finger);
-        assert_eq!(bench.edges.blocking_recv(), Some(released()));
+        assert_eq!(bench.next(), Some(released()));
         assert_eq!(bench.health.blocking_recv(), Some(lost("chip gone")));
         assert_eq!(bench.health.blocking_recv(), Some(lost("no chip")));
         let (finger, wire) = std_mpsc::channel();
         bench.machine.0.lock().unwrap().push((false, wire));
         assert_eq!(bench.health.blocking_recv(), Some(LineHealth::Back("button call".into())));
         finger.send(true).unwrap();
-        assert_eq!(bench.edges.blocking_recv(), Some(pressed()));
+        assert_eq!(bench.next(), Some(pressed()));
+    }
+
+    fn input(name: &str, active: bool) -> LineEvent {
+        LineEvent::Input { input: name.into(), active }
+    }
+
+    #[test]
+    fn an_input_tells_its_level_at_the_start_and_each_change() {
+        for level in [false, true] {
+            let (hand, wire) = std_mpsc::channel();
+            let line = "[[input]]\nname = \"exit\"\nfunction = \"exit\"\noffset = 1\n";
+            let mut bench = bench_of(line, vec![(level, wire)]);
+            assert_eq!(bench.next(), Some(input("exit", level)));
+            hand.send(!level).unwrap();
+            assert_eq!(bench.next(), Some(input("exit", !level)));
+        }
+    }
+
+    #[test]
+    fn an_exit_button_that_is_lost_is_let_go_and_a_contact_keeps_what_it_said() {
+        for (function, lets_go) in
+            [("exit", true), ("hook", true), ("tamper", false), ("door-contact", false)]
+        {
+            let (hand, wire) = std_mpsc::channel();
+            let line = format!("[[input]]\nname = \"i\"\nfunction = {function:?}\noffset = 1\n");
+            let mut bench = bench_of(&line, vec![(true, wire)]);
+            assert_eq!(bench.next(), Some(input("i", true)));
+            drop(hand);
+            let gone = LineHealth::Lost(LineError { name: "input i".into(), reason: "chip gone".into() });
+            assert_eq!(bench.health.blocking_recv(), Some(gone), "{function}");
+            let told = bench.edges.try_recv().ok().map(|stamped| stamped.event);
+            assert_eq!(told, lets_go.then(|| input("i", false)), "{function}");
+        }
+    }
+
+    #[test]
+    fn a_contact_that_only_pulses_is_let_go_at_once() {
+        let (hand, wire) = std_mpsc::channel();
+        let line = "[[button]]\nname = \"call\"\nedge = \"press\"\noffset = 1\n";
+        // Also of one that is found active: it may be so all day.
+        let mut bench = bench_of(line, vec![(true, wire)]);
+        for _ in 0..3 {
+            hand.send(true).unwrap();
+            assert_eq!((bench.next(), bench.next()), (Some(pressed()), Some(released())));
+        }
+    }
+
+    #[test]
+    fn where_the_board_asks_for_it_a_glitch_is_no_press() {
+        let (hand, wire) = std_mpsc::channel();
+        let line = "[[button]]\nname = \"call\"\nglitch-filter = \"50ms\"\noffset = 1\n";
+        let mut bench = bench_of(line, vec![(false, wire)]);
+        for _ in 0..5 {
+            hand.send(true).unwrap();
+            hand.send(false).unwrap();
+        }
+        thread::sleep(Duration::from_millis(200));
+        assert!(bench.edges.try_recv().is_err(), "a glitch was a press");
+        let begin = Instant::now();
+        hand.send(true).unwrap();
+        let press = bench.edges.blocking_recv().unwrap();
+        assert_eq!(press.event, pressed());
+        assert!(begin.elapsed() >= Duration::from_millis(50), "told before it had lasted");
+        assert!(press.at < begin + Duration::from_millis(45), "a press counts from its beginning");
+    }
+
+    #[test]
+    fn a_line_that_chatters_is_let_go_reported_and_followed_again_when_it_rests() {
+        let (wire_end, wire) = std_mpsc::channel();
+        let mut bench = bench(vec![(false, wire)]);
+        for edge in 0..20_001 {
+            wire_end.send(edge % 2 == 0).unwrap();
+        }
+        let mut told = 0;
+        let reason = loop {
+            while let Ok(stamped) = bench.edges.try_recv() {
+                told += 1;
+                assert!(told <= 1002, "a broken wire floods the box");
+                drop(stamped);
+            }
+            match bench.health.try_recv() {
+                Ok(LineHealth::Lost(error)) => break error.to_string(),
+                Ok(LineHealth::Back(name)) => panic!("{name} was never lost"),
+                Err(_) => thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        assert!(reason.starts_with("button call: chatters"), "{reason}");
+        // Whatever it does meanwhile, it counts as let go; at rest it is what it is: pressed.
+        assert_eq!(bench.health.blocking_recv(), Some(LineHealth::Back("button call".into())));
+        let mut last = None;
+        while let Ok(stamped) = bench.edges.try_recv() {
+            last = Some(stamped.event);
+        }
+        assert_ne!(last, Some(pressed()), "it was never pressed at rest");
+        wire_end.send(true).unwrap();
+        assert_eq!(bench.next(), Some(pressed()));
     }
 
     #[test]
@@ -326,7 +349,7 @@ mod tests {
             expected.dedup();
             for level in &expected[1..] {
                 let event = if *level { pressed() } else { released() };
-                prop_assert_eq!(bench.edges.blocking_recv(), Some(event));
+                prop_assert_eq!(bench.next(), Some(event));
             }
             prop_assert!(bench.edges.try_recv().is_err());
         }

@@ -22,7 +22,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Obeys line commands until their channel closes; then lamps are dark and
 /// outputs off.
 pub async fn run(
-    mut lines: Box<dyn Lines>,
+    lines: Box<dyn Lines>,
     mut commands: mpsc::Receiver<LineCommand>,
     health: mpsc::Sender<LineHealth>,
 ) {
@@ -35,10 +35,12 @@ pub async fn run(
     for command in lines.at_rest() {
         shown.obey(command);
     }
-    shown.apply(lines.as_mut(), phase_zero, phase_zero, &health);
+    let mut board = Board { lines, shown, health };
+    board.apply(phase_zero, phase_zero);
     loop {
-        let blinking = shown.leds.values().any(|lamp| !matches!(lamp.pattern, Pattern::On | Pattern::Off));
-        let retry = !shown.lost.is_empty();
+        let blinking =
+            board.shown.leds.values().any(|lamp| !matches!(lamp.pattern, Pattern::On | Pattern::Off));
+        let retry = !board.shown.lost.is_empty();
         tokio::select! {
             command = commands.recv() => match command {
                 Some(command) => {
@@ -47,23 +49,43 @@ pub async fn run(
                         // the dark half of a pattern.
                         phase_zero = Instant::now();
                     }
-                    shown.obey(command);
+                    board.shown.obey(command);
                 }
-                None => break,
+                None => return,
             },
             _ = tick.tick(), if blinking || retry => {}
-            _ = refresh.tick() => shown.forget(),
-            () = sleep_until_off(shown.next_off()) => {}
+            _ = refresh.tick() => board.shown.forget(),
+            () = sleep_until_off(board.shown.next_off()) => {}
         }
-        shown.apply(lines.as_mut(), Instant::now(), phase_zero, &health);
+        board.apply(Instant::now(), phase_zero);
     }
-    for lamp in shown.leds.values_mut() {
-        lamp.pattern = Pattern::Off;
+}
+
+/// The lines and what they show. Dropped, by a good end, a panic or the end of
+/// the runtime, it leaves lamps dark and outputs off.
+struct Board {
+    lines: Box<dyn Lines>,
+    shown: Shown,
+    health: mpsc::Sender<LineHealth>,
+}
+
+impl Board {
+    fn apply(&mut self, now: Instant, phase_zero: Instant) {
+        self.shown.apply(self.lines.as_mut(), now, phase_zero, &self.health);
     }
-    for output in shown.outputs.values_mut() {
-        output.on = false;
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        for lamp in self.shown.leds.values_mut() {
+            lamp.pattern = Pattern::Off;
+        }
+        for output in self.shown.outputs.values_mut() {
+            (output.on, output.set) = (false, None);
+        }
+        let now = Instant::now();
+        self.apply(now, now);
     }
-    shown.apply(lines.as_mut(), Instant::now(), phase_zero, &health);
 }
 
 async fn sleep_until_off(at: Option<Instant>) {
@@ -244,6 +266,41 @@ mod tests {
         drop(send);
         task.await.unwrap();
         assert_eq!(lines.levels().outputs.get(&strike), Some(&false));
+    }
+
+    /// Panics when a lamp is lit.
+    struct Rotten(MockLines);
+
+    impl Lines for Rotten {
+        fn set_led(&mut self, _led: &LedName, lit: bool) -> Result<(), LineError> {
+            assert!(!lit, "a driver with a mistake");
+            Ok(())
+        }
+
+        fn set_output(&mut self, output: &OutputName, on: bool) -> Result<(), LineError> {
+            self.0.set_output(output, on)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outputs_are_off_after_a_panic_and_after_a_task_that_is_taken_down() {
+        for panics in [true, false] {
+            let lines = MockLines::default();
+            let (send, commands) = mpsc::channel(8);
+            let (health, _news) = mpsc::channel(8);
+            let task = tokio::spawn(run(Box::new(Rotten(lines.clone())), commands, health));
+            let strike = OutputName::from("strike");
+            send.send(LineCommand::Output { output: strike.clone(), on: true, longest: None }).await.unwrap();
+            settle().await;
+            assert_eq!(lines.levels().outputs.get(&strike), Some(&true));
+            if panics {
+                send.send(LineCommand::Led { led: "status".into(), pattern: Pattern::On }).await.unwrap();
+            } else {
+                task.abort();
+            }
+            assert_eq!(task.await.unwrap_err().is_panic(), panics);
+            assert_eq!(lines.levels().outputs.get(&strike), Some(&false), "panics: {panics}");
+        }
     }
 
     struct Broken {

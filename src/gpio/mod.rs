@@ -2,26 +2,49 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use crate::appliance::command::LineCommand;
+use crate::appliance::event::LineEvent;
 use crate::appliance::id::{LedName, OutputName};
 
 #[cfg(feature = "gpiocdev")]
 pub mod cdev;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod chatter;
 pub mod chips;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod edges;
 pub mod health;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+pub mod jumper;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod kernel_time;
 pub mod lamps;
 #[cfg(feature = "mock-gpio")]
 pub mod mock;
 #[cfg(feature = "rppal")]
 pub mod pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod pwm;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod quiet;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod watch;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 pub mod wired;
 
-/// The output side of a back-end. The input side is a channel of
-/// [`crate::appliance::event::LineEvent`] given to the back-end when it is opened.
+/// An edge and when it was made: by the kernel's stamp where there is a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamped {
+    /// What happened.
+    pub event: LineEvent,
+    /// When.
+    pub at: Instant,
+}
+
+/// The output side of a back-end. The input side is a channel of [`Stamped`]
+/// edges given to the back-end when it is opened.
 pub trait Lines: Send {
     /// Lights a lamp or makes it dark. Active-low is the back-end's business.
     ///

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rppal::gpio::{Error, Event, Gpio, InputPin, Level, OutputPin, Pin, Trigger};
 
-use super::wired::{Driver, Edge, Input, Output};
-use crate::config::board::{Bias, Line, LineId};
+use super::chips;
+use super::wired::{Contact, Driven, Driver, Edge, Input, Output};
+use crate::config::board::{Bias, Edges, Line, LineId};
 
 /// Labels of the chip behind the header: up to the 3 and the Zero 2, the 4, the 5.
 const OWN_CHIPS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
@@ -17,14 +18,18 @@ const OWN_CHIPS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1
 /// only in that thread's end. It comes at once, or not at all.
 const REFUSAL: Duration = Duration::from_millis(20);
 
+/// Fast enough that nobody sees a lamp flicker, slow enough for the thread that
+/// makes it: no pin but two has pulses of its own on a Raspberry Pi.
+const PWM_HERTZ: f64 = 200.0;
+
 /// The driver for `backend = "rppal"`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pi;
 
 impl Driver for Pi {
-    fn input(&self, line: &Line, bias: Bias) -> Result<Box<dyn Input>, String> {
+    fn input(&self, line: &Line, contact: Contact) -> Result<Box<dyn Input>, String> {
         let pin = take(line)?;
-        let pin = match bias {
+        let pin = match contact.bias {
             Bias::PullUp => pin.into_input_pullup(),
             Bias::PullDown => pin.into_input_pulldown(),
             Bias::Disabled => pin.into_input(),
@@ -33,17 +38,21 @@ impl Driver for Pi {
                 pin.into_input()
             }
         };
-        PiInput::watch(pin, line).map(|input| -> Box<dyn Input> { Box::new(input) })
+        PiInput::watch(pin, line, contact).map(|input| -> Box<dyn Input> { Box::new(input) })
     }
 
-    fn output(&self, line: &Line, on: bool) -> Result<Box<dyn Output>, String> {
+    fn output(&self, line: &Line, driven: Driven, on: bool) -> Result<Box<dyn Output>, String> {
         let pin = take(line)?;
         // The level before the direction: an output never begins at the wrong level.
         let pin = match level(on, line.active_low) {
             Level::High => pin.into_output_high(),
             Level::Low => pin.into_output_low(),
         };
-        Ok(Box::new(PiOutput { pin, active_low: line.active_low }))
+        let mut output = PiOutput { pin, line: line.clone(), brightness: driven.brightness };
+        if driven.brightness < 100 {
+            output.set(on)?;
+        }
+        Ok(Box::new(output))
     }
 }
 
@@ -75,11 +84,11 @@ fn take(line: &Line) -> Result<Pin, String> {
 /// For people: what failed and the cure.
 fn reason(line: &Line, error: &Error) -> String {
     match error {
-        Error::UnknownModel => {
+        Error::UnknownModel => format!(
             "this is no Raspberry Pi that rppal knows: use [board] backend = \"gpiocdev\", which \
-             works with any GPIO chip of Linux (`callbox devices` lists those of this machine)"
-                .to_owned()
-        }
+             works with any GPIO chip of Linux; this machine has {} (`callbox devices` tells more)",
+            chips::listing(&chips::of_this_machine())
+        ),
         Error::PermissionDenied(path) => {
             format!("{line}: callbox may not open {path}: add its user to the group gpio")
         }
@@ -107,19 +116,27 @@ fn edge(event: &Event, active_low: bool) -> Option<Edge> {
 struct PiInput {
     pin: InputPin,
     events: Receiver<Event>,
+    filters: bool,
     line: Line,
 }
 
 impl PiInput {
-    fn watch(mut pin: InputPin, line: &Line) -> Result<Self, String> {
+    fn watch(mut pin: InputPin, line: &Line, contact: Contact) -> Result<Self, String> {
         let (send, events) = channel();
-        pin.set_async_interrupt(Trigger::Both, None, move |event| {
+        let trigger = match (contact.edge, line.active_low) {
+            (Edges::Both, _) => Trigger::Both,
+            (Edges::Press, false) => Trigger::RisingEdge,
+            (Edges::Press, true) => Trigger::FallingEdge,
+        };
+        // rppal asks the kernel for its edges, and the kernel debounces.
+        let filter = Some(contact.filter).filter(|filter| !filter.is_zero());
+        pin.set_async_interrupt(trigger, filter, move |event| {
             if send.send(event).is_err() {
                 tracing::trace!("an edge after the end");
             }
         })
         .map_err(|error| reason(line, &error))?;
-        let mut input = Self { pin, events, line: line.clone() };
+        let mut input = Self { pin, events, filters: filter.is_some(), line: line.clone() };
         match input.events.recv_timeout(REFUSAL) {
             // The level, read next, says where this edge led.
             Ok(_) | Err(RecvTimeoutError::Timeout) => Ok(input),
@@ -141,6 +158,10 @@ impl Input for PiInput {
         Ok(self.pin.read() == level(true, self.line.active_low))
     }
 
+    fn filters(&self) -> bool {
+        self.filters
+    }
+
     fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {
         match self.events.recv_timeout(limit) {
             Ok(event) => edges.extend(edge(&event, self.line.active_low)),
@@ -154,14 +175,26 @@ impl Input for PiInput {
 
 struct PiOutput {
     pin: OutputPin,
-    active_low: bool,
+    line: Line,
+    brightness: u8,
 }
 
 impl Output for PiOutput {
     fn set(&mut self, on: bool) -> Result<(), String> {
-        self.pin.write(level(on, self.active_low));
+        if on && self.brightness < 100 {
+            let share = share_of_high(self.brightness, self.line.active_low);
+            return self.pin.set_pwm_frequency(PWM_HERTZ, share).map_err(|error| reason(&self.line, &error));
+        }
+        self.pin.clear_pwm().map_err(|error| reason(&self.line, &error))?;
+        self.pin.write(level(on, self.line.active_low));
         Ok(())
     }
+}
+
+/// The share of the time, 0 to 1, that the wire is high for a lamp this bright.
+fn share_of_high(brightness: u8, active_low: bool) -> f64 {
+    let lit = f64::from(brightness) / 100.0;
+    if active_low { 1.0 - lit } else { lit }
 }
 
 #[cfg(test)]
@@ -186,6 +219,12 @@ mod tests {
             let event = Event { timestamp: at, seqno: 1, trigger };
             assert_eq!(edge(&event, active_low), Some(Edge { active, at }), "{trigger} {active_low}");
         }
+    }
+
+    #[test]
+    fn a_lamp_of_a_third_is_lit_a_third_of_the_time_whichever_level_lights_it() {
+        assert!((share_of_high(30, false) - 0.3).abs() < 1e-9);
+        assert!((share_of_high(30, true) - 0.7).abs() < 1e-9);
     }
 
     #[test]

@@ -11,29 +11,51 @@ use tokio::time::Instant;
 
 use super::edges::EdgeThreads;
 use super::health::LineHealth;
-use super::{LineError, Lines};
+use super::{LineError, Lines, Stamped, pwm};
 use crate::appliance::command::LineCommand;
-use crate::appliance::event::LineEvent;
 use crate::appliance::id::{LedName, OutputName};
 use crate::appliance::indicator::Pattern;
 use crate::config::Board;
-use crate::config::board::{Bias, Line};
+use crate::config::board::{Bias, BoardLed, BoardOutput, Drive, Edges, Line};
 
 /// A way to reach the lines of this machine. Reasons for errors are for
 /// people: what this machine has and what would cure it. A line is given back
 /// when what was taken is dropped.
 pub trait Driver: Send + Sync {
-    /// Takes a line as an input that tells both edges.
+    /// Takes a line as an input.
     ///
     /// # Errors
     /// Why it cannot be had.
-    fn input(&self, line: &Line, bias: Bias) -> Result<Box<dyn Input>, String>;
+    fn input(&self, line: &Line, contact: Contact) -> Result<Box<dyn Input>, String>;
 
     /// Takes a line as an output that begins at this level.
     ///
     /// # Errors
     /// Why it cannot be had.
-    fn output(&self, line: &Line, on: bool) -> Result<Box<dyn Output>, String>;
+    fn output(&self, line: &Line, driven: Driven, on: bool) -> Result<Box<dyn Output>, String>;
+}
+
+/// What hangs on an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Resistor.
+    pub bias: Bias,
+    /// Which edges are to be told.
+    pub edge: Edges,
+    /// Levels shorter than this are no edges; zero tells each. A driver that
+    /// cannot hold them back says so with [`Input::filters`].
+    pub filter: Duration,
+}
+
+/// How an output is to be driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Driven {
+    /// To which levels.
+    pub drive: Drive,
+    /// Percent of the time while it is on, 1 to 100.
+    pub brightness: u8,
+    /// It is a channel of the kernel's PWM, which no driver need know of.
+    pub pwm: bool,
 }
 
 /// An input that was taken; active-low is resolved.
@@ -43,6 +65,9 @@ pub trait Input {
     /// # Errors
     /// Why the line is lost.
     fn level(&mut self) -> Result<bool, String>;
+
+    /// Whether levels shorter than [`Contact::filter`] are held back already.
+    fn filters(&self) -> bool;
 
     /// Adds the edges that come within `limit`; returns after the first ones.
     ///
@@ -111,7 +136,7 @@ impl WiredLines {
     pub fn open(
         driver: Arc<dyn Driver>,
         board: &Board,
-        edges: &mpsc::Sender<LineEvent>,
+        edges: &mpsc::Sender<Stamped>,
         health: &mpsc::Sender<LineHealth>,
     ) -> Self {
         let lit = |on| if on { Pattern::On } else { Pattern::Off };
@@ -124,17 +149,19 @@ impl WiredLines {
             on: false,
             longest: None,
         });
-        let led = |(name, led): (&LedName, &crate::config::board::BoardLed)| {
-            (name.clone(), Slot::new(format!("lamp {}", name.as_str()), &led.line))
+        let led = |(name, led): (&LedName, &BoardLed)| {
+            let driven = Driven { drive: led.drive, brightness: led.brightness, pwm: led.pwm };
+            (name.clone(), Slot::new(format!("lamp {}", name.as_str()), &led.line, driven))
         };
-        let output = |(name, output): (&OutputName, &crate::config::board::BoardOutput)| {
-            (name.clone(), Slot::new(format!("output {}", name.as_str()), &output.line))
+        let output = |(name, output): (&OutputName, &BoardOutput)| {
+            let driven = Driven { drive: output.drive, brightness: 100, pwm: false };
+            (name.clone(), Slot::new(format!("output {}", name.as_str()), &output.line, driven))
         };
         Self {
             at_rest: outputs_at_rest.chain(leds_at_rest).collect(),
             leds: board.leds.iter().map(led).collect(),
             outputs: board.outputs.iter().map(output).collect(),
-            buttons: EdgeThreads::start(&driver, &board.buttons, edges, health),
+            buttons: EdgeThreads::start(&driver, board, edges, health),
             driver,
         }
     }
@@ -164,6 +191,17 @@ impl Lines for WiredLines {
     }
 }
 
+/// Takes every output of a board, off, and gives it back: for after a process
+/// that was killed, where the kernel leaves lines as they were.
+pub fn outputs_off(driver: &dyn Driver, board: &Board) -> Vec<LineError> {
+    let off = |(name, output): (&OutputName, &BoardOutput)| {
+        let driven = Driven { drive: output.drive, brightness: 100, pwm: false };
+        let reason = driver.output(&output.line, driven, false).err()?;
+        Some(LineError { name: format!("output {name}"), reason })
+    };
+    board.outputs.iter().filter_map(off).collect()
+}
+
 fn unknown(what: &str, name: &str) -> LineError {
     LineError { name: format!("{what} {name}"), reason: "not on this board".to_owned() }
 }
@@ -172,6 +210,7 @@ fn unknown(what: &str, name: &str) -> LineError {
 struct Slot {
     name: String,
     line: Line,
+    driven: Driven,
     taken: Option<Box<dyn Output>>,
     backoff: Backoff,
     /// Until when not to try again, and why it failed.
@@ -179,8 +218,16 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(name: String, line: &Line) -> Self {
-        Self { name, line: line.clone(), taken: None, backoff: Backoff::default(), failed: None }
+    fn new(name: String, line: &Line, driven: Driven) -> Self {
+        Self { name, line: line.clone(), driven, taken: None, backoff: Backoff::default(), failed: None }
+    }
+
+    fn take(&self, driver: &dyn Driver, on: bool) -> Result<Box<dyn Output>, String> {
+        if self.driven.pwm {
+            pwm::output(&self.line, self.driven.brightness, on)
+        } else {
+            driver.output(&self.line, self.driven, on)
+        }
     }
 
     fn set(&mut self, driver: &dyn Driver, on: bool) -> Result<(), LineError> {
@@ -192,7 +239,7 @@ impl Slot {
         }
         let result = match &mut self.taken {
             Some(output) => output.set(on),
-            None => driver.output(&self.line, on).map(|output| self.taken = Some(output)),
+            None => self.take(driver, on).map(|output| self.taken = Some(output)),
         };
         match result {
             Ok(()) => {
@@ -228,11 +275,11 @@ mod tests {
     struct Machine(Arc<Chip>);
 
     impl Driver for Machine {
-        fn input(&self, _line: &Line, _bias: Bias) -> Result<Box<dyn Input>, String> {
+        fn input(&self, _line: &Line, _contact: Contact) -> Result<Box<dyn Input>, String> {
             Err("no inputs here".to_owned())
         }
 
-        fn output(&self, _line: &Line, on: bool) -> Result<Box<dyn Output>, String> {
+        fn output(&self, _line: &Line, _driven: Driven, on: bool) -> Result<Box<dyn Output>, String> {
             self.0.taken.lock().unwrap().push(on);
             let gone = *self.0.gone.lock().unwrap();
             if gone { Err("no chip".to_owned()) } else { Ok(Box::new(self.clone())) }
@@ -250,7 +297,19 @@ mod tests {
     }
 
     fn slot() -> Slot {
-        Slot::new("lamp a".into(), &Line { chip: "c".into(), id: LineId::Offset(1), active_low: false })
+        let line = Line { chip: "c".into(), id: LineId::Offset(1), active_low: false };
+        Slot::new("lamp a".into(), &line, Driven { drive: Drive::PushPull, brightness: 100, pwm: false })
+    }
+
+    #[test]
+    fn every_output_is_switched_off_and_those_that_cannot_be_are_named() {
+        let board = crate::config::BoardLoader::new(Vec::new()).load("rpi4-doorstation").unwrap();
+        let machine = Machine::default();
+        assert_eq!(outputs_off(&machine, &board), []);
+        assert_eq!(*machine.0.taken.lock().unwrap(), [false]);
+        *machine.0.gone.lock().unwrap() = true;
+        let failed = outputs_off(&machine, &board);
+        assert_eq!(failed.iter().map(ToString::to_string).collect::<Vec<_>>(), ["output strike: no chip"]);
     }
 
     #[tokio::test(start_paused = true)]

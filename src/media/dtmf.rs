@@ -17,8 +17,9 @@ pub(super) const END_REPORTS: usize = 3;
 /// Power of the tone, dB below 0 dBm0.
 const VOLUME: u8 = 10;
 
-/// The clock of the events' durations, Hz.
+/// The clock of the events' durations, Hz, and that of Opus.
 const CLOCK: u32 = 8_000;
+const OPUS_CLOCK: u32 = 48_000;
 
 const DIGITS: &[u8; 16] = b"0123456789*#ABCD";
 
@@ -44,28 +45,51 @@ pub(super) fn report(event: u8, elapsed: Duration, end: bool) -> [u8; 4] {
 pub(super) struct Receiver {
     seen: [Option<(u32, u32)>; 4],
     oldest: usize,
-    /// A press longer than a report can tell goes on under a new timestamp
-    /// (RFC 4733 section 2.5.1.3): the event, and that timestamp.
-    continued: Option<(u8, u32)>,
+    /// The press that came last.
+    last: Option<Press>,
+}
+
+#[derive(Clone, Copy)]
+struct Press {
+    event: u8,
+    ssrc: u32,
+    timestamp: u32,
+    ended: bool,
+}
+
+impl Press {
+    /// A press longer than a report can tell goes on under a new timestamp,
+    /// which is where the report is full (RFC 4733 section 2.5.1.3), by the
+    /// clock of the events or, from some senders, that of Opus. The full report
+    /// may be lost, so the time alone tells.
+    fn goes_on_as(&self, later: &Press) -> bool {
+        let full = u32::from(u16::MAX);
+        let after = later.timestamp.wrapping_sub(self.timestamp);
+        !self.ended
+            && (self.event, self.ssrc) == (later.event, later.ssrc)
+            && (after == full || after == full * OPUS_CLOCK / CLOCK)
+    }
 }
 
 impl Receiver {
     /// Takes a report; tells the digit if it begins a press.
     pub(super) fn take(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<char> {
-        let [event, flags, high, low, ..] = *payload else { return None };
+        let [event, flags, _, _, ..] = *payload else { return None };
         let digit = char::from(*DIGITS.get(usize::from(event))?);
         let ended = flags & 0x80 != 0;
-        let duration = u16::from_be_bytes([high, low]);
-        let new = !self.seen.contains(&Some((ssrc, timestamp)));
-        let continues = self.continued == Some((event, timestamp));
-        if duration == u16::MAX && !ended {
-            self.continued = Some((event, timestamp.wrapping_add(u32::from(u16::MAX))));
+        if self.seen.contains(&Some((ssrc, timestamp))) {
+            if let Some(last) =
+                self.last.as_mut().filter(|last| (last.ssrc, last.timestamp) == (ssrc, timestamp))
+            {
+                last.ended |= ended;
+            }
+            return None;
         }
-        if new {
-            self.seen[self.oldest] = Some((ssrc, timestamp));
-            self.oldest = (self.oldest + 1) % self.seen.len();
-        }
-        (new && !continues).then_some(digit)
+        self.seen[self.oldest] = Some((ssrc, timestamp));
+        self.oldest = (self.oldest + 1) % self.seen.len();
+        let press = Press { event, ssrc, timestamp, ended };
+        let continues = self.last.replace(press).is_some_and(|last| last.goes_on_as(&press));
+        (!continues).then_some(digit)
     }
 }
 
@@ -110,6 +134,65 @@ mod tests {
         assert_eq!(receiver.take(7, 0, &[1, 10, 0xff, 0xff]), None);
         assert_eq!(receiver.take(7, 0xffff, &[1, 10, 0, 160]), None);
         assert_eq!(receiver.take(7, 0xffff, &[1, 0x8a, 0, 200]), None);
+        // The full report is lost; and the clock is that of Opus.
+        for full in [0xffff, 0xffff * 6] {
+            let begin = 0_u32.wrapping_sub(full / 2);
+            assert_eq!(receiver.take(8, begin, &[2, 10, 0, 160]), Some('2'));
+            assert_eq!(receiver.take(8, begin.wrapping_add(full), &[2, 10, 0, 160]), None);
+            assert_eq!(receiver.take(8, begin.wrapping_add(full), &[2, 0x8a, 9, 0]), None);
+            // What had ended does not go on.
+            let next = begin.wrapping_add(full).wrapping_add(full);
+            assert_eq!(receiver.take(8, next, &[2, 10, 0, 160]), Some('2'));
+            assert_eq!(receiver.take(8, next, &[2, 0x8a, 0, 200]), None);
+        }
+    }
+
+    #[test]
+    fn in_a_hundred_thousand_digits_under_loss_and_disorder_none_comes_twice() {
+        let mut random = Random(20_261_122);
+        for (loss, of) in [(5, 100), (20, 100)] {
+            let mut receiver = Receiver::default();
+            let (mut sent, mut came, mut wire) = (Vec::new(), Vec::new(), Vec::new());
+            let mut timestamp = u32::MAX - 1_000_000;
+            for _ in 0..50_000 {
+                let event = random.below(16) as u8;
+                sent.push(DIGITS[usize::from(event)]);
+                for step in 1..=7u64 {
+                    let payload = report(event, Duration::from_millis(20 * step.min(5)), step >= 5);
+                    wire.push((timestamp, payload));
+                }
+                timestamp = timestamp.wrapping_add(200 * 48);
+            }
+            for at in 0..wire.len() {
+                // Overtaken by up to 60 ms.
+                if random.below(100) < 5 {
+                    let other = (at + random.below(4) as usize).min(wire.len() - 1);
+                    wire.swap(at, other);
+                }
+            }
+            for (timestamp, payload) in wire {
+                if random.below(of) >= loss {
+                    came.extend(receiver.take(7, timestamp, &payload).map(|digit| digit as u8));
+                }
+            }
+            let missing = sent.len() - came.len().min(sent.len());
+            assert!(came.len() <= sent.len(), "{} of {} came", came.len(), sent.len());
+            // Seven reports of each: one digit in a thousand million is lost at 5 %, one in 78,000 at 20 %.
+            assert!(missing <= if loss == 5 { 0 } else { 5 }, "{missing} are missing at {loss} %");
+        }
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood 2014).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) % n
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::codec::control::{Control, Settings};
 use super::codec::limits::{Limits, Wishes};
 use super::codec::{CodecError, Encoder, LONGEST_PACKET};
 use super::feedback::Feedback;
+use super::in_band::{Detector, Inbox};
 use super::jitter::Player;
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
 use super::{Codec, LegStats};
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) ready: Notify,
     /// Set where the next packet that comes is news.
     pub(super) quiet: AtomicBool,
+    /// Digits heard in the far end's sound.
+    pub(super) in_band: Inbox,
     /// RTP packets of any kind that came, and when the last one did, in ms since `epoch`.
     rtp: AtomicU64,
     last_rtp: AtomicU64,
@@ -54,6 +57,7 @@ impl Shared {
             sending: AtomicBool::new(false),
             ready: Notify::new(),
             quiet: AtomicBool::new(false),
+            in_band: Inbox::default(),
             rtp: AtomicU64::new(0),
             last_rtp: AtomicU64::new(0),
             epoch: Instant::now(),
@@ -153,6 +157,7 @@ pub(super) struct AudioLeg {
     sample: u64,
     scratch: Box<[u8; MAX_PAYLOAD]>,
     // Far end.
+    detector: Detector,
     arrived: Consumer<Arrived>,
     player: Player,
 }
@@ -182,6 +187,7 @@ pub(super) fn pair(codec: Codec, limits: Limits) -> Result<(AudioLeg, Wires, Enc
         pausing: false,
         sample: 0,
         scratch: Box::new([0; MAX_PAYLOAD]),
+        detector: Detector::default(),
         arrived: arrived_out,
         player: Player::new()?,
     };
@@ -290,6 +296,7 @@ impl Leg for AudioLeg {
         }
         self.player.read(frame, now, stats);
         stats.level_received.hear(frame);
+        self.shared.in_band.hear(&mut self.detector, frame);
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Line {
     pub(super) connection: Box<Connection>,
     pub(super) codec: Codec,
     pub(super) direction: Direction,
+    /// The far end takes and sends telephone events.
+    pub(super) events: bool,
     pub(super) wishes: Wishes,
     /// Of the far end's certificate.
     pub(super) fingerprint: String,
@@ -33,6 +35,7 @@ impl Line {
             connection,
             codec: remote.codec,
             direction: local_direction(remote),
+            events: remote.types.telephone_event.is_some(),
             wishes: remote.wishes,
             fingerprint: remote.fingerprint.clone(),
             connected: false,
@@ -44,6 +47,7 @@ impl Line {
     pub(super) async fn answer(&mut self, remote: &Remote) -> Result<String, MediaError> {
         let sdp = self.connection.answer(remote).await?;
         (self.codec, self.direction) = (remote.codec, local_direction(remote));
+        self.events = remote.types.telephone_event.is_some();
         self.wishes = remote.wishes;
         Ok(sdp)
     }

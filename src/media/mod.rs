@@ -10,6 +10,7 @@ mod dtmf;
 mod emodel;
 mod engine;
 mod feedback;
+pub mod in_band;
 mod jitter;
 mod leg;
 mod line;

@@ -86,6 +86,13 @@ impl Peer {
                 Stage::New | Stage::Checked(_) | Stage::Offered(_) => None,
             };
             let deadline = [overdue.map(|(at, _)| at), self.quiet.deadline()].into_iter().flatten().min();
+            let shared = self.ends.as_ref().map(|(wires, _)| Arc::clone(&wires.shared));
+            let digits = async {
+                match &shared {
+                    Some(shared) => shared.in_band.news().await,
+                    None => std::future::pending().await,
+                }
+            };
             let happens = async {
                 match &mut self.stage {
                     Stage::New | Stage::Checked(_) => std::future::pending().await,
@@ -98,6 +105,11 @@ impl Peer {
                     Some(MediaCommand::Close) | None => return Ok(()),
                     Some(command) => self.obey(command).await?,
                 },
+                () = digits => {
+                    for digit in shared.iter().flat_map(|shared| shared.in_band.fetch()) {
+                        self.tell(MediaEvent::Digit(digit)).await;
+                    }
+                }
                 (which, happened) = happens => self.notice(which, happened).await?,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     match overdue.filter(|(at, _)| *at <= Instant::now()) {
@@ -197,6 +209,8 @@ impl Peer {
     /// Lets the near end be heard, or not, in the codec negotiated.
     fn apply(&mut self) -> Result<(), MediaError> {
         let Some((wires, encoders)) = &mut self.ends else { return Ok(()) };
+        let events = matches!(&self.stage, Stage::Up(lines) if lines.current.events);
+        wires.shared.in_band.want(!events);
         let sends = match &self.stage {
             Stage::Up(lines) => {
                 encoders.switch_to(lines.current.codec, &lines.current.wishes).map_err(internal)?;

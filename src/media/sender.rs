@@ -33,6 +33,8 @@ pub(super) struct Sender {
     /// The next packet begins a spurt (RFC 3551 section 4.1).
     marker: bool,
     codec: Codec,
+    /// RTP time up to which an event has taken the sound's place.
+    taken_until: Option<u32>,
     /// When and with which first sample the leg last made a packet.
     latest: (Instant, u64),
 }
@@ -53,6 +55,7 @@ impl Sender {
             shared,
             marker: true,
             codec: Codec::Opus,
+            taken_until: None,
             latest: (Instant::now(), 0),
         }
     }
@@ -72,6 +75,12 @@ impl Sender {
                 continue;
             };
             let timestamp = self.timestamp(outgoing.first_sample);
+            // Sound of the event's time that comes after it: the leg was held up.
+            if self.taken_until.is_some_and(|until| timestamp.wrapping_sub(until) >= 1 << 31) {
+                self.marker = true;
+                continue;
+            }
+            self.taken_until = None;
             let marker = std::mem::take(&mut self.marker);
             return Some(self.packet(
                 payload_type,
@@ -96,6 +105,11 @@ impl Sender {
     fn timestamp(&self, sample: u64) -> u32 {
         let units = sample * u64::from(rtp_clock(self.codec)) / 48_000;
         self.base.wrapping_add(units as u32)
+    }
+
+    /// A time in the clock of the codec in use.
+    fn units(&self, time: Duration) -> u32 {
+        time.as_millis() as u32 * (rtp_clock(self.codec) / 1000)
     }
 
     /// The timestamp of now, whether or not the leg is making packets.
@@ -124,8 +138,23 @@ impl Sender {
 
 /// Where DTMF sending is.
 enum Key {
-    Up { since: Option<Instant> },
-    Down { event: u8, timestamp: u32, since: Instant, reports: u32 },
+    /// Since when, and the RTP time before which no other event may begin.
+    Up {
+        since: Option<(Instant, u32)>,
+    },
+    Down {
+        event: u8,
+        timestamp: u32,
+        since: Instant,
+        reports: u32,
+    },
+    /// The tone is over; its end has been told, and is told again so many times.
+    Ended {
+        report: [u8; 4],
+        timestamp: u32,
+        since: Instant,
+        left: usize,
+    },
 }
 
 /// Sends until the peer connection ends.
@@ -136,7 +165,7 @@ pub(super) async fn run(mut sender: Sender, track: Arc<dyn TrackLocal>, mut digi
     let mut step = interval(dtmf::STEP);
     step.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let busy = !queue.is_empty() || matches!(key, Key::Down { .. });
+        let busy = !queue.is_empty() || !matches!(key, Key::Up { .. });
         tokio::select! {
             () = shared.ready.notified() => {
                 let key_up = matches!(key, Key::Up { .. });
@@ -148,7 +177,7 @@ pub(super) async fn run(mut sender: Sender, track: Arc<dyn TrackLocal>, mut digi
                 queue.extend(more.chars().filter_map(dtmf::event_of).take(MOST_DIGITS - queue.len().min(MOST_DIGITS)));
             }
             _ = step.tick(), if busy => {
-                for packet in press(&mut sender, &mut key, &mut queue) {
+                if let Some(packet) = press(&mut sender, &mut key, &mut queue) {
                     write(&*track, packet).await;
                 }
             }
@@ -160,9 +189,10 @@ pub(super) async fn run(mut sender: Sender, track: Arc<dyn TrackLocal>, mut digi
 /// Digits that may wait to be sent.
 const MOST_DIGITS: usize = 64;
 
-/// One step of sending digits; the sound is left out while a key is down
-/// (RFC 4733 section 2.5.1.2 lets the event replace it).
-fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Packet> {
+/// One step of sending digits; the sound is left out until an event's last
+/// report (RFC 4733 section 2.5.1.2 lets the event replace it). The end is told
+/// again a step apart, so that no burst of losses takes all of it.
+fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Option<Packet> {
     let agreed = sender.types.send().telephone_event.and(PayloadTypes::OFFERED.telephone_event);
     let Some(payload_type) = agreed else {
         let digits = queue.len() as u64;
@@ -170,19 +200,25 @@ fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Pa
         sender.shared.stats.digits_unsent.add(digits);
         queue.clear();
         *key = Key::Up { since: None };
-        return Vec::new();
+        return None;
     };
     let now = Instant::now();
     match key {
         Key::Up { since } => {
-            if since.is_some_and(|since| now.duration_since(since) < dtmf::GAP) {
-                return Vec::new();
+            if since.is_some_and(|(since, _)| now.duration_since(since) < dtmf::GAP) {
+                return None;
             }
-            let Some(event) = queue.pop_front() else { return Vec::new() };
-            let timestamp = sender.timestamp_now();
+            let event = queue.pop_front()?;
+            let mut timestamp = sender.timestamp_now();
+            // The sound's clock stands still while the machine holds its thread up.
+            if let Some((_, earliest)) = since
+                && earliest.wrapping_sub(timestamp) < 1 << 31
+            {
+                timestamp = *earliest;
+            }
             *key = Key::Down { event, timestamp, since: now, reports: 1 };
             let payload = dtmf::report(event, dtmf::STEP, false);
-            vec![sender.packet(payload_type, timestamp, true, Bytes::copy_from_slice(&payload))]
+            Some(sender.packet(payload_type, timestamp, true, Bytes::copy_from_slice(&payload)))
         }
         Key::Down { event, timestamp, since, reports } => {
             *reports += 1;
@@ -191,12 +227,22 @@ fn press(sender: &mut Sender, key: &mut Key, queue: &mut VecDeque<u8>) -> Vec<Pa
             let payload = dtmf::report(*event, elapsed.min(Duration::from_secs(8)), end);
             let timestamp = *timestamp;
             if end {
-                *key = Key::Up { since: Some(now) };
+                *key = Key::Ended { report: payload, timestamp, since: now, left: dtmf::END_REPORTS - 1 };
             }
-            let copies = if end { dtmf::END_REPORTS } else { 1 };
-            (0..copies)
-                .map(|_| sender.packet(payload_type, timestamp, false, Bytes::copy_from_slice(&payload)))
-                .collect()
+            Some(sender.packet(payload_type, timestamp, false, Bytes::copy_from_slice(&payload)))
+        }
+        Key::Ended { report, timestamp, since, left } => {
+            *left -= 1;
+            let packet = sender.packet(payload_type, *timestamp, false, Bytes::copy_from_slice(report));
+            if *left == 0 {
+                let [_, _, high, low] = *report;
+                let lasted = Duration::from_millis(u64::from(u16::from_be_bytes([high, low])) / 8);
+                let end = timestamp.wrapping_add(sender.units(lasted));
+                sender.taken_until = Some(end);
+                let earliest = end.wrapping_add(sender.units(dtmf::GAP));
+                *key = Key::Up { since: Some((*since, earliest)) };
+            }
+            Some(packet)
         }
     }
 }

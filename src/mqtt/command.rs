@@ -91,12 +91,15 @@ fn permission(action: &Action) -> Option<Permission> {
         Action::Call { .. } => Some(Permission::Call),
         Action::HangUp => Some(Permission::HangUp),
         Action::Mute { .. } => Some(Permission::Mute),
+        Action::OpenDoor { .. } => Some(Permission::OpenDoor),
         Action::ToPhone => Some(Permission::ToPhone),
         Action::Swap
         | Action::Merge
         | Action::TakeOver
         | Action::Dtmf { .. }
-        | Action::OpenDoor { .. }
+        | Action::Talk { .. }
+        | Action::Volume { .. }
+        | Action::SelfTest
         | Action::ResetTamper => None,
     }
 }

@@ -109,6 +109,7 @@ fn commands(settings: &MqttSettings, part: &mut impl FnMut(String, Value)) {
         match permission {
             Permission::Answer => press("answer", "Answer"),
             Permission::HangUp => press("hang-up", "Hang up"),
+            Permission::OpenDoor => press("open-door", "Open the door"),
             Permission::ToPhone => press("to-phone", "To the phone"),
             // Whom to call is not in a button: an automation sends the command.
             Permission::Call | Permission::Mute => {}

@@ -39,7 +39,10 @@ pub fn touches_door(action: &Action) -> bool {
         | Action::ToPhone
         | Action::TakeOver
         | Action::Dtmf { .. }
-        | Action::Mute { .. } => false,
+        | Action::Mute { .. }
+        | Action::Talk { .. }
+        | Action::Volume { .. }
+        | Action::SelfTest => false,
         Action::OpenDoor { .. } | Action::ResetTamper => true,
     }
 }

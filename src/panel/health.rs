@@ -50,6 +50,8 @@ fn prevents_calls(fault: Fault) -> bool {
         | Fault::RateLimited
         | Fault::CaptureDevice
         | Fault::PlaybackDevice
+        | Fault::MicrophoneDead
+        | Fault::LoudspeakerDead
         | Fault::MediaNotReady => true,
         Fault::StuckButton
         | Fault::StuckInput
@@ -58,6 +60,7 @@ fn prevents_calls(fault: Fault) -> bool {
         | Fault::DoorHeldOpen
         | Fault::DoorForced
         | Fault::StateNotKept
+        | Fault::SoundFile
         | Fault::LineLost
         | Fault::CheckCallOverdue
         | Fault::ClockNotSet => false,

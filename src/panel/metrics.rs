@@ -51,6 +51,9 @@ pub struct Metrics {
     playout_delay: Gauge,
     concealed: Gauge,
     echo_return_loss: Gauge,
+    echo_cancelled: Gauge,
+    microphone_live: IntGauge,
+    troubles: IntCounterVec,
 }
 
 impl Metrics {
@@ -114,6 +117,17 @@ impl Metrics {
                 "callbox_audio_echo_return_loss_db",
                 "Echo return loss; NaN where none is measured.",
             )?,
+            echo_cancelled: make.figure(
+                "callbox_audio_echo_cancelled_db",
+                "What the echo canceller does of it (ERLE); NaN where none is measured.",
+            )?,
+            microphone_live: make
+                .gauge("callbox_microphone_live", "1 while captured sound goes out to somebody.")?,
+            troubles: make.counters(
+                "callbox_audio_troubles_total",
+                "Troubles of the sound devices, by kind.",
+                &["device", "trouble"],
+            )?,
             registry,
         })
     }
@@ -172,6 +186,13 @@ impl Metrics {
         self.playout_delay.set(f64::from(audio.playout_delay_ms) / 1000.0);
         self.concealed.set(audio.concealed_ratio.into());
         self.echo_return_loss.set(audio.echo_return_loss_db.map_or(f64::NAN, f64::from));
+        self.echo_cancelled.set(audio.echo_cancelled_db.map_or(f64::NAN, f64::from));
+        self.microphone_live.set(i64::from(audio.microphone_live));
+        for (device, status) in [("capture", &audio.capture), ("playback", &audio.playback)] {
+            for (trouble, count) in &status.troubles {
+                catch_up(&self.troubles.with_label_values(&[device, trouble]), *count);
+            }
+        }
     }
 }
 

@@ -87,6 +87,7 @@ impl Observer {
             | Kind::Refused
             | Kind::Statistics { .. }
             | Kind::Door { .. }
+            | Kind::SelfTest { .. }
             | Kind::DoNotDisturb { .. } => {}
         }
         seen.history.talking().next().is_some()

@@ -100,9 +100,11 @@ impl StateStore {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// Keeps each new memory until the sender is gone; the last one is on the
-    /// disk then, if the disk takes it.
+    /// Keeps the memory there is and each new one until the sender is gone; the
+    /// last one is on the disk then, if the disk takes it. That it takes none is
+    /// known at the start, not when a tamper alarm is to be kept.
     pub async fn keep(self, mut memory: watch::Receiver<Memory>, system: mpsc::Sender<SystemEvent>) {
+        memory.mark_changed();
         let mut failed = false;
         loop {
             let changed = if failed {

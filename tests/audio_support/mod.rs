@@ -38,21 +38,76 @@ pcm.dut_mic {
   type pulse server \"unix:FOLDER/native\" device \"mic_cable.monitor\"
   hint { show on description \"The cable's microphone\" }
 }
+ctl.dut_spk { type pulse server \"unix:FOLDER/native\" device \"spk_cable\" }
 pcm.test_inject { type pulse server \"unix:FOLDER/native\" device \"mic_cable\" }
 pcm.test_listen { type pulse server \"unix:FOLDER/native\" device \"spk_cable.monitor\" }
+";
+
+const FAULTY_PCMS: &str = "\
+</usr/share/alsa/alsa.conf>
+pcm_type.faulty { lib \"FOLDER/faulty.so\" }
+pcm.mic { type faulty script \"FOLDER/mic\" }
+pcm.spk { type faulty script \"FOLDER/spk\" }
 ";
 
 /// Runs `body` in a process of its own whose alsa-lib knows the cable's PCMs.
 /// The cable itself is not yet up. `test` is the calling test's own name.
 pub fn with_cable(test: &str, body: impl FnOnce(Cable)) {
+    in_process(test, PCMS, |_| {}, |folder| body(Cable { folder, server: None }));
+}
+
+/// Runs `body` in a process of its own whose alsa-lib knows a card that
+/// misbehaves when told to, as `mic` and `spk`.
+pub fn with_faulty_card(test: &str, body: impl FnOnce(FaultyCard)) {
+    let build = |folder: &Path| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/faulty_card.c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-DPIC", "-o"]);
+        compiler.arg(folder.join("faulty.so")).arg(source).arg("-lasound");
+        assert!(compiler.status().expect("a C compiler is installed").success());
+    };
+    in_process(test, FAULTY_PCMS, build, |folder| {
+        let card = FaultyCard { folder };
+        card.microphone("well");
+        card.loudspeaker("well");
+        body(card);
+    });
+}
+
+/// A card that misbehaves: see `tests/support/faulty_card.c`.
+pub struct FaultyCard {
+    folder: PathBuf,
+}
+
+impl FaultyCard {
+    /// What the microphone does from now on.
+    pub fn microphone(&self, word: &str) {
+        self.tell("mic", word);
+    }
+
+    /// What the loudspeaker does from now on.
+    pub fn loudspeaker(&self, word: &str) {
+        self.tell("spk", word);
+    }
+
+    /// The card never reads half a word.
+    pub fn tell(&self, pcm: &str, word: &str) {
+        let fresh = self.folder.join(format!("{pcm}.new"));
+        fs::write(&fresh, word).unwrap();
+        fs::rename(fresh, self.folder.join(pcm)).unwrap();
+    }
+}
+
+fn in_process(test: &str, pcms: &str, prepare: impl FnOnce(&Path), body: impl FnOnce(PathBuf)) {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        return body(Cable { folder: folder.into(), server: None });
+        return body(folder.into());
     }
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
     let fill = |text: &str| text.replace("FOLDER", folder.path().to_str().unwrap());
     fs::write(folder.path().join("cables.pa"), fill(MODULES)).unwrap();
-    fs::write(folder.path().join("asound.conf"), fill(PCMS)).unwrap();
+    fs::write(folder.path().join("asound.conf"), fill(pcms)).unwrap();
+    prepare(folder.path());
     let end = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder.path())
@@ -121,6 +176,16 @@ impl Cable {
         signal("-CONT");
     }
 
+    /// What the sound server says of the loudspeaker's volume, in percent.
+    pub fn volume(&self) -> u32 {
+        let mut pactl = Command::new("pactl");
+        pactl.env("PULSE_SERVER", format!("unix:{}/native", self.folder.display()));
+        let said = pactl.args(["get-sink-volume", "spk_cable"]).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let percent = said.split_whitespace().find_map(|word| word.strip_suffix('%'));
+        percent.unwrap_or_else(|| panic!("{said}")).parse().unwrap()
+    }
+
     /// What is heard at the loudspeaker's end, recorded by arecord.
     pub fn listen(&self, seconds: u32) -> Vec<i16> {
         let file = self.folder.join("heard.wav");
@@ -166,11 +231,14 @@ pub fn settings(capture: &str, playback: &str) -> AudioSettings {
     }
 }
 
-/// The next fault raised, with its words.
+/// The next fault raised, with its words. That somebody hears the microphone now is no fault.
 pub fn raised(faults: &Receiver<SystemEvent>, within: Duration) -> (Fault, String) {
-    match faults.recv_timeout(within) {
-        Ok(SystemEvent::FaultRaised { fault, detail }) => (fault, detail),
-        other => panic!("expected a fault, got {other:?}"),
+    loop {
+        match faults.recv_timeout(within) {
+            Ok(SystemEvent::FaultRaised { fault, detail }) => return (fault, detail),
+            Ok(SystemEvent::Microphone(_)) => {}
+            other => panic!("expected a fault, got {other:?}"),
+        }
     }
 }
 

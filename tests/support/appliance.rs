@@ -187,11 +187,6 @@ impl Appliance {
         self.folder.path()
     }
 
-    /// Its standard error so far.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
     /// What it printed so far.
     pub fn printed(&self) -> Vec<String> {
         self.process.lines()

@@ -66,7 +66,8 @@ impl PanelBox {
     fn of(appliance: Appliance) -> Self {
         let url = wait_for(Duration::from_secs(20), "panel", || panel_url(&appliance));
         let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
-        let mut client = Client::builder().timeout(Duration::from_secs(20)).no_proxy();
+        let mut client =
+            Client::builder().timeout(Duration::from_secs(20)).no_proxy().pool_max_idle_per_host(0);
         let mut base = format!("http://127.0.0.1:{port}");
         if url.starts_with("https:") {
             let own = std::fs::read(appliance.folder().join("state/panel/own.pem")).unwrap();

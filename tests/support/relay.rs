@@ -2,7 +2,7 @@
 //! their candidates.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -47,7 +47,12 @@ pub struct Relay {
 
 impl Relay {
     pub async fn new(seed: u64) -> Self {
-        let socket = || async { Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap()) };
+        Self::at(seed, IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+    }
+
+    /// With both its sockets at this address of the machine.
+    pub async fn at(seed: u64, address: IpAddr) -> Self {
+        let socket = || async { Arc::new(UdpSocket::bind((address, 0)).await.unwrap()) };
         Self { weather: Arc::default(), one: socket().await, other: socket().await, seed }
     }
 

@@ -44,6 +44,8 @@ bugs! {
     CallWithoutId breaks CallHasId
     /// The microphone stays connected when a call ends.
     OpenMicrophone breaks Microphone
+    /// Every digit accepts a call.
+    AnyDigitWillDo breaks Accepted
     /// The lamp of the open microphone stays dark.
     DarkLamp breaks MicrophoneLamp
     /// A mute outlives its call.

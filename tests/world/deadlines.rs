@@ -64,12 +64,18 @@ impl World<'_> {
                 any(&[Outgoing, Ringing]) || status.calls.iter().any(|call| call.adopting)
             }
             Timer::RingTimeout(_) => any(&[Outgoing, Ringing, Incoming]),
-            Timer::MediaTimeout(_) => any(&[Incoming, Connecting]),
+            Timer::MediaTimeout(_) => {
+                any(&[Incoming, Connecting]) || self.accepts_within.is_some() && any(&[Ringing])
+            }
+            Timer::Acknowledge(_) => any(&[Ringing]),
             Timer::MediaLost(_) | Timer::NoMedia(_) | Timer::CallEnding(_) | Timer::CheckSilent(_) => {
                 any(&[InCall])
             }
             Timer::CallTooLong(_) => any(&[Outgoing, Ringing, Connecting, InCall]),
-            Timer::Adoption(_) => any(&[Connecting, InCall]),
+            Timer::TalkTooLong => any(&[Connecting, InCall]),
+            Timer::Adoption(_) => {
+                any(&[Connecting, InCall]) || self.accepts_within.is_some() && any(&[Ringing])
+            }
             Timer::Releasing(_) => any(&[Releasing]),
             Timer::Hold(name) | Timer::Stuck(name) => down(name.as_str()),
             Timer::Exit => false,
@@ -81,6 +87,7 @@ impl World<'_> {
             | Timer::LateBye
             | Timer::CheckCall
             | Timer::CheckOverdue
+            | Timer::SelfTest
             | Timer::DoNotDisturb
             | Timer::KeepAliveFaster
             | Timer::Debounce(_)
@@ -143,7 +150,11 @@ impl World<'_> {
         match call.state {
             CallStatus::Idle => ("idle", Some(0)),
             // 2 s for the peer connection, 45 s of ringing.
-            CallStatus::Outgoing | CallStatus::Ringing => ("outgoing", Some(48)),
+            // Where the callee must accept the call, also 10 s for media and the time for that.
+            CallStatus::Outgoing | CallStatus::Ringing => {
+                let accepts = self.accepts_within.map_or(0, |within| 10 + within.as_secs());
+                ("outgoing", Some(48 + accepts))
+            }
             // 45 s of ringing, 10 s for media to read and to answer, again for each new Offer.
             CallStatus::Incoming => ("incoming", Some(90)),
             CallStatus::Connecting => ("connecting", Some(10)),

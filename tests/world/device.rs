@@ -17,6 +17,7 @@ use callbox::appliance::timer::Timer;
 
 use super::bug::Bug;
 use super::chance::Chance;
+use super::house;
 
 /// A request that the world did not make.
 const NOBODYS: RequestId = RequestId(u64::MAX);
@@ -66,6 +67,9 @@ impl Device {
     /// What the planted bug leaves of an event.
     fn heard(&mut self, event: Event) -> Option<Event> {
         match (self.bug?, &event) {
+            (Bug::AnyDigitWillDo, Event::Media { peer, event: MediaEvent::Digit(_) }) => {
+                return Some(Event::Media { peer: *peer, event: MediaEvent::Digit(house::ACCEPTS) });
+            }
             (Bug::DeafToInterruption, Event::Media { event: MediaEvent::Interrupted, .. }) => return None,
             (Bug::HammersTokenServer, Event::Session(SessionEvent::Closed(closed)))
                 if closed.reason == CloseReason::TokenRefused =>

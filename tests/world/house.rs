@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use callbox::appliance::acknowledge::Acknowledge;
 use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::door::settings::DoorSettings;
 use callbox::appliance::id::PhoneNumber;
@@ -19,6 +20,9 @@ use super::chance::Chance;
 pub const FAMILY: &str = "+4722222222";
 pub const NEIGHBOUR: &str = "+4733333333";
 pub const STRANGER: &str = "+4744444444";
+
+/// The digit that accepts a call, in houses that ask for one.
+pub const ACCEPTS: char = '1';
 
 pub const BUTTONS: [&str; 9] = ["call", "hunt", "hangup", "phone", "take", "rich", "all", "swap", "merge"];
 
@@ -59,7 +63,7 @@ pub fn settings(seed: u64) -> Settings {
         ("busy", LedFunction::BusyElsewhere),
         ("fault", LedFunction::Fault),
     ];
-    Settings {
+    let mut settings = Settings {
         mode: chance.pick(&[Mode::Pipe, Mode::MultiPipe]),
         contacts: BTreeMap::from([
             ("family".to_owned(), number(FAMILY)),
@@ -94,5 +98,10 @@ pub fn settings(seed: u64) -> Settings {
         },
         backoff: BackoffSettings::default(),
         session: SessionSettings { needs_time: chance.percent(50), ..SessionSettings::default() },
-    }
+    };
+    let timeout = Duration::from_secs(12);
+    settings.call.acknowledge = chance.percent(30).then_some(Acknowledge { digit: ACCEPTS, timeout });
+    settings.call.announce_location = chance.percent(50);
+    settings.call.announce_offline = chance.percent(30);
+    settings
 }

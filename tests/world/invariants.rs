@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use callbox::appliance::command::{AudioCommand, Command, LineCommand, MediaCommand, Role, SessionCommand};
+use callbox::appliance::command::{
+    AudioCommand, Command, LineCommand, Listener, MediaCommand, Role, SessionCommand,
+};
 use callbox::appliance::event::{Body, CloseReason};
 use callbox::appliance::id::{CallId, PeerId, RequestId};
 use callbox::appliance::indicator::Pattern;
@@ -36,6 +38,9 @@ pub struct Watch {
     pub peer_of: BTreeMap<CallId, PeerId>,
     /// The call of the last Offer that the box got.
     pub offered: Option<CallId>,
+    /// Peers that called somebody, and those from which the digit came that accepts a call.
+    dialled: BTreeSet<PeerId>,
+    pub accepted: BTreeSet<PeerId>,
     /// After the last step.
     pub status: Option<Status>,
     registered: bool,
@@ -72,21 +77,38 @@ impl World<'_> {
                 if self.net.phase != Phase::Open || !(self.watch.registered || self.registered()) {
                     self.break_rule(Rule::RegisteredToSend, format!("{message:?}"));
                 }
-                if let Body::Offer { sdp, .. } = &message.body {
+                if let Body::Offer { sdp, msisdn } = &message.body {
                     self.watch.offers += 1;
                     let peer = sdp.strip_prefix("offer of peer ").and_then(|peer| peer.parse().ok());
                     if let Some(peer) = peer.map(PeerId) {
                         self.watch.in_use.insert(peer);
                         self.watch.peer_of.insert(message.call_id.clone(), peer);
+                        if msisdn.is_some() {
+                            self.watch.dialled.insert(peer);
+                        }
                     }
                 }
             }
             Command::Session(SessionCommand::Close) => {}
             Command::Session(SessionCommand::KeepAlive(pace)) => self.time.pace = *pace,
             Command::Media { peer, command } => self.watch_media(*peer, command),
-            Command::Audio(AudioCommand::Connect(peers)) => self.watch.connected.clone_from(peers),
+            Command::Audio(AudioCommand::Connect(peers)) => {
+                self.watch.connected.clone_from(peers);
+                self.watch_accepted_by(peers);
+            }
+            Command::Audio(AudioCommand::Announce { clip, to }) => {
+                if *to == Listener::Box && clip.is_some() {
+                    self.sense_words();
+                }
+            }
             Command::Audio(AudioCommand::Tone(tone)) => self.sense_tone(*tone),
             Command::Audio(AudioCommand::Mute(on)) => self.watch.muted = *on,
+            Command::Audio(
+                AudioCommand::Direction(_)
+                | AudioCommand::Volume(_)
+                | AudioCommand::SelfTest { .. }
+                | AudioCommand::StopSelfTest,
+            ) => {}
             Command::Line(LineCommand::Led { led, pattern }) => self.sense_lamp(led, *pattern),
             Command::Line(LineCommand::Output { output, on, .. }) => {
                 if *on {
@@ -99,6 +121,20 @@ impl World<'_> {
                 }
             }
             Command::Log(_) | Command::Remember(_) | Command::Exit => {}
+        }
+    }
+
+    fn watch_accepted_by(&mut self, peers: &[(PeerId, Role)]) {
+        let unaccepted = peers.iter().find(|(peer, role)| {
+            *role == Role::Talk && self.watch.dialled.contains(peer) && !self.watch.accepted.contains(peer)
+        });
+        if self.accepts_within.is_none() {
+            return;
+        }
+        if let Some((peer, _)) = unaccepted {
+            self.break_rule(Rule::Accepted, format!("peer {}", peer.0));
+        } else if peers.iter().any(|(peer, role)| *role == Role::Talk && self.watch.accepted.contains(peer)) {
+            self.count("accepted");
         }
     }
 
@@ -239,7 +275,10 @@ impl World<'_> {
         let held = live(status).filter(|call| call.held).count();
         let connected = &self.watch.connected;
         let strange = connected.iter().any(|(peer, _)| !self.watch.in_use.contains(peer));
-        if talking != answered || self.count_role(Role::Hold) != held || strange {
+        // Who has not accepted the call yet neither hears the box nor is heard.
+        let ringing = live(status).filter(|call| call.state == CallStatus::Ringing).count();
+        let most = if self.accepts_within.is_some() { held + ringing } else { held };
+        if talking != answered || !(held..=most).contains(&self.count_role(Role::Hold)) || strange {
             let detail = format!("{connected:?}, in use {:?}: {:?}", self.watch.in_use, status.calls);
             self.break_rule(Rule::Microphone, detail);
         }

@@ -8,6 +8,7 @@ use callbox::appliance::command::MediaCommand;
 use callbox::appliance::event::{Event, MediaError, MediaErrorKind, MediaEvent};
 use callbox::appliance::id::PeerId;
 
+use super::house::ACCEPTS;
 use super::plan::Trouble;
 use super::{Happening, World};
 
@@ -91,6 +92,14 @@ impl World<'_> {
         }
         self.media_says(peer, MediaEvent::Connected { codec: "opus".to_owned() }, 70, 900);
         self.media_says(peer, MediaEvent::FirstAudio, 900, 1200);
+        if self.accepts_within.is_some() {
+            if self.chance.percent(30) {
+                self.media_says(peer, MediaEvent::Digit('7'), 1000, 10_000);
+            }
+            if self.chance.percent(70) {
+                self.media_says(peer, MediaEvent::Digit(ACCEPTS), 1000, 16_000);
+            }
+        }
     }
 
     /// The network is cut: ICE notices after five seconds, and gives up or comes back.
@@ -134,8 +143,12 @@ impl World<'_> {
             | MediaEvent::FirstAudio
             | MediaEvent::Quiet
             | MediaEvent::AudioBack
-            | MediaEvent::Statistics(_)
-            | MediaEvent::Digit(_) => {}
+            | MediaEvent::Statistics(_) => {}
+            MediaEvent::Digit(digit) => {
+                if *digit == ACCEPTS {
+                    self.watch.accepted.insert(id);
+                }
+            }
         }
         if matches!(event, MediaEvent::Connected { .. }) {
             self.count("media up");

@@ -118,6 +118,8 @@ pub struct World<'a> {
     plan: &'a Plan,
     needs_time: bool,
     longest: Option<Duration>,
+    /// How long a callee may take to accept a call, where that is asked for.
+    accepts_within: Option<Duration>,
     /// A second press may come too soon.
     patient: bool,
     now: Duration,
@@ -179,6 +181,7 @@ impl<'a> World<'a> {
             order: 0,
             needs_time: settings.session.needs_time,
             longest: settings.call.longest,
+            accepts_within: settings.call.acknowledge.map(|asked| asked.timeout),
             patient: settings.buttons.values().any(|button| !button.ignore_again.is_zero()),
             core: core_model::Core::new(settings.mode),
             net: network::Network::new(&mut chance),

@@ -33,6 +33,7 @@ rules! {
     OneCall "at most one call lives"
     CallHasId "a live call has an id"
     Microphone "the microphone belongs to the answered call"
+    Accepted "no microphone for who has not accepted the call, where that is asked for"
     MicrophoneLamp "no open microphone without its lamp"
     MuteEnds "a mute ends with its call, and is told as it is"
     PressFelt "a press is heard and seen within 200 ms"

@@ -68,6 +68,12 @@ impl World<'_> {
         }
     }
 
+    /// The box says in words what a tone would tell.
+    pub fn sense_words(&mut self) {
+        self.watch.senses.presses.iter_mut().for_each(|press| press.heard = true);
+        self.watch.senses.trouble = Some(self.now);
+    }
+
     pub fn sense_lamp(&mut self, led: &LedName, pattern: Pattern) {
         self.watch.senses.lamps.insert(led.clone(), pattern);
         self.watch.senses.presses.iter_mut().for_each(|press| press.seen = true);

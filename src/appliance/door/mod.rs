@@ -293,6 +293,11 @@ pub(super) fn is_alarming(cx: &Context) -> bool {
     cx.door.held || cx.door.forced
 }
 
+/// Whether the door may be opened now, or is open.
+pub(super) fn is_open(cx: &Context) -> bool {
+    cx.door.open == Some(true) || cx.door.strikes.values().any(|strike| strike.released().is_some())
+}
+
 /// For people and programs; none on a board that has nothing of a door.
 pub(super) fn status(cx: &Context) -> Option<DoorStatus> {
     let contact = cx.settings.inputs.values().any(|input| input.function != InputFunction::Hook);
@@ -324,6 +329,7 @@ impl Phone {
             | State::Preparing
             | State::Outgoing { .. }
             | State::Ringing { .. }
+            | State::Acknowledging { .. }
             | State::Incoming(_)
             | State::Connecting
             | State::Releasing => false,

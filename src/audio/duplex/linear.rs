@@ -162,7 +162,7 @@ impl Linear {
     }
 
     /// Less than 6 dB of what is heard are understood.
-    fn is_failing(&self) -> bool {
+    pub fn is_failing(&self) -> bool {
         self.left >= 0.25 * self.heard
     }
 
@@ -191,7 +191,7 @@ impl Linear {
 
     /// Samples at 16 kHz from rendering to the echo, what waits for the microphone's clock included.
     pub fn delay(&self) -> Option<f64> {
-        self.found.map(|found| found + self.ahead())
+        self.found.map(|found| found + self.ahead()).filter(|delay| *delay >= 0.0)
     }
 
     /// As many samples before the end of what was rendered the echo's first sound is, as far as known.

@@ -140,7 +140,8 @@ impl Own {
         let power = |samples: &[f32]| samples.iter().map(|s| s * s).sum::<f32>() / FRAME as f32;
         let before = power(&self.late_mic[..FRAME]);
         let noise = self.suppressor.noise_power();
-        if self.linear.speaking() && self.suppressor.near() < 0.5 && before > AUDIBLE * noise {
+        let alone = self.linear.speaking() && self.suppressor.near() < 0.5;
+        if alone && !self.linear.is_failing() && before > AUDIBLE * noise {
             let comfort = noise * self.suppressor.noise_left();
             self.figures.add(power(&self.aligned), before, (power(out) - comfort).max(0.0));
         }

@@ -57,6 +57,10 @@ const SPREAD_MIDDLE: f32 = 7.2;
 const SPREAD_WEIGHT: f32 = 2.0;
 const SPREAD_MOST: f32 = 3.0;
 
+/// Share of the filter's own doubt that is let pass while somebody speaks: they
+/// must not suffer for an echo that was not heard yet, and may not be there at all.
+const TRUSTED: f32 = 0.7;
+
 /// Steepness of the decision, its attack and release a frame, and how long it holds.
 const SLOPE: f32 = 1.5;
 const ATTACK: f32 = 0.6;
@@ -173,12 +177,13 @@ impl Residual {
     /// Power by bin of the echo left, as a mean: the quantile and what lies between.
     pub fn estimate(&self, echo: &[f32], uncertain: &[f32], out: &mut [f32]) {
         const MEAN_ABOVE_QUANTILE: f32 = 3.0;
+        let doubt = 1.0 - TRUSTED * self.near;
         for band in &self.bands {
             let direct = linear(band.direct + MEAN_ABOVE_QUANTILE);
             let width = (band.end - band.begin) as f32;
             let bent = self.driven * linear(band.bent + MEAN_ABOVE_QUANTILE) / width;
             for bin in band.begin..band.end {
-                out[bin] = direct * echo[bin] + bent + uncertain[bin];
+                out[bin] = direct * echo[bin] + bent + doubt * uncertain[bin];
             }
         }
     }

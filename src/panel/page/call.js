@@ -14,7 +14,8 @@ export function listen(session) {
   for (const button of $("actions").querySelectorAll("button")) {
     button.addEventListener("click", () => {
       const action = button.dataset.act;
-      report(act(action === "mute" ? { action, on: !muted } : { action }));
+      const more = { mute: { on: !muted }, louder: { action: "volume", change: "up" }, quieter: { action: "volume", change: "down" } };
+      report(act({ action, ...more[action] }));
     });
   }
   $("dial").addEventListener("submit", (event) => {
@@ -36,7 +37,7 @@ export function show(status) {
   const mute = $("actions").querySelector("[data-act=mute]");
   mute.setAttribute("aria-pressed", String(muted));
   const idle = status.call === "idle";
-  const can = { answer: status.call === "incoming", "hang-up": !idle, mute: !idle, "to-phone": status.call === "in-call", "take-over": status.busy_elsewhere, "open-door": true };
+  const can = { answer: status.call === "incoming", "hang-up": !idle, mute: !idle, "to-phone": status.call === "in-call", "take-over": status.busy_elsewhere, "self-test": idle, louder: true, quieter: true, "open-door": true };
   for (const button of $("actions").querySelectorAll("button")) button.disabled = !can[button.dataset.act];
   $("actions").querySelector("[data-act=open-door]").hidden = !(door && status.door);
   $("dtmf").querySelector("button").disabled = status.call !== "in-call";
@@ -51,7 +52,9 @@ export function log(entries) {
       from = { at: entry.t_us, began: begins };
       list.replaceChildren();
     }
-    if (!["button", "call", "step", "refused"].includes(entry.kind)) continue;
+    // What was asked for with the button above takes some seconds.
+    if (entry.kind === "self-test") say($("act-result"), entry.text);
+    if (!["button", "call", "step", "refused", "self-test"].includes(entry.kind)) continue;
     const ms = (entry.t_us - from.at) / 1000;
     list.append(el("li", { "data-kind": entry.kind, "data-what": entry.step ?? entry.state ?? entry.gesture },
       el("span", { class: "at", text: `${ms.toFixed(1)} ms` }), el("span", { text: entry.text })));

@@ -3,7 +3,7 @@
 import { $, el, words } from "./dom.js";
 
 const KEPT = 500;
-const KINDS = ["button", "session", "call", "step", "fault-raised", "fault-cleared", "ignored", "refused", "door", "do-not-disturb"];
+const KINDS = ["button", "session", "call", "step", "fault-raised", "fault-cleared", "ignored", "refused", "door", "self-test", "do-not-disturb"];
 let entries = [];
 
 export function listen() {

@@ -45,7 +45,9 @@ class Core:
                 name = len(self.peers) + 1
                 self.peers[name] = Peer(name, say, **arguments(command))
                 return {"peer": name}
-            case "offer" | "answer" | "accept" | "hear" | "clock" | "save" | "close" as verb:
+            case (
+                "offer" | "answer" | "accept" | "keypad" | "press" | "pressed" | "hear" | "clock" | "save" | "close"
+            ) as verb:
                 return await getattr(self.peers[command["peer"]], verb)(**arguments(command))
             case other:
                 raise ValueError(f"unknown command {other}")
@@ -75,8 +77,8 @@ async def main():
         task = asyncio.ensure_future(core.answer(command))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        # Commands take effect in order; only listening takes its time beside them.
-        if command["do"] != "hear":
+        # Commands take effect in order; only what takes its time is done beside them.
+        if command["do"] not in ("hear", "press"):
             await task
     await core.close()
 

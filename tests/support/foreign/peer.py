@@ -11,6 +11,7 @@ from aiortc.codecs import CODECS
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
+from dtmf import Keypad
 from scipy.signal import resample_poly
 
 RATE = 48000
@@ -150,6 +151,19 @@ class Peer:
     async def accept(self, sdp):
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         return {}
+
+    async def keypad(self, loss, seed):
+        """From now on digits can be sent and are heard, and packets of the call are lost."""
+        [transceiver] = self.pc.getTransceivers()
+        self.keys = Keypad(transceiver.sender.transport, loss, seed)
+        return {}
+
+    async def press(self, digits):
+        await self.keys.press(digits)
+        return {}
+
+    async def pressed(self):
+        return {"digits": self.keys.digits, "came": self.keys.came}
 
     async def hear(self, seconds, tones=()):
         """Of the next seconds: the loudest frequency, the level, and those of some tones, in dB."""

@@ -96,6 +96,23 @@ impl Peer {
         });
     }
 
+    /// From now on telephone events pass, and of all packets of the call so many are lost, by a seed.
+    pub fn keypad(&self, loss: f64, seed: u64) {
+        self.ask("keypad", json!({ "loss": loss, "seed": seed }));
+    }
+
+    /// Sends digits and waits until they are sent.
+    pub fn press(&self, digits: &str) {
+        self.ask("press", json!({ "digits": digits }));
+    }
+
+    /// The digits that came, and of every packet that did, be it lost after
+    /// that: sequence number, timestamp, marker, event or null, end, duration.
+    pub fn pressed(&self) -> (String, Vec<Value>) {
+        let heard = self.ask("pressed", json!({}));
+        (heard["digits"].as_str().unwrap().to_owned(), heard["came"].as_array().unwrap().clone())
+    }
+
     /// How much it has heard, and how late its own tone was at worst since it
     /// was last asked: by so much the machine held it up.
     pub fn clock(&self) -> (Duration, Duration) {

@@ -109,6 +109,11 @@ try {
   await page.click("[data-act=hang-up]");
   await page.waitForFunction(() => document.querySelector("#call-state").textContent === "idle");
 
+  // The drawn door.
+  await page.click("[data-act=open-door]");
+  await page.waitForSelector("[data-output=strike][data-on=true]");
+  await page.waitForSelector("[data-output=strike][data-on=false]");
+
   // The log, filtered.
   await page.selectOption("#log-kind", "button");
   const kinds = await page.locator("#log tr").evaluateAll((rows) => rows.map((row) => row.dataset.kind));

@@ -32,8 +32,21 @@ flat = "{number}"
 name = "call"
 press = {{ action = "call", to = ["flat"] }}
 [[button]]
+name = "hang-up"
+press = {{ action = "{button_action}" }}
+"""
+
+# A door station with a second button on line 22, and the exit button elsewhere.
+BOARD = """
+inherit = "rpi4-doorstation"
+[[input]]
 name = "exit"
-press = {{ action = "{exit_action}" }}
+offset = 4
+[[button]]
+name = "hang-up"
+offset = 22
+bias = "pull-up"
+active-low = true
 """
 
 
@@ -52,11 +65,13 @@ def wait_for(what, seconds, look):
 class Box:
     """`callbox run` on a board."""
 
-    def __init__(self, board="rpi4-doorstation", capture="synth:silence", playback="synth:silence", log=None,
-                 number="+4700000001", exit_action="hang-up"):
+    def __init__(self, board="guest-door", capture="synth:silence", playback="synth:silence", log=None,
+                 number="+4700000001", button_action="hang-up", more=""):
         config = Path("/tmp/callbox.toml")
+        Path("/tmp/board").mkdir(exist_ok=True)
+        Path("/tmp/board/guest-door.toml").write_text(BOARD)
         config.write_text(CONFIG.format(core=CORE, board=board, capture=capture, playback=playback,
-                                        number=number, exit_action=exit_action))
+                                        number=number, button_action=button_action) + more)
         self.log = Path("/tmp/callbox.log")
         environment = dict(os.environ, RUST_LOG=log or "warn,callbox=info")
         self.started = time.monotonic()

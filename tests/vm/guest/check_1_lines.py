@@ -12,7 +12,7 @@ import time
 from box import Box
 from stalls import Stalls
 
-CALL, EXIT = 17, 22
+CALL, SECOND = 17, 22
 CALLING = 23
 PRESSES = 200
 TRACES = 250
@@ -41,7 +41,7 @@ def figure(seconds):
 def gpiomon(chip, presses):
     """Edge to line of text of a bare gpiomon, by the kernel's own stamps."""
     command = ["gpiomon", "--chip", chip.name, "--bias", "pull-up", "--event-clock", "monotonic",
-               "--edges", "both", "--format", "%S", str(EXIT)]
+               "--edges", "both", "--format", "%S", str(SECOND)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     taken, good = [], []
     stalls = Stalls()
@@ -52,7 +52,7 @@ def gpiomon(chip, presses):
 
     reader = threading.Thread(target=read)
     reader.start()
-    contact = chip.input(EXIT)
+    contact = chip.input(SECOND)
     time.sleep(1.0)
     for turn in range(MOST * presses):
         stalls.since_last()
@@ -79,7 +79,7 @@ def edges_to_events(log):
         stamp = re.match(r"(\d{4}-\d\d-\d\dT[\d:]+)\.(\d+)Z", line)
         if not stamp:
             continue
-        if seen := re.search(r'edge button="exit" active=true at=([\d.]+)s', line):
+        if seen := re.search(r'edge button="hang-up" active=true at=([\d.]+)s', line):
             edge = float(seen.group(1))
         elif "kind=Button" in line and edge is not None:
             whole = time.strptime(stamp.group(1), "%Y-%m-%dT%H:%M:%S")
@@ -112,7 +112,7 @@ def settle(presses, wanted):
 
 def run(guest):
     # A press that does something at any time: what is refused is shown on the lamps, too.
-    box = Box(exit_action="mute", log="warn,callbox=info,callbox::gpio=trace")
+    box = Box(button_action="mute", log="warn,callbox=info,callbox::gpio=trace")
     box.registered()
     guest.row("from start to registered, through lines of the kernel", f"{time.monotonic() - box.started:.1f} s")
     devices = box.ask("devices")
@@ -120,7 +120,7 @@ def run(guest):
               f"{devices.count('used by')} lines in use",
               "pinctrl-bcm2711" in devices and 'used by "callbox"' in devices)
 
-    exit_button, lamp = guest.chip.input(EXIT), guest.chip.output(CALLING)
+    second, lamp = guest.chip.input(SECOND), guest.chip.output(CALLING)
     stalls = Stalls()
     measured = []
     good = 0
@@ -129,10 +129,10 @@ def run(guest):
             raise AssertionError("the lamp stays lit")
         time.sleep(REST)
         stalls.since_last()
-        pressed = exit_button.set(True)
+        pressed = second.set(True)
         lit = lamp.wait(True, 2)
         smooth = stalls.since_last() < STALL
-        exit_button.set(False)
+        second.set(False)
         if lit is None:
             raise AssertionError(f"press {len(measured) + 1} lit no lamp within 2 s: {box.tail()}")
         measured.append((lit - pressed, smooth))
@@ -144,7 +144,7 @@ def run(guest):
     guest.row("presses across which the machine did not stall", f"{good} of {len(measured)}", good == PRESSES)
 
     lamp.wait(False, 5)
-    presses = box.follow_presses("exit")
+    presses = box.follow_presses("hang-up")
     seed = int(time.time_ns() % 1_000_000)
     chance = random.Random(seed)
     judged = void = wrong = 0
@@ -153,7 +153,7 @@ def run(guest):
         spans = []
         stalls.since_last()
         for closed in (True, False):
-            spans.append(bounce(exit_button, closed, chance))
+            spans.append(bounce(second, closed, chance))
             time.sleep(0.080)
         settle(presses, before + 1)
         # A machine that stalls in the middle of a bounce makes two presses of it, and not the box.

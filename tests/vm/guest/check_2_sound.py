@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tone
 from box import Box
-from check_1_lines import CALL, EXIT
+from check_1_lines import CALL, SECOND
 
 ANSWERED = 24
 # What is played into sub-device N of one side of snd-aloop is recorded from N of the other.
@@ -33,7 +33,7 @@ def run(guest):
     box = Box(capture=CAPTURE, playback=PLAYBACK, number=TALKER)
     box.registered()
     answered = guest.chip.output(ANSWERED)
-    call, hang_up = guest.chip.input(CALL), guest.chip.input(EXIT)
+    call, hang_up = guest.chip.input(CALL), guest.chip.input(SECOND)
     pressed = call.set(True)
     lit = answered.wait(True, 20)
     guest.row("a press makes a call, its lamp says so", f"{lit - pressed:.2f} s" if lit else "no", lit is not None)

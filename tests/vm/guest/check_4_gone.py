@@ -5,7 +5,7 @@ and lamps that work again, without a restart.
 import time
 
 from box import Box
-from check_1_lines import CALLING, EXIT
+from check_1_lines import CALLING, SECOND
 
 
 def lost(status):
@@ -28,7 +28,7 @@ def run(guest):
         guest.chip.plug_in()
         box.until("no fault any more", 15, lambda status: not lost(status))
         guest.row(f"plugged in again ({turn}): all lines back after", f"{time.monotonic() - begin:.1f} s", True, "15 s")
-        contact, lamp = guest.chip.input(EXIT), guest.chip.output(CALLING)
+        contact, lamp = guest.chip.input(SECOND), guest.chip.output(CALLING)
         lamp.wait(False, 5)
         time.sleep(0.1)
         contact.set(True)

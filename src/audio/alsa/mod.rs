@@ -1,20 +1,22 @@
-//! The sound card through alsa-lib, hardware and plug-in devices alike, and which there are.
+//! The sound card through alsa-lib, hardware and plug-in devices alike.
 //!
 //! Opened non-blocking, so that a busy device is an error and not a wait
 //! without end, and a card that hangs is noticed.
 
 use std::time::Duration;
 
-use alsa::device_name::HintIter;
+pub mod mixer;
+mod names;
+
 use alsa::pcm::{Access, Format, Frames, HwParams, PCM, State};
-use alsa::{Direction, Output, ValueOr, card};
+use alsa::{Direction, Output, ValueOr};
 
-use super::device::{Capture, DeviceError, Flow, Playback};
+pub(super) use names::names;
+pub use names::{DeviceInfo, devices};
+
+use super::device::{Capture, DeviceError, Flow, Playback, Trouble};
 use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
-
-/// Periods of the card's buffer: capture may be read late, playback is heard late.
-const CAPTURE_PERIODS: Frames = 4;
-const PLAYBACK_PERIODS: Frames = 3;
+use super::settings::Buffering;
 
 /// More channels than a mono box can make sense of.
 const MOST_CHANNELS: u32 = 8;
@@ -22,6 +24,9 @@ const MOST_CHANNELS: u32 = 8;
 /// A card that gives or takes nothing for so long hangs. A sound server that
 /// wakes up an idle card may need two seconds.
 const STALLED_MS: u32 = 3000;
+
+/// The same for one that has been running: nothing has to wake up there.
+const STALLED_RUNNING_MS: u32 = 1500;
 
 /// Recoveries for one period until the device is given up.
 const MOST_RECOVERIES: usize = 10;
@@ -37,8 +42,8 @@ impl AlsaCapture {
     ///
     /// # Errors
     /// [`DeviceError`] when it is missing, busy or cannot do 48 kHz in 16 or 32 bits.
-    pub fn open(name: &str) -> Result<Self, DeviceError> {
-        let pcm = Pcm::open(name, Direction::Capture, CAPTURE_PERIODS * PERIOD_FRAMES)?;
+    pub fn open(name: &str, buffering: Buffering) -> Result<Self, DeviceError> {
+        let pcm = Pcm::open(name, Direction::Capture, frames(buffering.period), frames(buffering.capture))?;
         pcm.pcm.start().map_err(|error| pcm.failed(error))?;
         Ok(Self(pcm))
     }
@@ -72,8 +77,9 @@ impl AlsaPlayback {
     ///
     /// # Errors
     /// [`DeviceError`] when it is missing, busy or cannot do 48 kHz in 16 or 32 bits.
-    pub fn open(name: &str) -> Result<Self, DeviceError> {
-        Pcm::open(name, Direction::Playback, PLAYBACK_PERIODS * PERIOD_FRAMES).map(Self)
+    pub fn open(name: &str, buffering: Buffering) -> Result<Self, DeviceError> {
+        let buffer = frames(buffering.playback);
+        Pcm::open(name, Direction::Playback, frames(buffering.period), buffer).map(Self)
     }
 
     fn put(&mut self) -> Result<bool, DeviceError> {
@@ -87,7 +93,7 @@ impl Playback for AlsaPlayback {
             return Ok(());
         }
         // An underrun shows here first, and is mended by the write that follows.
-        match self.0.pcm.wait(Some(STALLED_MS)) {
+        match self.0.pcm.wait(Some(self.0.patience_ms())) {
             Ok(false) => Err(self.0.stalled()),
             Ok(true) => Ok(()),
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EPIPE | libc::ESTRPIPE) => Ok(()),
@@ -126,20 +132,30 @@ struct Pcm {
     /// Bytes a sample: 2 or 4.
     width: usize,
     channels: usize,
-    /// One period in the device's own format, interleaved.
+    /// One frame in the device's own format, interleaved.
     bytes: Vec<u8>,
+    /// Frames moved, as far as it matters.
+    moved: u32,
+}
+
+/// Frames after which a device counts as running: a second.
+const RUNNING: u32 = 100;
+
+/// Sample frames of so long a time.
+fn frames(time: Duration) -> Frames {
+    (time.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000).try_into().unwrap_or(PERIOD_FRAMES)
 }
 
 impl Pcm {
-    fn open(name: &str, direction: Direction, buffer: Frames) -> Result<Self, DeviceError> {
+    fn open(name: &str, direction: Direction, period: Frames, buffer: Frames) -> Result<Self, DeviceError> {
         // What alsa-lib would print to stderr.
         let chatter = Output::local_error_handler();
         let pcm = PCM::new(name, direction, true).map_err(|error| {
             tracing::debug!(chatter = chatter.map(|text| text.borrow().to_string()).unwrap_or_default());
-            not_opened(name, direction, error)
+            not_opened(name, error)
         })?;
-        let (width, channels) = set_hardware(&pcm, name, buffer)?;
-        let mut opened = Self { pcm, name: name.to_owned(), width, channels, bytes: Vec::new() };
+        let (width, channels) = set_hardware(&pcm, name, period, buffer)?;
+        let mut opened = Self { pcm, name: name.to_owned(), width, channels, bytes: Vec::new(), moved: 0 };
         opened.set_software().map_err(|error| opened.failed(error))?;
         opened.bytes = vec![0; FRAME_SAMPLES * channels * width];
         Ok(opened)
@@ -173,11 +189,13 @@ impl Pcm {
                     done += frames * frame_bytes;
                     continue;
                 }
-                Err(error) if error.errno() == libc::EAGAIN => match self.pcm.wait(Some(STALLED_MS)) {
-                    Ok(true) => continue,
-                    Ok(false) => return Err(self.stalled()),
-                    Err(error) => error,
-                },
+                Err(error) if error.errno() == libc::EAGAIN => {
+                    match self.pcm.wait(Some(self.patience_ms())) {
+                        Ok(true) => continue,
+                        Ok(false) => return Err(self.stalled()),
+                        Err(error) => error,
+                    }
+                }
                 Err(error) => error,
             };
             match error.errno() {
@@ -191,7 +209,12 @@ impl Pcm {
                 _ => return Err(self.failed(error)),
             }
         }
+        self.moved = self.moved.saturating_add(1);
         Ok(true)
+    }
+
+    fn patience_ms(&self) -> u32 {
+        if self.moved < RUNNING { STALLED_MS } else { STALLED_RUNNING_MS }
     }
 
     fn delay(&self) -> Duration {
@@ -202,7 +225,8 @@ impl Pcm {
     fn stalled(&self) -> DeviceError {
         DeviceError {
             device: self.name.clone(),
-            reason: format!("no sound has moved for {STALLED_MS} ms"),
+            trouble: Trouble::Frozen,
+            reason: format!("no sound has moved for {} ms", self.patience_ms()),
             cure: "unplug the device and plug it in again, or restart the sound server".to_owned(),
         }
     }
@@ -210,6 +234,7 @@ impl Pcm {
     fn failed(&self, error: alsa::Error) -> DeviceError {
         DeviceError {
             device: self.name.clone(),
+            trouble: trouble(error),
             reason: error.to_string(),
             cure: "see that it is plugged in and its sound server runs; it is tried again by itself"
                 .to_owned(),
@@ -237,9 +262,15 @@ fn up_mix(frame: &Frame, width: usize, channels: usize, bytes: &mut [u8]) {
 }
 
 /// Sets format, channels, rate and buffer; tells the bytes a sample and the channels chosen.
-fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(usize, usize), DeviceError> {
+fn set_hardware(
+    pcm: &PCM,
+    name: &str,
+    period: Frames,
+    buffer: Frames,
+) -> Result<(usize, usize), DeviceError> {
     let refused = |what: &str, error: alsa::Error| DeviceError {
         device: name.to_owned(),
+        trouble: Trouble::Unfit,
         reason: format!("it cannot do {what} ({error})"),
         cure: match name.strip_prefix("hw:") {
             Some(rest) => format!("write plughw:{rest} instead, so that ALSA converts"),
@@ -263,11 +294,9 @@ fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(usize, usize),
     params
         .set_rate(SAMPLE_RATE, ValueOr::Nearest)
         .map_err(|error| refused("48000 samples a second", error))?;
-    params
-        .set_period_size_near(PERIOD_FRAMES, ValueOr::Nearest)
-        .map_err(|error| refused("periods", error))?;
+    params.set_period_size_near(period, ValueOr::Nearest).map_err(|error| refused("periods", error))?;
     params.set_buffer_size_near(buffer).map_err(|error| refused("a short buffer", error))?;
-    pcm.hw_params(&params).map_err(|error| refused("48 kHz in 10 ms periods", error))?;
+    pcm.hw_params(&params).map_err(|error| refused("48 kHz in such short periods", error))?;
     let rate = params.get_rate().map_err(|error| refused("48000 samples a second", error))?;
     if rate != SAMPLE_RATE {
         return Err(refused(
@@ -278,72 +307,23 @@ fn set_hardware(pcm: &PCM, name: &str, buffer: Frames) -> Result<(usize, usize),
     Ok((width, channels as usize))
 }
 
-fn not_opened(name: &str, direction: Direction, error: alsa::Error) -> DeviceError {
-    let cure = if error.errno() == libc::EBUSY {
-        "end the program that uses it, or name a device that can be shared".to_owned()
+/// What kind of trouble an error of alsa-lib tells of.
+fn trouble(error: alsa::Error) -> Trouble {
+    match error.errno() {
+        libc::EBUSY => Trouble::Busy,
+        libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::ECONNREFUSED | libc::EBADFD => Trouble::Missing,
+        _ => Trouble::Failed,
+    }
+}
+
+fn not_opened(name: &str, error: alsa::Error) -> DeviceError {
+    let trouble = trouble(error);
+    let cure = if trouble == Trouble::Busy {
+        "end the program that uses it, or name a device that can be shared"
     } else {
-        format!("name one that is there. {}", names(direction == Direction::Capture))
+        "name one that is there"
     };
-    DeviceError { device: name.to_owned(), reason: error.to_string(), cure }
-}
-
-/// One name that can be written into the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct DeviceInfo {
-    /// The ALSA PCM name.
-    pub name: String,
-    /// ALSA's own words on it, on one line; may be empty.
-    pub description: String,
-    /// Whether it can be a microphone.
-    pub capture: bool,
-    /// Whether it can be a loudspeaker.
-    pub playback: bool,
-}
-
-/// Hints that are converters of alsa-plugins, or bridges that few have.
-const NO_DEVICES: [&str; 9] =
-    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "jack", "oss"];
-
-/// Every PCM that alsa-lib's configuration names, then the cards as
-/// `plughw:` names if that left them out. Empty where there is neither.
-pub fn devices() -> Vec<DeviceInfo> {
-    // alsa-lib prints to stderr what it misses.
-    let _chatter = Output::local_error_handler();
-    let hints = HintIter::new(None, c"pcm").map(Iterator::collect::<Vec<_>>).unwrap_or_default();
-    let mut found: Vec<DeviceInfo> = hints
-        .into_iter()
-        .filter_map(|hint| {
-            Some(DeviceInfo {
-                name: hint.name?,
-                description: hint.desc.unwrap_or_default().replace('\n', ", "),
-                capture: hint.direction != Some(Direction::Playback),
-                playback: hint.direction != Some(Direction::Capture),
-            })
-        })
-        .filter(|device| !NO_DEVICES.contains(&device.name.as_str()))
-        .collect();
-    for card in card::Iter::new().flatten() {
-        let name = format!("plughw:{}", card.get_index());
-        let mark = card.get_name().unwrap_or_default();
-        if !found.iter().any(|device| device.description.contains(&mark)) {
-            found.push(DeviceInfo { name, description: mark, capture: true, playback: true });
-        }
-    }
-    found
-}
-
-/// The names that fit one direction, for a fault's text.
-fn names(capture: bool) -> String {
-    let names: Vec<String> = devices()
-        .into_iter()
-        .filter(|device| if capture { device.capture } else { device.playback })
-        .map(|device| device.name)
-        .collect();
-    if names.is_empty() {
-        "this machine has no ALSA device: plug one in, or load its driver".to_owned()
-    } else {
-        format!("ALSA devices here: {}", names.join(", "))
-    }
+    DeviceError { device: name.to_owned(), trouble, reason: error.to_string(), cure: cure.to_owned() }
 }
 
 #[cfg(test)]
