@@ -256,7 +256,7 @@ fn media_that_never_comes_or_breaks_ends_the_call() {
     bench.take();
     bench.pass(secs(11));
     assert_eq!(bench.sent_byes(), [id], "as any call whose media does not come up");
-    assert_eq!(bench.peers[&peer], false);
+    assert!(!bench.peers[&peer]);
 
     let (mut bench, peer, id) = answered(Mode::Pipe, "call");
     bench.take();

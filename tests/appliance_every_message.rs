@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use appliance_support::*;
+use callbox::appliance::acknowledge::Acknowledge;
 use callbox::appliance::action::Action;
 use callbox::appliance::command::{Command, MediaCommand};
 use callbox::appliance::event::{Body, CloseReason, ErrorCode, MediaEvent, SessionEvent};
@@ -32,7 +33,7 @@ struct Scene {
 type Setting = fn(Mode) -> Scene;
 
 /// States that either mode has.
-const STATES: [(&str, Setting); 14] = [
+const STATES: [(&str, Setting); 15] = [
     ("idle", |mode| Scene { bench: ready(mode), id: "gone".to_owned() }),
     ("preparing", preparing),
     ("outgoing", |mode| outgoing(mode).0),
@@ -58,6 +59,15 @@ const STATES: [(&str, Setting); 14] = [
         let (mut scene, _) = outgoing(mode);
         scene.bench.message(&scene.id, Body::Answer { sdp: ANSWER.to_owned() });
         scene
+    }),
+    ("answered, not accepted yet", |mode| {
+        let mut settings = settings_of(mode);
+        settings.call.acknowledge = Some(Acknowledge { digit: '1', timeout: secs(20) });
+        let mut bench = Bench::ready(settings);
+        let (peer, id) = bench.call_out();
+        bench.message(&id, Body::Answer { sdp: ANSWER.to_owned() });
+        bench.media(peer, MediaEvent::Connected { codec: "opus".to_owned() });
+        Scene { bench, id }
     }),
     ("talking", talking),
     ("talking, renegotiating", |mode| {

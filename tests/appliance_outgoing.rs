@@ -74,7 +74,7 @@ fn a_whole_call_from_press_to_hang_up() {
     assert_eq!((status.peer, status.call_id.unwrap().0), (Some(number(FAMILY)), id.clone()));
     bench.take();
     bench.press("hangup");
-    assert_eq!(bench.sent_byes(), [id.clone()]);
+    assert_eq!(bench.sent_byes(), std::slice::from_ref(&id));
     assert!(bench.commands.contains(&Command::Audio(AudioCommand::Connect(Vec::new()))));
     assert!(!bench.peers[&peer]);
     assert_eq!(bench.call(), CallStatus::Releasing);

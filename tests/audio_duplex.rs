@@ -233,7 +233,8 @@ fn the_microphone_is_live_exactly_while_somebody_hears_it() {
     }
     engine.connect(&[(PEER, Role::Talk)]);
     assert!(told(&events));
-    let changes: [(fn(&AudioEngine, bool), &str); 3] = [
+    type Change = fn(&AudioEngine, bool);
+    let changes: [(Change, &str); 3] = [
         (|engine, on| engine.mute(!on), "mute"),
         (|engine, on| engine.direction(if on { Direction::Talk } else { Direction::Listen }), "direction"),
         (|engine, on| engine.connect(&[(PEER, if on { Role::Talk } else { Role::Hold })]), "hold"),

@@ -12,7 +12,7 @@ use audio_support::{engine, level_at, level_db, loud_part, raised, read_wav, set
 use callbox::appliance::fault::Fault;
 use callbox::appliance::tone::Tone;
 use callbox::audio::device::open_capture;
-use callbox::audio::{DeviceName, FRAME_SAMPLES};
+use callbox::audio::{Buffering, DeviceName, FRAME_SAMPLES};
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -50,7 +50,7 @@ fn every_kind_of_file_sounds_the_same() {
         let mut file = WavWriter::create(&path, spec).unwrap();
         tone_file(&mut file, spec);
         file.finalize().unwrap();
-        let mut device = open_capture(&DeviceName::Wav(path)).unwrap();
+        let mut device = open_capture(&DeviceName::Wav(path), Buffering::default()).unwrap();
         let mut heard = Vec::new();
         let mut frame = [0; FRAME_SAMPLES];
         for _ in 0..30 {
@@ -76,7 +76,7 @@ fn a_file_plays_at_its_own_pace_and_over_again() {
     let path = folder.path().join("short.wav");
     let samples: Vec<i16> = (0..4800).map(|n| n as i16).collect();
     audio_support::write_wav(&path, &samples);
-    let mut device = open_capture(&DeviceName::Wav(path)).unwrap();
+    let mut device = open_capture(&DeviceName::Wav(path), Buffering::default()).unwrap();
     let (mut heard, began) = (Vec::new(), Instant::now());
     let mut frame = [0; FRAME_SAMPLES];
     for _ in 0..100 {
@@ -122,7 +122,10 @@ fn files_that_cannot_be_used_are_faults_with_a_cure() {
     told.sort();
     let [(first, reading), (second, writing)] = told;
     assert_eq!((first, second), (Fault::CaptureDevice, Fault::PlaybackDevice));
-    assert!(reading.contains("text.wav") && reading.contains("give a WAV file"), "{reading}");
+    assert!(
+        reading.contains("text.wav") && reading.contains("make one with ffmpeg") && !reading.contains("ALSA"),
+        "{reading}"
+    );
     assert!(writing.contains("heard.wav") && writing.contains("folder"), "{writing}");
     engine.stop();
 }

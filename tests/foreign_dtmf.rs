@@ -104,9 +104,9 @@ fn check_stream(came: &[Value]) {
         assert!(event[event.len() - 3..].iter().all(|report| number(report, 4) == 1), "{event:?}");
         assert!(event.is_sorted_by(|a, b| number(a, 5) <= number(b, 5)), "{event:?}");
         // In units of 8 kHz: Q.24's 40 ms with room.
-        let lasts = number(&event[event.len() - 1], 5);
+        let lasts = number(event[event.len() - 1], 5);
         assert!((640..8_000).contains(&lasts), "it lasts {lasts}: {event:?}");
-        let begin = number(&event[0], 1);
+        let begin = number(event[0], 1);
         if let Some(end) = former_end {
             // By the clock of the sound, at 48 kHz.
             let pause = begin.wrapping_sub(end) as u32;

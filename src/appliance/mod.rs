@@ -329,6 +329,7 @@ impl Appliance {
         self.phone.peers.shut_down(cx);
         session::shut_down(cx);
         feedback::silence(cx);
+        self.outputs.all_off(cx);
         self.phone.self_test.give_way(cx);
         cx.timers.clear();
         cx.after(Timer::Exit, EXIT);

@@ -116,6 +116,15 @@ impl Outputs {
         commands
     }
 
+    /// The box's last word to every output, whatever was said before.
+    pub fn all_off(&mut self, cx: &mut Context) {
+        let settings = std::sync::Arc::clone(&cx.settings);
+        for output in settings.outputs.keys() {
+            self.shown.insert(output.clone(), None);
+            cx.emit(Command::Line(LineCommand::Output { output: output.clone(), on: false, longest: None }));
+        }
+    }
+
     /// Off where it has been wanted for longer than it may be on.
     fn limited(
         &mut self,

@@ -37,7 +37,7 @@ impl WavCapture {
     pub fn open(path: &Path) -> Result<Self, DeviceError> {
         let samples = sound_file::read(path, LONGEST).map_err(|error| DeviceError {
             device: format!("wav:{}", path.display()),
-            trouble: Trouble::Missing,
+            trouble: Trouble::Failed,
             cure: error.why.cure().to_owned(),
             reason: error.why.to_string(),
         })?;

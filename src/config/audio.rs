@@ -24,7 +24,8 @@ pub struct AudioConfig {
     pub talk: TalkMode,
     /// The loudspeaker's volume.
     pub volume: VolumeSettings,
-    /// What is done against echo. Default [`Processing::FullDuplex`].
+    /// What is done against echo. Default [`Processing::FullDuplex`] between two
+    /// sound cards; a file or made-up sound hears no loudspeaker, so there nothing.
     pub processing: Processing,
     /// By whom. Default [`EchoCanceller::Own`].
     pub echo_canceller: EchoCanceller,
@@ -146,13 +147,20 @@ pub(super) fn read(section: Option<Section<'_>>, board: Option<&Board>, base: &P
     }
     let usual = || AudioDevice::Alsa("default".to_owned());
     let of_board = |pick: fn(&Board) -> &Option<AudioDevice>| board.and_then(|board| pick(board).clone());
+    let capture = capture.map(|d| d.value).or_else(|| of_board(|b| &b.capture)).unwrap_or_else(usual);
+    let playback = playback.map(|d| d.value).or_else(|| of_board(|b| &b.playback)).unwrap_or_else(usual);
+    // A file or made-up sound hears no loudspeaker.
+    let by_itself = match (&capture, &playback) {
+        (AudioDevice::Alsa(_), AudioDevice::Alsa(_)) => Processing::FullDuplex,
+        _ => Processing::Off,
+    };
     AudioConfig {
-        capture: capture.map(|d| d.value).or_else(|| of_board(|b| &b.capture)).unwrap_or_else(usual),
-        playback: playback.map(|d| d.value).or_else(|| of_board(|b| &b.playback)).unwrap_or_else(usual),
+        capture,
+        playback,
         card,
         talk,
         volume,
-        processing: processing.unwrap_or(Processing::FullDuplex),
+        processing: processing.unwrap_or(by_itself),
         echo_canceller: echo_canceller.unwrap_or(EchoCanceller::Own),
         noise_suppression: noise_suppression.unwrap_or(true),
         gain_control: gain_control.unwrap_or(true),

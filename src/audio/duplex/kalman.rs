@@ -40,6 +40,9 @@ const HALF: f32 = 0.5;
 
 const SILENT: f32 = 1e-9;
 
+/// Share of a block's power within 250 Hz from which on it is a tone.
+const TONAL: f32 = 0.98;
+
 /// Smoothing of the near end's power, from block to block.
 const NEAR_MEMORY: f32 = 0.8;
 
@@ -158,7 +161,11 @@ impl Kalman {
             *error = mic - echo;
         }
         self.fourier.forward(&self.time, &mut self.error);
-        self.learn();
+        if is_tone(&self.inputs[self.newest]) {
+            self.uncertain = [0.0; BINS];
+        } else {
+            self.learn();
+        }
     }
 
     fn take(&mut self, reference: &[f32; BLOCK]) {
@@ -205,6 +212,23 @@ impl Kalman {
             p[bin] = SAME * kept.max(0.0) * p[bin] + (1.0 - SAME) * w[bin].norm_sqr();
         }
     }
+}
+
+/// A tone tells nothing of a room, and one that the near end happens to have too would be taken for its
+/// echo (ITU-T G.168 demands the same of line echo cancellers, "non-divergence on narrow-band signals").
+fn is_tone(spectrum: &[Complex32; BINS]) -> bool {
+    // As through a Hann window, whose main lobe is four bins wide.
+    let power = |bin: usize| (spectrum[bin] * 2.0 - spectrum[bin - 1] - spectrum[bin + 1]).norm_sqr();
+    let (mut all, mut most, mut peak) = (0.0, 0.0, 1);
+    for bin in 1..BINS - 1 {
+        let here = power(bin);
+        all += here;
+        if here > most {
+            (most, peak) = (here, bin);
+        }
+    }
+    let lobe: f32 = (peak.saturating_sub(2).max(1)..=(peak + 2).min(BINS - 2)).map(power).sum();
+    all > 0.0 && lobe > TONAL * all
 }
 
 /// The covariance of each partition before anything is known.

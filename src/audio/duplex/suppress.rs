@@ -39,6 +39,9 @@ const ECHO_FLOOR: f32 = 0.1;
 /// How many times the echo left is taken in far-end single talk, beside once in double talk.
 const FIRM: f32 = 8.0;
 
+/// In far-end single talk a bin is closed up to this many times the (firm) echo left.
+const FAR_ABOVE: f32 = 10.0;
+
 /// Frames after the far end's last word in which echo may still arrive.
 const ECHOES: u32 = 30;
 
@@ -182,7 +185,9 @@ impl Suppressor {
             let wiener = ratio / (1.0 + ratio);
             self.clean[bin] = wiener * wiener * seen;
             let floor = (echo * ECHO_FLOOR * near + noise * self.noise_floor) / unwanted;
-            let gain = wiener.max(floor) * (1.0 - nobody * echo / unwanted);
+            // What stands so far above all echo that may be left is somebody, though one bin is no proof.
+            let closed = (echo / unwanted).min(FAR_ABOVE * echo / seen);
+            let gain = wiener.max(floor) * (1.0 - nobody * closed);
             // Below 100 Hz there is nothing but rumble.
             let gain = if bin < 2 { 0.0 } else { gain };
             let missing = self.noise_floor * self.noise_floor * behind - gain * gain * seen;
