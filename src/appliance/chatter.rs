@@ -17,19 +17,23 @@ pub(super) const CALM: Duration = Duration::from_millis(80);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chatter {
     begun: Option<Instant>,
+    last: Option<Instant>,
     edges: u32,
     on: bool,
 }
 
 impl Chatter {
-    /// An edge; true if with it the line begins to chatter.
+    /// An edge; true if with it the line begins to chatter. The first edge after
+    /// calm may be a person's, whatever went before.
     pub fn edge(&mut self, now: Instant) -> bool {
         if self.begun.is_none_or(|at| now.saturating_duration_since(at) >= SECOND) {
             self.begun = Some(now);
             self.edges = 0;
         }
         self.edges += 1;
-        let begins = !self.on && self.edges > MOST;
+        let last = self.last.replace(now);
+        let after_calm = last.is_none_or(|last| now.saturating_duration_since(last) >= CALM);
+        let begins = !self.on && !after_calm && self.edges > MOST;
         self.on |= begins;
         begins
     }
@@ -61,6 +65,11 @@ mod tests {
             assert!(!line.is_on());
             edges.iter().position(|begins| *begins)
         };
+        let mut worn = Chatter::default();
+        assert!((0..MOST).all(|edge| !worn.edge(start + SECOND * edge / 1000)));
+        let press = start + SECOND / 5;
+        assert!(!worn.edge(press), "a press soon after a burst was no press");
+        assert!(worn.edge(press + SECOND / 1000));
         assert_eq!((begins(20), begins(60)), (None, None));
         assert_eq!((begins(61), begins(1000)), (Some(60), Some(60)));
     }
