@@ -40,9 +40,6 @@ const HALF: f32 = 0.5;
 
 const SILENT: f32 = 1e-9;
 
-/// How many times as loud (in power) as the block before a sound's first block is.
-const SUDDEN: f32 = 100.0;
-
 /// Share of a block's power within 250 Hz from which on it is a tone.
 const TONAL: f32 = 0.98;
 
@@ -61,8 +58,6 @@ pub(super) struct Kalman {
     near: [f32; BINS],
     /// Power that the covariance expects in the error.
     uncertain: [f32; BINS],
-    /// The reference is a tone now.
-    tone: bool,
     last: [f32; BLOCK],
     time: [f32; 2 * BLOCK],
     error: [Complex32; BINS],
@@ -79,7 +74,6 @@ impl Kalman {
             covariance: start().map(|p| [p; BINS]).collect(),
             near: [SILENT; BINS],
             uncertain: [0.0; BINS],
-            tone: false,
             last: [0.0; BLOCK],
             time: [0.0; 2 * BLOCK],
             error: [Complex32::ZERO; BINS],
@@ -150,17 +144,9 @@ impl Kalman {
         &self.uncertain
     }
 
-    /// The reference is a tone now, from which nothing can be learnt.
-    pub fn is_tone(&self) -> bool {
-        self.tone
-    }
-
     /// Estimates the echo of one block, and learns from what is left.
     pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
-        // A sound's first block is broad, be it a tone's.
-        let begins = power(reference) > SUDDEN * power(&self.last);
         self.take(reference);
-        self.tone = is_tone(&self.inputs[self.newest]);
         self.sum = [Complex32::ZERO; BINS];
         for part in 0..PARTS {
             let (x, w) = (&self.inputs[(self.newest + part) % PARTS], &self.path[part]);
@@ -175,8 +161,9 @@ impl Kalman {
             *error = mic - echo;
         }
         self.fourier.forward(&self.time, &mut self.error);
-        self.doubt();
-        if !self.tone && !begins {
+        if is_tone(&self.inputs[self.newest]) {
+            self.uncertain = [0.0; BINS];
+        } else {
             self.learn();
         }
     }
@@ -189,20 +176,14 @@ impl Kalman {
         self.fourier.forward(&self.time, &mut self.inputs[self.newest]);
     }
 
-    fn doubt(&mut self) {
+    fn learn(&mut self) {
         self.uncertain = [0.0; BINS];
-        if self.tone {
-            return;
-        }
         for part in 0..PARTS {
             let (x, p) = (&self.inputs[(self.newest + part) % PARTS], &self.covariance[part]);
             for ((sum, x), p) in self.uncertain.iter_mut().zip(x).zip(p) {
                 *sum += HALF * x.norm_sqr() * p;
             }
         }
-    }
-
-    fn learn(&mut self) {
         // Scaled by the inverse of the innovation's power from here on.
         for ((error, near), unsure) in self.error.iter_mut().zip(&mut self.near).zip(&self.uncertain) {
             *near += (1.0 - NEAR_MEMORY) * (error.norm_sqr() - *near);
@@ -231,10 +212,6 @@ impl Kalman {
             p[bin] = SAME * kept.max(0.0) * p[bin] + (1.0 - SAME) * w[bin].norm_sqr();
         }
     }
-}
-
-fn power(block: &[f32; BLOCK]) -> f32 {
-    block.iter().map(|sample| sample * sample).sum()
 }
 
 /// A tone tells nothing of a room, and one that the near end happens to have too would be taken for its

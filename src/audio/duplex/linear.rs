@@ -179,11 +179,6 @@ impl Linear {
         self.kalman.uncertain()
     }
 
-    /// The far end is a tone now, from which nothing can be learnt.
-    pub fn is_tone(&self) -> bool {
-        self.kalman.is_tone()
-    }
-
     /// The far end is heard now.
     pub fn speaking(&self) -> bool {
         self.speaking

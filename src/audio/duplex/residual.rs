@@ -93,8 +93,6 @@ pub(super) struct Powers<'a> {
     pub noise: &'a [f32],
     /// What the filter expects not to know.
     pub uncertain: &'a [f32],
-    /// What is left tells of the filter.
-    pub teach: bool,
 }
 
 /// The model.
@@ -201,7 +199,7 @@ impl Band {
         let bent = driven * linear(self.bent);
         let expected = direct + bent + uncertain;
         let heard = echo > AUDIBLE * noise;
-        if heard && powers.teach {
+        if heard {
             let ratio = db((error - noise).max(0.05 * error)) - db(echo);
             let jump = ratio - self.mean;
             self.mean += SPREAD_RATE * jump;

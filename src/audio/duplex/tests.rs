@@ -390,16 +390,3 @@ fn noise_suppression_leaves_tones() {
     let lowered = db(power(second(&noise, 6)) / power(second(&out, 6)));
     assert!((9.0..14.0).contains(&lowered), "noise was lowered by {lowered:.1} dB");
 }
-
-/// Test calls and telephones are full of tones. One at the far end explains
-/// nothing of another here, and one that both ends have is nobody's echo.
-#[test]
-fn a_steady_tone_at_the_near_end_comes_through_whatever_tone_the_far_end_has() {
-    let tone = |hertz: f32| (0..300 * FRAME).map(move |n| 0.25 * (n as f32 * hertz / 48000.0 * TAU).sin());
-    let mic: Vec<f32> = tone(440.0).collect();
-    for hertz in [440.0, 1000.0, 1500.0] {
-        let (out, _) = run(&mut Own::new(true), &tone(hertz).collect::<Vec<_>>(), &mic);
-        let lost = db(power(second(&mic, 2)) / power(second(&out, 2)));
-        assert!(lost < 6.0, "{lost:.1} dB of 440 Hz were lost beside {hertz} Hz");
-    }
-}
