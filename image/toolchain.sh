@@ -9,6 +9,7 @@
 # standard library for the target. Delete the folder to fetch anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source tests/support/apt.sh
 
 arch=${1:?aarch64 or armv7}
 case $arch in
@@ -32,21 +33,8 @@ apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME)' 'Created-By: P
     awk -v key="$keyring" '$1 == "Debian" { print "deb [signed-by=" key "]", $2, $3, "main" }' |
     sort -u >"$cache/apt/sources.list"
 [[ -s $cache/apt/sources.list ]] || { echo "cross: no Debian among this machine's package sources" >&2; exit 1; }
-cat >"$cache/apt/apt.conf" <<END
-APT::Architecture "$host";
-APT::Architectures { "$host"; "$debian"; };
-Dir::Etc::SourceList "$cache/apt/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::State::Lists "$cache/apt/lists";
-Dir::State::Status "$cache/apt/status";
-Dir::Cache "$cache/apt";
-Acquire::Languages "none";
-APT::Sandbox::User "";
-END
-: >"$cache/apt/status"
-export APT_CONFIG=$cache/apt/apt.conf
 echo "cross: fetching what building for $arch needs"
-apt-get -qq update
+private_apt "$cache" "$host" "$debian"
 
 # fetch FOLDER PACKAGE...: unpacks packages there.
 fetch() {

@@ -59,7 +59,9 @@ impl Broker {
     }
 
     fn run(&mut self) {
-        let mut command = Command::new("mosquitto");
+        // Debian puts it where only root looks.
+        let debian = Path::new("/usr/sbin/mosquitto");
+        let mut command = Command::new(if debian.exists() { debian } else { Path::new("mosquitto") });
         command.arg("-c").arg(self.path("mosquitto.conf"));
         self.process = Some(Process::start("mosquitto", command, self.folder.path()));
         wait_for(Duration::from_secs(10), "the broker", || {

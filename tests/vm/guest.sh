@@ -7,6 +7,7 @@
 # Leaves kernel, root.cpio.zst and version there. Delete the folder to fetch anew.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tests/support/apt.sh
 
 arch=${1:?x86_64 or aarch64}
 case $arch in
@@ -36,21 +37,8 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 for name in "$suite" "$suite-backports"; do
     echo "deb [signed-by=$keyring] $mirror $name main"
 done >"$cache/apt/sources.list"
-cat >"$cache/apt/apt.conf" <<END
-APT::Architecture "$debian";
-APT::Architectures { "$debian"; };
-Dir::Etc::SourceList "$cache/apt/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::State::Lists "$cache/apt/lists";
-Dir::State::Status "$cache/apt/status";
-Dir::Cache "$cache/apt";
-Acquire::Languages "none";
-APT::Sandbox::User "";
-END
-: >"$cache/apt/status"
-export APT_CONFIG=$cache/apt/apt.conf
 echo "vm: fetching a kernel and a root for $arch"
-apt-get -qq update
+private_apt "$cache" "$debian"
 
 # The newest kernel of backports: image and modules are packages of their own since 7.1.
 version=$(apt-cache show "linux-image-$flavour" | sed -n 's/^Depends:.* linux-image-\([^ ]*\) .*/\1/p' | head -n 1)
