@@ -191,17 +191,18 @@ fn the_far_end_hears_who_stands_here_and_not_itself() {
         let good = pieces.iter().filter(|piece| **piece > 0.7).count();
         assert!(good >= 3, "of four seconds of near-end speech came through: {pieces:.2?}");
 
-        // A second call begins as the first one ended.
-        engine.detach(PEER);
-        let stalls = engine.meters().playback.xruns;
-        thread::sleep(Duration::from_millis(500));
-        let again = FarEnd::new(speech("en_US_f_Allison", "demo-instruct", 10));
-        again.connect(&engine);
-        let first = loudness(&again.listen(2));
-        // A stall in between moves the echo: the claim is void then.
-        if engine.meters().playback.xruns == stalls {
-            assert!(echo - first >= 20.0, "a second call began with {first:.1} of {echo:.1} dBFS");
-        }
+        // A second call begins as the first one ended. A stall in between moves the echo: then once more.
+        let first = (0..3).find_map(|_| {
+            engine.detach(PEER);
+            let stalls = engine.meters().playback.xruns;
+            thread::sleep(Duration::from_millis(500));
+            let again = FarEnd::new(speech("en_US_f_Allison", "demo-instruct", 10));
+            again.connect(&engine);
+            let first = loudness(&again.listen(2));
+            (engine.meters().playback.xruns == stalls).then_some(first)
+        });
+        let first = first.expect("the sound server stalled in each of three calls");
+        assert!(echo - first >= 20.0, "a second call began with {first:.1} of {echo:.1} dBFS");
         engine.stop();
     });
 }

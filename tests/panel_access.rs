@@ -203,6 +203,13 @@ fn a_change_is_checked_written_whole_and_in_force_after_a_restart() {
         ("\"(hidden 1)\"", "\"0000\"", "what opens the door"),
         ("[door]\n", "[door]\nallow-command = true\n", "what opens the door"),
         ("action = \"call\", to = [\"front\"]", "action = \"open-door\"", "what opens the door"),
+        ("[door]\n", "[hook]\noff = { action = \"open-door\" }\n[door]\n", "what opens the door"),
+        ("/desktop-mock.toml", "/mock-doorstation.toml", "what opens the door"),
+        (
+            "[door]\n",
+            "[mqtt]\nbroker = \"mqtt://127.0.0.1\"\nname = \"a\"\ncommands = [\"open-door\"]\n[door]\n",
+            "what opens the door",
+        ),
     ] {
         let refused = put(&text.replace(from, to), revision);
         assert_eq!(refused.status, 422, "{to}: {refused:?}");

@@ -21,6 +21,7 @@ use super::acts;
 use super::answer::{Body, Refused, done};
 use super::site::Site;
 use crate::appliance::status::CallStatus;
+use crate::config::mqtt::Permission;
 use crate::config::{BoardLoader, Config, Diagnostic, Hidden, Place};
 
 /// The file, and what of it the panel must leave alone.
@@ -121,7 +122,8 @@ impl ConfigFile {
     }
 }
 
-/// Whether the same codes, people and buttons open the door in both.
+/// Whether the same codes, people, buttons, handset and commands open the door
+/// in both, by the same lines. A board's file or a broker opens doors, too.
 fn same_door(now: &Config, next: &Config) -> bool {
     // Codes do not print.
     let rules =
@@ -133,7 +135,20 @@ fn same_door(now: &Config, next: &Config) -> bool {
         });
         buttons.filter(|(_, actions)| actions.iter().any(Option::is_some)).collect()
     };
-    rules(now) == rules(next) && buttons(now) == buttons(next)
+    let handset = |config: &Config| {
+        let hook = &config.appliance.hook;
+        [&hook.off, &hook.on].map(|action| action.clone().filter(acts::touches_door))
+    };
+    let broker = |config: &Config| {
+        let opens = config.mqtt.as_ref().filter(|mqtt| mqtt.commands.contains(&Permission::OpenDoor));
+        opens.map(|mqtt| (mqtt.broker.clone(), mqtt.topic.clone(), mqtt.name.clone()))
+    };
+    let wires = |config: &Config| (config.board.clone(), config.backend);
+    rules(now) == rules(next)
+        && buttons(now) == buttons(next)
+        && handset(now) == handset(next)
+        && broker(now) == broker(next)
+        && wires(now) == wires(next)
 }
 
 fn revision(text: &str) -> String {
