@@ -48,6 +48,7 @@ bench: ## the figures that README quotes
 	$(CARGO) build --locked --release
 	$(CARGO) bench --locked
 	benches/cost.sh
+	benches/peers.sh
 
 bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from seeds
 	@$(SETUP) build test bench

@@ -67,6 +67,11 @@ packages_test() {
 
 packages_bench() {
     want baresip-core "a peer to compare cost with" baresip
+    want gstreamer1.0-tools "another" gst-launch-1.0
+    want gstreamer1.0-plugins-base "its Opus"
+    want gstreamer1.0-plugins-good "its RTP"
+    want gstreamer1.0-plugins-bad "its network"
+    want gstreamer1.0-pulseaudio "its sound"
     want util-linux "chrt, nsenter" nsenter
     want iproute2 "network namespaces for the peers" ip
     want libspeexdsp1 "an echo canceller to compare with"
