@@ -141,6 +141,12 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
         config: PathBuf,
     },
+    /// Print the script with which a shell completes commands and switches.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        #[arg(hide_possible_values = true)]
+        shell: clap_complete::Shell,
+    },
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]
     SimCore(Box<crate::sim::SimCoreArgs>),

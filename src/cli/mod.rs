@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod completions;
 mod devices;
 mod jumper;
 mod out;
@@ -72,6 +73,7 @@ async fn perform(arguments: Arguments) -> u8 {
         },
         Command::Devices => devices::devices(),
         Command::OutputsOff { config } => outputs_off::outputs_off(&config),
+        Command::Completions { shell } => completions::completions(shell),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,
