@@ -33,6 +33,10 @@ for example in board/examples/*.toml; do put "$example" "usr/share/doc/callbox/e
 put README.md usr/share/doc/callbox/README.md
 put LICENSE usr/share/doc/callbox/copyright
 mkdir -p "$root/usr/share/man/man1"
+put image/completions/callbox.bash usr/share/bash-completion/completions/callbox
+put image/completions/_callbox usr/share/zsh/vendor-completions/_callbox
+put image/completions/callbox.fish usr/share/fish/vendor_completions.d/callbox.fish
+put docs/configuration.md usr/share/doc/callbox/configuration.md
 gzip -9n <image/callbox.1 >"$root/usr/share/man/man1/callbox.1.gz"
 
 mkdir "$root/DEBIAN"
