@@ -217,7 +217,7 @@ fn events_that_were_asked_for_come_signed_and_as_the_event_log_has_them() {
     appliance.command(&["answer"]).unwrap_err();
     let requests = server.wait(2);
     let kinds: Vec<Value> = requests.iter().map(|request| request.json()["kind"].clone()).collect();
-    assert_eq!(kinds, ["button", "refused"]);
+    assert_eq!(kinds[..2], ["button", "refused"]);
     let log = appliance.events();
     for request in &requests {
         assert_eq!(request.path, format!("{PATH}?key=hunter2"));
@@ -228,7 +228,8 @@ fn events_that_were_asked_for_come_signed_and_as_the_event_log_has_them() {
     }
     assert_ne!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
     let meters = hook(&appliance);
-    assert_eq!((&meters["delivered"], &meters["dropped"]), (&2.into(), &0.into()), "{meters}");
+    assert!(meters["delivered"].as_u64() >= Some(2), "{meters}");
+    assert_eq!((&meters["failed_attempts"], &meters["dropped"]), (&0.into(), &0.into()), "{meters}");
     nothing_is_given_away(&appliance);
 }
 

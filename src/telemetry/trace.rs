@@ -70,8 +70,8 @@ impl<R: FnMut() -> u128> Tracer<R> {
                 let call = self.calls.remove(at);
                 return Some(self.trace(call, entry.t_us, zero));
             }
-            Kind::Call { state, call_id } => self.state(entry, state, call_id),
-            Kind::Step { step, call_id } => self.step(entry, step, call_id),
+            Kind::Call { state, call_id } => self.state(entry, *state, call_id),
+            Kind::Step { step, call_id } => self.step(entry, *step, call_id),
             Kind::Statistics { call_id, statistics } => {
                 if let Some(call) = self.calls.iter_mut().find(|call| call.id == *call_id) {
                     call.statistics = Some(statistics.clone());
@@ -122,7 +122,7 @@ impl<R: FnMut() -> u128> Tracer<R> {
                 |at: u64| direction == "outgoing" && entry.t_us.saturating_sub(at) < PRESS_TO_CALL_US;
             let pressed = self.pressed.take().filter(|(at, _)| recent(*at));
             let (from_us, button) = pressed.map_or((entry.t_us, None), |(at, button)| (at, Some(button)));
-            let press = Phase { name: "press", from_us, steps: Vec::new() };
+            let press = || Phase { name: "press", from_us, steps: Vec::new() };
             // One whose end was never told must not stay for ever.
             if self.calls.len() == CALLS {
                 self.calls.remove(0);
@@ -130,7 +130,7 @@ impl<R: FnMut() -> u128> Tracer<R> {
             self.calls.push(Call {
                 id: id.clone(),
                 direction,
-                phases: button.iter().map(|_| press).take(1).collect(),
+                phases: button.iter().map(|_| press()).collect(),
                 button,
                 from_us,
                 first_audio_us: None,
@@ -163,7 +163,7 @@ impl<R: FnMut() -> u128> Tracer<R> {
         }];
         let ends = call.phases.iter().skip(1).map(|next| next.from_us).chain([end_us]);
         for (phase, end) in call.phases.iter().zip(ends) {
-            let event = |(at, step, told): &(u64, &str, String)| Event {
+            let event = |(at, step, told): &(u64, &'static str, String)| Event {
                 time_unix_nano: time(*at),
                 name: (*step).to_owned(),
                 attributes: vec![text("text", told)],

@@ -145,7 +145,7 @@ impl Scene {
         let steps: Vec<String> =
             self.call.steps.iter().map(|(us, what)| format!("{} {what}", short(*us))).collect();
         if !steps.is_empty() {
-            page.put("", &steps.join(", "), 3, false);
+            page.put("", &steps.join(", "), 4, false);
         }
     }
 
