@@ -45,6 +45,7 @@ for board in board/*.toml board/parts/*.toml; do put "$board" "usr/share/callbox
 for example in board/examples/*.toml; do put "$example" "$doc/examples/${example##*/}"; done
 put README.md "$doc/README.md"
 put board/README.md "$doc/board.md"
+put docs/configuration.md "$doc/configuration.md"
 pack usr/share/man/man1/callbox.1.gz <image/callbox.1
 mkdir -p "$root"/usr/share/{bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
 completions() { image/emulate.sh "$arch" "$binary" completions "$1"; }

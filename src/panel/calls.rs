@@ -7,24 +7,31 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::site::Site;
 use crate::appliance::id::CallId;
 use crate::handle::AudioStatus;
 
 /// Calls kept.
-const KEPT: usize = 100;
+pub const KEPT: usize = 100;
 
 /// Steps kept of one call.
 const STEPS: usize = 64;
 
+/// Who called whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Outgoing,
+    Incoming,
+}
+
 /// One call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
     pub call_id: CallId,
-    /// `outgoing` or `incoming`.
-    pub direction: &'static str,
+    pub direction: Direction,
     /// The other party's number, where known.
     pub peer: Option<String>,
     /// When it began, as in the event log.
@@ -55,14 +62,14 @@ pub struct Call {
 }
 
 /// One step of a call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     pub at_ms: f64,
     pub text: String,
 }
 
 /// Sound over a call, sampled every second.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Quality {
     /// Share of the sound that had to be made up, 0 to 1.
     pub concealed_ratio: f32,
@@ -116,6 +123,11 @@ pub struct History {
 }
 
 impl History {
+    /// Of earlier runs, the oldest first.
+    pub fn of(calls: VecDeque<Call>) -> Self {
+        Self { calls }
+    }
+
     /// A call begins.
     pub fn begin(&mut self, call: Call) {
         if self.calls.len() == KEPT {
