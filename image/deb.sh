@@ -21,7 +21,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 maintainer=${DEB_MAINTAINER:-callbox <callbox@localhost>}
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)}"
 export SOURCE_DATE_EPOCH
-glibc=$(grep -aoE 'GLIBC_2\.[0-9]+' "$binary" | sort -uV | tail -n 1)
+glibc=$(image/glibc.sh "$binary")
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -82,7 +82,7 @@ Architecture: $debian
 Maintainer: $maintainer
 Section: comm
 Priority: optional
-Depends: libasound2 (>= 1.2) | libasound2t64, libc6 (>= ${glibc#GLIBC_}), libgcc-s1, init-system-helpers (>= 1.52), systemd (>= 252)
+Depends: libasound2 (>= 1.2) | libasound2t64, libc6 (>= $glibc), libgcc-s1, init-system-helpers (>= 1.52), systemd (>= 252)
 Recommends: alsa-utils, gpiod, ca-certificates
 Installed-Size: $(du -sk --apparent-size "$root" | cut -f 1)
 Description: door intercom, push-to-call box or headless field device
@@ -90,8 +90,7 @@ Description: door intercom, push-to-call box or headless field device
  lamps, keeps a session to a voice core, and carries calls between a sound
  card and WebRTC.
 END
-(cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' md5sum) >"$root/md5sums"
-mv "$root/md5sums" "$root/DEBIAN/md5sums"
+(cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' md5sum >DEBIAN/md5sums)
 mkdir -p target/deb
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 dpkg-deb --root-owner-group -Zxz --build "$root" target/deb >/dev/null

@@ -4,6 +4,8 @@
 # runs natively.
 #
 #   image/smoke.sh ARCH BINARY
+#
+# CALLBOX_CORE=FILE is a native callbox that need not be built first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,16 +21,17 @@ fail() {
 }
 
 "${run[@]}" --version
-install -m 600 <(echo "nothing of worth") "$work/client-secret"
+image/pretend.sh "$work"
 export CREDENTIALS_DIRECTORY=$work
 for example in board/examples/*.toml; do
-    sed "s|/etc/callbox/client-secret|$work/client-secret|" "$example" >"$work/example.toml"
+    sed "s|/etc/callbox/|$work/|" "$example" >"$work/example.toml"
     "${run[@]}" check --config "$work/example.toml" >"$work/check.log" 2>&1 || fail "callbox check --config $example"
 done
 
 # The voice core runs natively and says back what it hears.
-cargo build --quiet --locked
-target/debug/callbox sim-core --listen 127.0.0.1:0 --token-listen 127.0.0.1:0 --plaintext --no-token --echo --json \
+core=${CALLBOX_CORE:-target/debug/callbox}
+[[ -n ${CALLBOX_CORE:-} ]] || cargo build --quiet --locked
+"$core" sim-core --listen 127.0.0.1:0 --token-listen 127.0.0.1:0 --plaintext --no-token --echo --json \
     >"$work/core.log" 2>&1 &
 pids+=($!)
 for _ in $(seq 100); do grep -q started "$work/core.log" && break; sleep 0.1; done

@@ -60,14 +60,14 @@ inside systemd-analyze verify callbox.service callbox-ladder.service callbox-lad
 inside man -w callbox >/dev/null || fail "no man page"
 inside bash -c '. /usr/share/bash-completion/completions/callbox && complete -p callbox' >/dev/null || fail "bash cannot complete"
 mkdir -m 700 "$root/root/credentials"
-install -m 600 <(echo "nothing of worth") "$root/root/credentials/client-secret"
-install -m 600 <(echo "nothing of worth") "$root/etc/callbox/client-secret"
+image/pretend.sh "$root/root/credentials"
+image/pretend.sh "$root/etc/callbox"
 for example in door-intercom push-to-call-box headless-field-device; do
     inside env CREDENTIALS_DIRECTORY=/root/credentials callbox check --config "/usr/share/doc/callbox/examples/$example.toml" ||
         fail "the example $example"
 done
 sed 's/^client-id = .*/client-id = ""/' "$root/usr/share/doc/callbox/examples/door-intercom.toml" >"$root/etc/callbox/callbox.toml"
-if inside callbox check >"$root/tmp/check.log"  2>&1; then fail "a spoilt configuration passed"; fi
+if inside callbox check >"$root/tmp/check.log" 2>&1; then fail "a spoilt configuration passed"; fi
 grep -q client-id "$root/tmp/check.log" || fail "the mistake is not named: $(<"$root/tmp/check.log")"
 
 inside dpkg --remove callbox >/dev/null 2>&1 || fail "cannot be removed"

@@ -98,12 +98,14 @@ packages_cross() {
     want qemu-user-static "runs the result" qemu-aarch64-static
     want dpkg-dev "names this machine's architecture" dpkg-architecture
     want debian-archive-keyring "checks what is fetched"
+    want lld-19 "links small"
     want jq "reads bills of materials" jq
 }
 
 packages_deb() {
     want lintian "judges the package" lintian
     want mmdebstrap "unpacks a fresh Debian to install it in" mmdebstrap
+    want arch-test "tells whether programs of another machine run here" arch-test
     want python3 "gathers the notices that licences ask for" python3
 }
 
