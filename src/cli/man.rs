@@ -48,7 +48,7 @@ fn entry(page: &mut Roff, argument: &Arg) {
     if let [default] = argument.get_default_values()
         && argument.get_action().takes_values()
     {
-        text.push_str(&format!(" Default {}.", default.to_string_lossy()));
+        text.push_str(&format!(". Default {}.", default.to_string_lossy()));
     }
     page.text([roman(text)]);
 }
