@@ -138,11 +138,6 @@ pub enum Command {
     },
     /// List GPIO chips, sound devices and network addresses of this machine.
     Devices,
-    /// Print a script that completes commands in a shell.
-    Completions {
-        /// Which shell.
-        shell: clap_complete::Shell,
-    },
     /// Print the manual page, as `man -l` reads it.
     Man,
     /// Print the reference of all keys of the configuration, Markdown.
@@ -152,6 +147,12 @@ pub enum Command {
         /// The configuration whose board is meant.
         #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
         config: PathBuf,
+    },
+    /// Print the script with which a shell completes commands and switches.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        #[arg(hide_possible_values = true)]
+        shell: clap_complete::Shell,
     },
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]

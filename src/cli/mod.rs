@@ -75,10 +75,10 @@ async fn perform(arguments: Arguments) -> u8 {
             _ => selftest::selftest(socket, &config, json).await,
         },
         Command::Devices => devices::devices(),
-        Command::Completions { shell } => print(&completions::script(shell, Arguments::command())),
         Command::Man => print(&man::page(&args::shipped(&Arguments::command()))),
         Command::Reference => print(&crate::config::reference::markdown()),
         Command::OutputsOff { config } => outputs_off::outputs_off(&config),
+        Command::Completions { shell } => completions::completions(shell),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,

@@ -70,8 +70,8 @@ impl<R: FnMut() -> u128> Tracer<R> {
                 let call = self.calls.remove(at);
                 return Some(self.trace(call, entry.t_us, zero));
             }
-            Kind::Call { state, call_id } => self.state(entry, *state, call_id),
-            Kind::Step { step, call_id } => self.step(entry, *step, call_id),
+            Kind::Call { state, call_id } => self.state(entry, state, call_id),
+            Kind::Step { step, call_id } => self.step(entry, step, call_id),
             Kind::Statistics { call_id, statistics } => {
                 if let Some(call) = self.calls.iter_mut().find(|call| call.id == *call_id) {
                     call.statistics = Some(statistics.clone());
