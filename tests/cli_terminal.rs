@@ -8,6 +8,7 @@ mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -46,7 +47,7 @@ impl Terminal {
             .stderr(end())
             .spawn()
             .unwrap();
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(24, 80, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(24), cells(80), 0)));
         let keyboard = File::from(keyboard);
         let (mut output, drawn) = (keyboard.try_clone().unwrap(), Arc::clone(&screen));
         std::thread::spawn(move || {
@@ -93,6 +94,10 @@ impl Drop for Terminal {
     }
 }
 
+fn cells(number: u16) -> NonZero<u16> {
+    NonZero::new(number).unwrap()
+}
+
 fn size(line: &OwnedFd, columns: u16, rows: u16) {
     let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(line, size).unwrap();
@@ -134,7 +139,7 @@ fn a_call_is_watched_on_80_by_24_and_the_terminal_is_given_back() {
     }
     // Smaller and larger, while it runs.
     for (columns, rows) in [(40, 10), (120, 40)] {
-        terminal.screen.lock().unwrap().screen_mut().set_size(rows, columns);
+        terminal.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
         size(&terminal.line, columns, rows);
         wait_for(Duration::from_secs(5), "drawing", || {
             let text = terminal.text();

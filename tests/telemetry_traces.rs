@@ -73,7 +73,8 @@ impl Collector {
             async move { if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK } }
         };
         let take = Arc::new(take);
-        let app = Router::new().route("/v1/traces", post(move |headers: HeaderMap, body: Bytes| take(headers, body)));
+        let app = Router::new()
+            .route("/v1/traces", post(move |headers: HeaderMap, body: Bytes| take(headers, body)));
         runtime.spawn(async { axum::serve(one, app).await });
         let service = TraceServiceServer::new(Grpc(Arc::clone(&by_grpc)));
         let server = tonic::transport::Server::builder().add_service(service);

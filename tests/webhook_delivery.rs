@@ -177,7 +177,9 @@ fn lone_box(more: String) -> Appliance {
         more,
         ..Config::bare()
     };
-    Appliance::start_with_environment(&config, &[])
+    let mut appliance = Appliance::start_with_environment(&config, &[]);
+    appliance.wait_status(20, "answer of the box", |_| true);
+    appliance
 }
 
 fn press(appliance: &Appliance) {

@@ -6,7 +6,6 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 /// The page in roff.
 pub fn page(command: &Command) -> String {
     let mut page = Roff::new();
-    page.control("TH", ["CALLBOX", "1", "", "callbox", "User commands"]);
     page.control("SH", ["NAME"]);
     page.text([roman(format!("callbox - {}", about(command)))]);
     page.control("SH", ["SYNOPSIS"]);
@@ -29,7 +28,8 @@ pub fn page(command: &Command) -> String {
             entry(&mut page, argument);
         }
     }
-    page.to_roff() + REST.trim_start()
+    // The library leaves an empty argument out, here the date.
+    format!(".TH CALLBOX 1 \"\" callbox \"User commands\"\n{}{}", page.to_roff(), REST.trim_start())
 }
 
 /// The options of all commands stand once, at the top.
@@ -48,7 +48,7 @@ fn entry(page: &mut Roff, argument: &Arg) {
     if let [default] = argument.get_default_values()
         && argument.get_action().takes_values()
     {
-        text.push_str(&format!(" Default {}.", default.to_string_lossy()));
+        text.push_str(&format!(". Default {}.", default.to_string_lossy()));
     }
     page.text([roman(text)]);
 }

@@ -231,7 +231,9 @@ mod tests {
             assert_eq!(check(url, Shape::Hook, false), Ok(url.to_owned()));
             assert_eq!(without_path(url), server);
         }
-        for wrong in ["http://hooks.example/hunter2", "https://hooks.example/a#hunter2", "hooks.example/hunter2"] {
+        for wrong in
+            ["http://hooks.example/hunter2", "https://hooks.example/a#hunter2", "hooks.example/hunter2"]
+        {
             let problem = check(wrong, Shape::Hook, false).unwrap_err();
             assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
         }

@@ -129,7 +129,7 @@ impl Scene {
         }
         for fault in status["faults"].as_array().into_iter().flatten().take(4) {
             let told = format!("{}: {}", text(&fault["fault"]), text(&fault["detail"]));
-            page.put("FAULT", &told, 2, true);
+            page.put("FAULT", &told, 3, true);
         }
     }
 
@@ -153,9 +153,9 @@ impl Scene {
         let audio = &self.status["audio"];
         let level = |name: &str| {
             let db = audio[name].as_f64().unwrap_or(f64::NAN);
-            format!("{} {db:>4.0} dB", bar(db))
+            format!("{} {db:.0} dB", bar(db))
         };
-        let both = format!("mic {}  speaker {}", level("capture_level_db"), level("playback_level_db"));
+        let both = format!("mic {}, speaker {}", level("capture_level_db"), level("playback_level_db"));
         page.put("sound", &both, 1, false);
         let call = &audio["call"];
         if !call.is_object() {
@@ -175,7 +175,7 @@ impl Scene {
             round_trip.unwrap_or_default(),
             echo.unwrap_or_default(),
         );
-        page.put("", &quality, 1, false);
+        page.put("", &quality, 2, false);
     }
 
     fn buttons(&self) -> String {
@@ -326,7 +326,7 @@ mod tests {
             "session": "registered", "session_detail": "", "call": "in-call", "peer": "+4722222222",
             "calls": [], "muted": false, "volume": 80, "leds": { "call": "on" }, "outputs": { "strike": false },
             "inputs": {}, "door": null, "webhooks": [], "uptime_s": uptime_s, "version": "1.2.3",
-            "faults": [{ "fault": "line-lost", "detail": format!("the line {} is gone; plug it in", "x".repeat(200)) }],
+            "faults": [{ "fault": "line-lost", "detail": format!("the line {} is gone; plug it in", "x".repeat(80)) }],
             "audio": { "capture_level_db": -30.0, "playback_level_db": null, "jitter_ms": 2.4, "playout_delay_ms": 41.0,
                 "echo_return_loss_db": 45.2, "selftest": {},
                 "call": { "mos_cq": 4.3, "packets_lost": 1, "packets_received": 99, "round_trip_us": 12_300 } },
@@ -360,8 +360,8 @@ mod tests {
             "session  registered",
             "call     in-call +4722222222 for 1 min 29 s",
             "0 ms Offer sent, 1.5 s both can talk",
-            "mic [######------]  -30 dB  speaker [------------]  NaN dB",
-            "MOS 4.3, jitter 2 ms, lost 1.0 %, delay 41 ms, round trip 12 ms, echo 45 dB down",
+            "mic [######------] -30 dB, speaker [------------] NaN dB",
+            "MOS 4.3, jitter 2 ms, lost 1.0 %, delay 41 ms, round trip 12 ms, echo\n         45 dB down",
             "volume   80 %",
             "buttons  call: press 1 min 30 s ago",
             "lamps    call=on",

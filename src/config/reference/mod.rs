@@ -50,9 +50,10 @@ announcements = {}
 media = {}
 contacts = { NAME = {} }
 button = [
-    { press = { action = "call" } },
+    { press = { action = "call", to = [] } },
     { press = { action = "dtmf" } },
     { press = { action = "mute" } },
+    { press = { action = "volume", change = "up" } },
     { press = { action = "volume", change = { percent = 1 } } },
     { press = { action = "open-door" } },
 ]

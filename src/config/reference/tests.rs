@@ -54,7 +54,10 @@ fn text(title: &str, key: &str, line: &str) -> String {
     let inner = |fields: String| fields.trim_end().replace('\n', ", ");
     match title {
         "NAME in [contacts]" => {
-            format!("[auth]\nmethod = \"none\"\n[board]\nfile = \"mock-doorstation\"\n[contacts]\nguest = {{ {} }}\n", inner(must(title) + line))
+            format!(
+                "[auth]\nmethod = \"none\"\n[board]\nfile = \"mock-doorstation\"\n[contacts]\nguest = {{ {} }}\n",
+                inner(must(title) + line)
+            )
         }
         "[contacts]" => base,
         "do-not-disturb in [incoming]" | "window in [selftest]" => {
@@ -66,7 +69,9 @@ fn text(title: &str, key: &str, line: &str) -> String {
             }
         }
         "change in press in [[button]]" => {
-            format!("{base}[[button]]\nname = \"call\"\npress = {{ action = \"volume\", change = {{ {line} }} }}\n")
+            format!(
+                "{base}[[button]]\nname = \"call\"\npress = {{ action = \"volume\", change = {{ {line} }} }}\n"
+            )
         }
         ACTION => {
             let action = match key {
@@ -79,7 +84,10 @@ fn text(title: &str, key: &str, line: &str) -> String {
                 "output" => "action = \"open-door\"",
                 other => panic!("what is {other} of an action?"),
             };
-            format!("{base}[[button]]\nname = \"call\"\npress = {{ {} }}\n", inner(format!("{action}\n{line}")))
+            format!(
+                "{base}[[button]]\nname = \"call\"\npress = {{ {} }}\n",
+                inner(format!("{action}\n{line}"))
+            )
         }
         _ => format!("{base}{title}\n{}{own}{line}", must(title)),
     }
