@@ -82,6 +82,8 @@ pub struct Quality {
     pub xruns: u64,
     /// The last echo return loss, dB.
     pub echo_return_loss_db: Option<f32>,
+    /// Mean opinion score of the whole call (ITU-T G.107), 1.00 to 4.41; none while it goes on.
+    pub mos_cq: Option<f32>,
     #[serde(skip)]
     samples: f32,
     #[serde(skip)]
@@ -98,6 +100,7 @@ impl Quality {
             playout_delay_ms: 0.0,
             xruns: 0,
             echo_return_loss_db: None,
+            mos_cq: None,
             samples: 0.0,
             xruns_before: now.xruns,
         }
@@ -139,6 +142,11 @@ impl History {
     /// The call of this id that goes on.
     pub fn going_on(&mut self, id: &CallId) -> Option<&mut Call> {
         self.calls.iter_mut().rev().find(|call| call.result.is_none() && call.call_id == *id)
+    }
+
+    /// The newest call of this id, over or not.
+    pub fn newest(&mut self, id: &CallId) -> Option<&mut Call> {
+        self.calls.iter_mut().rev().find(|call| call.call_id == *id)
     }
 
     /// Calls in which both can talk.

@@ -88,12 +88,17 @@ impl Observer {
             Kind::Button { .. } => seen.pressed_us = Some(entry.t_us),
             Kind::Call { state, call_id } => self.call_is(&mut seen, entry, state, call_id),
             Kind::Step { step, call_id } => self.step(&mut seen, entry, step, call_id),
+            Kind::Statistics { call_id, statistics } => {
+                let call = seen.history.newest(call_id);
+                if let Some(quality) = call.and_then(|call| call.quality.as_mut()) {
+                    quality.mos_cq = Some(statistics.mos_cq as f32 / 100.0);
+                }
+            }
             Kind::Session { .. }
             | Kind::FaultRaised { .. }
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
             | Kind::Refused
-            | Kind::Statistics { .. }
             | Kind::Door { .. }
             | Kind::SelfTest { .. }
             | Kind::DoNotDisturb { .. } => {}
