@@ -144,7 +144,7 @@ fn a_call_is_watched_on_80_by_24_and_the_terminal_is_given_back() {
         wait_for(Duration::from_secs(5), "drawing", || {
             let text = terminal.text();
             let first = text.lines().next().unwrap_or_default();
-            if first.len() == columns.into() && first.ends_with("q ends") { Ok(()) } else { Err(text) }
+            if first.len() == usize::from(columns) && first.ends_with("q ends") { Ok(()) } else { Err(text) }
         });
     }
     appliance.must(&["hangup"]);
