@@ -1,7 +1,6 @@
 //! The linear half at 16 kHz: delay and drift taken out, then the filter.
 
 use super::BLOCK;
-use super::curve::Curve;
 use super::delay::{Arrival, DelayEstimator};
 use super::drift::DriftEstimator;
 use super::kalman::{BINS, Kalman, PARTS};
@@ -34,7 +33,6 @@ pub(super) struct Linear {
     reference: Reference,
     delay: DelayEstimator,
     drift: DriftEstimator,
-    curve: Curve,
     kalman: Kalman,
     shadow: Shadow,
     history: Vec<f32>,
@@ -62,7 +60,6 @@ impl Linear {
             reference: Reference::new(),
             delay: DelayEstimator::new(),
             drift: DriftEstimator::new(),
-            curve: Curve::new(),
             kalman: Kalman::new(),
             shadow: Shadow::new(),
             history: vec![0.0; (PARTS + 1) * BLOCK],
@@ -105,16 +102,15 @@ impl Linear {
             self.align(arrival);
         }
         self.reference.read(0, &mut self.block);
-        self.curve.take(&self.block);
-        self.curve.bend(&mut self.block);
         self.kalman.run(&self.block, mic, echo);
         self.speaking = self.block.iter().map(|s| s * s).sum::<f32>() > SPEECH * BLOCK as f32;
         if self.speaking {
             self.since = self.since.saturating_add(1);
             self.weigh(mic, echo);
         }
-        if self.speaking && self.kalman.teaches() {
-            self.compare(mic, echo);
+        let teaches = self.speaking && self.kalman.teaches();
+        if teaches && self.shadow.run(self.kalman.inputs(), mic, echo) {
+            self.kalman.doubt(self.shadow.path());
         }
         if let Some(drift) = self.drift.run(self.speaking, self.kalman.path()) {
             self.reference.set_drift(drift);
@@ -126,17 +122,6 @@ impl Linear {
         for (mic, echo) in mic.iter().zip(echo) {
             self.heard += RECENT * (mic * mic - self.heard);
             self.left += RECENT * ((mic - echo) * (mic - echo) - self.left);
-        }
-    }
-
-    /// What can be learnt beside the filter from what it left.
-    fn compare(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
-        if self.shadow.run(self.kalman.inputs(), mic, echo) {
-            self.kalman.doubt(self.shadow.path());
-        }
-        if !self.is_failing() {
-            let left: [f32; BLOCK] = std::array::from_fn(|n| mic[n] - echo[n]);
-            self.curve.learn(self.kalman.path(), &left);
         }
     }
 
@@ -201,8 +186,6 @@ impl Linear {
         for (n, block) in self.history.chunks_mut(BLOCK).enumerate() {
             self.reference.read(length - n * BLOCK, block);
         }
-        self.curve.refill(&self.history);
-        self.curve.bend(&mut self.history);
     }
 
     /// What of the error's power is expected to be echo not learnt yet.

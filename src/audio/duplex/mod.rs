@@ -13,7 +13,6 @@
 
 mod aec3;
 mod bands;
-mod curve;
 mod delay;
 mod drift;
 mod envelope;

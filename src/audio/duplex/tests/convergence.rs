@@ -54,20 +54,6 @@ fn a_loudspeaker_that_is_turned_up_late_is_learnt_as_one_that_was_loud() {
     }
 }
 
-/// Small loudspeakers clip. What they add is no linear echo, and must not be taken for somebody.
-#[test]
-fn a_loudspeaker_that_clips_is_understood() {
-    for clip in [0.35, 0.5] {
-        let far = words(7, 1000);
-        let loudest = far.iter().fold(0.0f32, |most, sample| most.max(sample.abs()));
-        let bent: Vec<f32> = far.iter().map(|s| s.clamp(-clip * loudest, clip * loudest)).collect();
-        let mic = echo_of(&bent, 60 * 48);
-        let (cancelled, state) = cancelled_at_last(&far, &mic);
-        assert!(cancelled > 25.0, "clipped at {clip}: only {cancelled:.1} dB, {state:?}");
-        assert!(state.near < 0.5, "clipped at {clip}: taken for somebody, {state:?}");
-    }
-}
-
 /// Test calls and telephones are full of tones. One at the far end explains
 /// nothing of another here, and one that both ends have is nobody's echo.
 #[test]
