@@ -40,7 +40,7 @@ press = {{ action = "mute" }}
 """
 
 # A door station with a second button on line 22, the exit button elsewhere,
-# and a button beside a source of glitches on line 27.
+# and a button beside a source of glitches on line 6.
 BOARD = """
 inherit = "rpi4-doorstation"
 [[input]]
@@ -53,7 +53,7 @@ bias = "pull-up"
 active-low = true
 [[button]]
 name = "quiet"
-offset = 27
+offset = 6
 bias = "pull-up"
 active-low = true
 glitch-filter = "5ms"
