@@ -24,6 +24,8 @@ backend = "gpiocdev"
 [audio]
 capture = "{capture}"
 playback = "{playback}"
+# A steady tone is steady noise, and is lowered; the checks are of the way to the card and back.
+processing = "off"
 [media]
 codecs = ["pcmu"]
 [contacts]
