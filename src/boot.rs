@@ -148,6 +148,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         log: Arc::clone(&log),
         start,
         edges,
+        webhooks: settings::webhook_meters(config),
         #[cfg(feature = "mock-gpio")]
         buttons: board.buttons,
     };

@@ -13,4 +13,16 @@ pub struct Memory {
     /// Wrong codes since the last right one; each few of them lock codes out
     /// for twice as long as the few before.
     pub wrong_codes: u32,
+    /// The volume that somebody chose where a change holds for good.
+    pub volume: Option<KeptVolume>,
+}
+
+/// A volume that somebody chose at the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptVolume {
+    /// In percent of full.
+    pub percent: u8,
+    /// What the configuration said then: one that says something else now goes before.
+    pub configured: u8,
 }

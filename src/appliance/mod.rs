@@ -236,7 +236,10 @@ impl Appliance {
             }
             Event::System(SystemEvent::SelfTest(report)) => self.phone.self_test.answer(cx, report),
             Event::System(SystemEvent::Microphone(live)) => self.microphone = live,
-            Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
+            Event::System(SystemEvent::Remembered(memory)) => {
+                door::remembered(cx, memory);
+                self.phone.volume.remembered(cx);
+            }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }

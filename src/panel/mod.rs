@@ -9,6 +9,7 @@ mod access;
 mod acts;
 mod answer;
 mod assets;
+mod call_file;
 mod calls;
 mod configuration;
 mod front;
@@ -48,6 +49,8 @@ pub struct PanelSettings {
     pub state_dir: PathBuf,
     /// The configuration's file, to show and change it; `None` where there is none.
     pub config_file: Option<PathBuf>,
+    /// Where the history of calls is kept; `None` for until the end.
+    pub call_file: Option<PathBuf>,
     /// How a changed configuration takes effect; `None` for by hand.
     pub restart: Option<Restart>,
 }

@@ -86,7 +86,7 @@ mod tests {
         assert!(pulses.stuck(start).is_empty());
         assert!(pulses.stuck(start + PATIENCE).is_empty(), "it parks between the looks, or rests");
         let (end, ended) = std::sync::mpsc::channel::<()>();
-        let hung = tokio::spawn(async move { drop(ended.recv()) });
+        let hung = tokio::spawn(async move { assert!(ended.recv().is_err()) });
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(pulses.stuck(start + PATIENCE * 2).is_empty(), "its patience begins");
         tokio::time::sleep(Duration::from_millis(50)).await;

