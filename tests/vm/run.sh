@@ -7,7 +7,8 @@
 #   tests/vm/run.sh aarch64            with the binary of `make cross`
 #   VM_CHECKS="lines sound" tests/vm/run.sh   only these
 #   VM_BINARY=path, VM_CORE_BINARY=path       other binaries for the guest, and for the voice core here
-#   VM_TRACES=1000 VM_SEED=n VM_MINUTES=30    for the checks `lines` and `long`
+#   VM_PRESSES=200 VM_TRACES=1000 VM_SEED=n   for the check `lines`
+#   VM_MINUTES=30                             for the check `long`
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -27,6 +28,7 @@ core_pid=
 trap '[[ -z $core_pid ]] || kill "$core_pid" 2>/dev/null; rm -rf "$work"' EXIT
 log=$cache/console.log
 : >"$log"
+rm -f "$cache/heard.wav"
 
 wants() { [[ -z $checks || " $checks " == *" $1 "* ]]; }
 
@@ -65,7 +67,7 @@ boot() {
     local init=$1 settings=
     shift
     booted=$((booted + 1))
-    for name in VM_TRACES VM_SEED VM_MINUTES; do
+    for name in VM_PRESSES VM_TRACES VM_SEED VM_MINUTES; do
         [[ -z ${!name:-} ]] || settings+=" $name=${!name}"
     done
     echo "vm: booting $arch with $init, Linux $(<"$cache/version"); console in $log"
@@ -92,7 +94,8 @@ fi
 if wants sound; then
     kill -INT "$core_pid" && wait "$core_pid" || true
     core_pid=
-    python3 tests/vm/guest/heard.py "$work/heard.wav" >>"$log"
+    mv "$work/heard.wav" "$cache/heard.wav" 2>/dev/null || true
+    python3 tests/vm/guest/heard.py "$cache/heard.wav" >>"$log"
 fi
 
 awk -F '|' -v booted="$booted" '

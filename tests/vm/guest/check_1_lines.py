@@ -13,9 +13,9 @@ import time
 from box import Box
 from stalls import Stalls
 
-CALL, SECOND, QUIET = 17, 22, 27
+CALL, SECOND, QUIET = 17, 22, 6
 CALLING = 23
-PRESSES = 200
+PRESSES = int(os.environ.get("VM_PRESSES", "200"))
 TRACES = int(os.environ.get("VM_TRACES", "1000"))
 # Glitches of 1 ms on a line whose board file asks for levels of 5 ms.
 GLITCHES, GLITCH, FILTER = 100, 0.001, 0.005

@@ -48,6 +48,8 @@ def journal(unit="callbox.service"):
 def again(guest, what, limit, do, reap=lambda: None):
     """Does something to the main process; a row for how soon another one is registered."""
     before, restarts = show("MainPID"), int(show("NRestarts"))
+    if before == "0":
+        raise AssertionError(f"before {what} it does not run: {journal()[-900:]}")
     begin = time.monotonic()
     do(int(before))
 
@@ -84,7 +86,9 @@ def run(guest):
     # The rules of the package give the lines to its group.
     subprocess.run(["udevadm", "settle"], check=True)
     begin = time.monotonic()
-    systemctl("start", "callbox.service")
+    systemctl("start", "callbox.service", check=False)
+    if show("ActiveState") != "active":
+        raise AssertionError(f"callbox.service did not start: {journal()[-600:]}")
     guest.row("`systemctl start` returns when the box serves",
               f"{show('ActiveState')} after {time.monotonic() - begin:.1f} s, {show('StatusText')[:30]!r}",
               show("ActiveState") == "active" and show("StatusText").startswith("session "))
@@ -92,7 +96,7 @@ def run(guest):
     user = Path(f"/proc/{show('MainPID')}").owner()
     guest.row("it is registered, and runs as", user, now and user == "callbox")
     time.sleep(2)
-    faults = [fault["fault"] for fault in status()["faults"]]
+    faults = [f"{fault['fault']}: {fault['detail']}" for fault in status()["faults"]]
     guest.row("lines and sound from within the sandbox: faults", ", ".join(faults) or "none", not faults, "none")
     press(guest, "a press lights its lamp")
     realtime = [name for name, number in threads(show("MainPID")) if os.sched_getscheduler(number) == os.SCHED_FIFO]
