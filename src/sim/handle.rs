@@ -53,7 +53,10 @@ pub(super) struct Order {
 
 pub(super) enum Act {
     /// `page` is the browser page that is to make the call; `None` leaves it to the script.
-    CallBox { from: String, page: Option<u64> },
+    CallBox {
+        from: String,
+        page: Option<u64>,
+    },
     Answer,
     Reject,
     HangUp,
@@ -61,7 +64,9 @@ pub(super) enum Act {
     Digits(String),
     SendRaw(WebTerminalMessage),
     Close(Status),
-    InCallElsewhere { number: String },
+    InCallElsewhere {
+        number: String,
+    },
     IdleElsewhere,
 }
 
