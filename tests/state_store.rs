@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 const DIR: &str = "CALLBOX_TEST_STATE";
 
 fn numbered(n: u32) -> Memory {
-    Memory { tampered: n % 2 == 1, wrong_codes: n }
+    Memory { tampered: n % 2 == 1, wrong_codes: n, ..Memory::default() }
 }
 
 fn store(dir: &TempDir) -> StateStore {
@@ -55,7 +55,10 @@ fn a_memory_of_another_version_is_read_as_far_as_it_goes() {
     store(&dir).save(&Memory::default()).unwrap();
     fs::write(file(&dir, "memory.json"), r#"{"tampered":true,"volume":40}"#).unwrap();
     let kept = store(&dir).load();
-    assert_eq!((kept.memory, kept.trouble), (Memory { tampered: true, wrong_codes: 0 }, None));
+    assert_eq!(
+        (kept.memory, kept.trouble),
+        (Memory { tampered: true, wrong_codes: 0, ..Memory::default() }, None)
+    );
 }
 
 /// Whatever a write that was cut short left beside the old memory.
