@@ -7,6 +7,9 @@ use tracing_subscriber::EnvFilter;
 pub fn start(level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet(level)));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would tell of a log that cannot be written by `eprintln!`, which panics where it fails as well:
+    // a full disk, or a journal that has died, would end the box.
+    let subscriber = subscriber.log_internal_errors(false);
     if subscriber.try_init().is_err() {
         tracing::debug!("logging runs already");
     }
