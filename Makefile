@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench bench-audio vm-test cross reproduce deb release dependencies lint fmt
+.PHONY: help setup build demo test sim mutants soak test-faults bench bench-audio vm-test cross reproduce deb release dependencies lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -42,6 +42,17 @@ sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, W
 mutants: ## changes of the pure core, one at a time, each of which a test must notice; MUTANTS_JOBS
 	@$(SETUP) build mutants
 	tests/support/mutants.sh $(ARGS)
+
+soak: ## ten thousand calls in one process: memory, descriptors, threads, tasks; SOAK_CALLS, SOAK_MODE
+	@$(SETUP) build test faults
+	$(CARGO) test --locked --test soak
+	.cache/venv-faults/bin/python tests/faults/soak/report.py
+
+test-faults: ## every fault of docs/faults.md with its bound and what is measured, as root; FAULTS_LONG=1, ARGS
+	@$(SETUP) build test faults
+	$(CARGO) test --locked --no-run
+	$(CARGO) test --locked --no-run --test faults
+	CARGO="$(CARGO)" .cache/venv-faults/bin/python tests/faults/run.py $(ARGS)
 
 bench: ## the figures that README quotes
 	@$(SETUP) build test bench
@@ -85,6 +96,7 @@ lint: ## format, clippy, licences and advisories
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test faults --test soak -- -D warnings
 	@tests/support/deny.sh
 
 fmt: ## format the source

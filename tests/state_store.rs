@@ -24,7 +24,7 @@ const DIR: &str = "CALLBOX_TEST_STATE";
 
 fn numbered(n: u32) -> Memory {
     let volume = KeptVolume { percent: (n % 101) as u8, configured: 100 };
-    Memory { tampered: n % 2 == 1, wrong_codes: n, volume: Some(volume) }
+    Memory { tampered: n % 2 == 1, wrong_codes: n, volume: Some(volume), ..Memory::default() }
 }
 
 fn store(dir: &TempDir) -> StateStore {

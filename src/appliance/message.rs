@@ -16,6 +16,7 @@ impl Phone {
     /// Obeys a message of a registered session.
     pub fn message(&mut self, cx: &mut Context, message: Message) {
         self.settle_late_byes(cx, &message);
+        self.left_over_heard(cx, &message);
         let Message { call_id, body } = message;
         match body {
             Body::Offer { sdp, msisdn } => self.offer_received(cx, call_id, sdp, msisdn),

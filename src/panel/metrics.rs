@@ -58,6 +58,7 @@ pub struct Metrics {
     echo_return_loss: Gauge,
     echo_cancelled: Gauge,
     microphone_live: IntGauge,
+    tasks: IntGauge,
     troubles: IntCounterVec,
     call: CallFigures,
     webhooks: WebhookFigures,
@@ -130,6 +131,7 @@ impl Metrics {
             )?,
             microphone_live: make
                 .gauge("callbox_microphone_live", "1 while captured sound goes out to somebody.")?,
+            tasks: make.gauge("callbox_tasks", "Tasks of the program; calls that are over leave none.")?,
             troubles: make.counters(
                 "callbox_audio_troubles_total",
                 "Troubles of the sound devices, by kind.",
@@ -210,6 +212,8 @@ impl Metrics {
         self.echo_return_loss.set(audio.echo_return_loss_db.map_or(f64::NAN, f64::from));
         self.echo_cancelled.set(audio.echo_cancelled_db.map_or(f64::NAN, f64::from));
         self.microphone_live.set(i64::from(audio.microphone_live));
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         for (device, status) in [("capture", &audio.capture), ("playback", &audio.playback)] {
             for (trouble, count) in &status.troubles {
                 catch_up(&self.troubles.with_label_values(&[device, trouble]), *count);

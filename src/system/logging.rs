@@ -11,7 +11,9 @@ pub fn start(level: &str) {
     let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
     let filter = asked.and_then(|asked| asked.parse().ok()).or_else(|| quiet(level).parse().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // It would tell of a log that cannot be written by `eprintln!`, which panics where it fails as well:
+    // a full disk, or a journal that has died, would end the box.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     if tracing_subscriber::registry().with(lines).with(filter).try_init().is_err() {
         tracing::debug!("logging runs already");
     }

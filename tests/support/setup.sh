@@ -10,6 +10,7 @@
 #   tests/support/setup.sh build cross      and what `make cross` needs for both boards
 #   tests/support/setup.sh build cross deb  and what `make deb` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
+#   tests/support/setup.sh build test faults and what `make test-faults` and `make soak` need
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -79,6 +80,12 @@ packages_bench() {
     want ethtool "switches checksum offload off between them" ethtool
 }
 
+packages_faults() {
+    packages_python
+    want ethtool "switches checksum offload off between namespaces" ethtool
+    want util-linux "setpriv, taskset, chrt, mount" setpriv
+}
+
 packages_vm() {
     want qemu-system-x86 "runs the guest" qemu-system-x86_64
     want qemu-system-arm "runs the guest of ARCH=aarch64" qemu-system-aarch64
@@ -141,14 +148,15 @@ check_rust() {
         || fail "rustc is $have, callbox needs $need or newer: run 'rustup update stable'"
 }
 
-# python GROUP: the packages of requirements-GROUP.txt in .cache/venv.
+# python GROUP [VENV]: the packages of requirements-GROUP.txt in .cache/VENV.
 python() {
-    local list=tests/support/requirements-$1.txt stamp=.cache/venv/requirements-$1.txt
+    local list=tests/support/requirements-$1.txt venv=.cache/${2:-venv}
+    local stamp=$venv/requirements-$1.txt
     cmp -s "$list" "$stamp" && return
-    say "installing into .cache/venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
-    [[ -x .cache/venv/bin/pip ]] || python3 -m venv .cache/venv
+    say "installing into $venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
+    [[ -x $venv/bin/pip ]] || python3 -m venv "$venv"
     # Not bin/pip: its first line names the folder in which it was made, and checkouts move.
-    .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$list" </dev/null
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" </dev/null
     cp "$list" "$stamp"
 }
 
@@ -185,10 +193,11 @@ for group in "$@"; do
         lint) packages_python ;;
         bench) packages_bench ;;
         vm) packages_vm ;;
+        faults) packages_faults ;;
         cross) packages_cross ;;
         deb) packages_deb ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, deb, mutants" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, deb, mutants" ;;
     esac
 done
 install_packages
@@ -207,6 +216,7 @@ for group in "$@"; do
             cargo_tool rust-audit-info 0.5.4
             cargo_tool cargo-cyclonedx 0.5.9
             ;;
+        faults) python faults venv-faults ;;
         mutants) mutants ;;
     esac
 done
