@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench bench-audio vm-test cross deb lint fmt
+.PHONY: help setup build demo test sim mutants fuzz loom bench bench-audio vm-test cross deb lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -42,6 +42,14 @@ sim: ## ten thousand boxes for seven days in a simulated world; WORLD_DEVICES, W
 mutants: ## changes of the pure core, one at a time, each of which a test must notice; MUTANTS_JOBS
 	@$(SETUP) build mutants
 	tests/support/mutants.sh $(ARGS)
+
+fuzz: ## hostile input led by coverage, each target in turns; FUZZ_SECONDS, FUZZ_TURNS, ARGS="sdp panel"
+	@$(SETUP) build fuzz
+	tests/fuzz/run.sh $(ARGS)
+
+loom: ## what threads share without a lock, in every order in which two processors may see it
+	@$(SETUP) build
+	CARGO_TARGET_DIR=target/loom $(CARGO) test --release --manifest-path tests/loom/Cargo.toml
 
 bench: ## the figures that README quotes
 	@$(SETUP) build test bench

@@ -12,6 +12,8 @@ mod assets;
 mod calls;
 mod configuration;
 mod front;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod log;

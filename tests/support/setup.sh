@@ -9,6 +9,7 @@
 #   tests/support/setup.sh build vm         and what `make vm-test` needs
 #   tests/support/setup.sh build cross      and what `make cross` needs for both boards
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
+#   tests/support/setup.sh build fuzz       and what `make fuzz` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -94,6 +95,8 @@ packages_cross() {
     want debian-archive-keyring "checks what is fetched"
 }
 
+packages_fuzz() { want g++ "compiles libFuzzer" c++; }
+
 install_packages() {
     [[ ${#missing[@]} -gt 0 ]] || return 0
     command -v apt-get >/dev/null || fail "no apt-get here: install by your own means: ${missing[*]}"
@@ -164,7 +167,8 @@ for group in "$@"; do
         vm) packages_vm ;;
         cross) packages_cross ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, mutants" ;;
+        fuzz) packages_fuzz ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, mutants, fuzz" ;;
     esac
 done
 install_packages
