@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants soak test-faults bench bench-audio vm-test cross reproduce deb release dependencies lint fmt
+.PHONY: help setup build demo test sim mutants fuzz loom soak test-faults bench bench-audio vm-test cross reproduce deb release dependencies lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -53,6 +53,14 @@ test-faults: ## every fault of docs/faults.md with its bound and what is measure
 	$(CARGO) test --locked --no-run
 	$(CARGO) test --locked --no-run --test faults
 	CARGO="$(CARGO)" .cache/venv-faults/bin/python tests/faults/run.py $(ARGS)
+
+fuzz: ## hostile input led by coverage, each target in turns; FUZZ_SECONDS, FUZZ_TURNS, ARGS="sdp panel"
+	@$(SETUP) build fuzz
+	tests/fuzz/run.sh $(ARGS)
+
+loom: ## what threads share without a lock, in every order in which two processors may see it
+	@$(SETUP) build
+	CARGO_TARGET_DIR=target/loom $(CARGO) test --release --manifest-path tests/loom/Cargo.toml
 
 bench: ## the figures that README quotes
 	@$(SETUP) build test bench

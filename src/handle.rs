@@ -239,3 +239,31 @@ impl Handle {
         self.buttons.as_ref()
     }
 }
+
+/// A door for the fuzz targets in `tests/fuzz`: a handle on no appliance but on
+/// whoever has the receivers, of actions and of edges.
+#[cfg(feature = "fuzzing")]
+pub fn detached(config: &crate::config::Config) -> (Handle, mpsc::Receiver<Ask>, mpsc::Receiver<Stamped>) {
+    let start = Instant::now();
+    let (asks, asked) = mpsc::channel(16);
+    let (edges, moved) = mpsc::channel(16);
+    let mut appliance = crate::appliance::Appliance::new(config.appliance.clone(), Box::new(|| 0), start);
+    let log = EventLog::new(start);
+    while let Some(command) = appliance.poll_command() {
+        if let crate::appliance::command::Command::Log(record) = command {
+            log.add(record, start);
+        }
+    }
+    let (_, status) = watch::channel(appliance.status());
+    let handle = Handle {
+        asks,
+        status,
+        audio: Arc::new(AudioStatus::default),
+        log: Arc::new(log),
+        start,
+        edges,
+        #[cfg(feature = "mock-gpio")]
+        buttons: None,
+    };
+    (handle, asked, moved)
+}

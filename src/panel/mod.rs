@@ -13,6 +13,8 @@ mod call_file;
 mod calls;
 mod configuration;
 mod front;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod log;

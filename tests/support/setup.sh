@@ -11,6 +11,7 @@
 #   tests/support/setup.sh build cross deb  and what `make deb` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 #   tests/support/setup.sh build test faults and what `make test-faults` and `make soak` need
+#   tests/support/setup.sh build fuzz       and what `make fuzz` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -116,6 +117,8 @@ packages_deb() {
     want python3 "gathers the notices that licences ask for" python3
 }
 
+packages_fuzz() { want g++ "compiles libFuzzer" c++; }
+
 install_packages() {
     [[ ${#missing[@]} -gt 0 ]] || return 0
     command -v apt-get >/dev/null || fail "no apt-get here: install by your own means: ${missing[*]}"
@@ -197,7 +200,8 @@ for group in "$@"; do
         cross) packages_cross ;;
         deb) packages_deb ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, deb, mutants" ;;
+        fuzz) packages_fuzz ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, deb, mutants, fuzz" ;;
     esac
 done
 install_packages
