@@ -62,6 +62,7 @@ impl Panel {
             listen: ([127, 0, 0, 1], 1).into(),
             state_dir: folder().to_owned(),
             config_file: Some(file.clone()),
+            call_file: None,
             restart: Some(Arc::new(|| {})),
         };
         let front = Front::new(&config(WHICH), settings, handle).unwrap();
