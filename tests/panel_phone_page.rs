@@ -10,7 +10,6 @@ mod support;
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,7 +21,7 @@ use tempfile::TempDir;
 /// The second phone's microphone hears this, Hz: whose sound it is must be plain.
 const TONE: u32 = 1000;
 
-/// STOI of words that came over one coding; of other words it is below 0.4.
+/// STOI of words that came over one coding and a busy machine; the best is 1.
 const UNDERSTOOD: f64 = 0.85;
 
 /// Bytes of all files of the phone's page.
