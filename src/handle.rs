@@ -262,7 +262,7 @@ pub fn detached(config: &crate::config::Config) -> (Handle, mpsc::Receiver<Ask>,
         log: Arc::new(log),
         start,
         edges,
-        webhooks: Arc::from([]),
+        webhooks: Arc::new([]),
         #[cfg(feature = "mock-gpio")]
         buttons: None,
     };

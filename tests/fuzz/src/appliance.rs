@@ -115,7 +115,7 @@ fn step(machine: &mut Machine, feed: &mut Feed<'_>, number: u64) {
         }
         21 => machine.event(Event::System(SystemEvent::Microphone(which & 1 == 1))),
         22 => {
-            let memory = Memory { tampered: which & 1 == 1, wrong_codes: feed.long(), ..Memory::default() };
+            let memory = Memory { tampered: which & 1 == 1, wrong_codes: feed.long() };
             machine.event(Event::System(SystemEvent::Remembered(memory)));
         }
         23 if which == 0xff => machine.event(Event::System(SystemEvent::Shutdown)),
