@@ -430,11 +430,11 @@ fn nobody_resets_the_tamper_alarm_from_the_box_or_against_the_configuration() {
     };
     settings.buttons.insert("reset".into(), reset);
     let mut bench = Bench::ready(settings.clone());
-    bench.system(SystemEvent::Remembered(Memory { tampered: true, wrong_codes: 0, ..Memory::default() }));
+    bench.system(SystemEvent::Remembered(Memory { tampered: true, ..Memory::default() }));
     assert_eq!(bench.ask(Action::ResetTamper), Err(Refusal::NotPermitted));
     settings.door.tamper_clear = TamperClear::Command;
     let mut bench = Bench::ready(settings);
-    bench.system(SystemEvent::Remembered(Memory { tampered: true, wrong_codes: 0, ..Memory::default() }));
+    bench.system(SystemEvent::Remembered(Memory { tampered: true, ..Memory::default() }));
     bench.press("reset");
     assert_eq!(bench.state(), DoorState::Tampered);
 }

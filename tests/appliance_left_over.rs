@@ -14,11 +14,11 @@ use callbox::appliance::settings::{Mode, Settings};
 
 /// What the box has last asked to be kept, of what it has said since `take`.
 fn kept(bench: &Bench) -> Option<Vec<String>> {
-    let kept = bench.commands.iter().filter_map(|command| match command {
+    let mut kept = bench.commands.iter().filter_map(|command| match command {
         Command::Remember(memory) => Some(memory.calls.iter().map(ToString::to_string).collect()),
         _ => None,
     });
-    kept.last()
+    kept.next_back()
 }
 
 /// A box that starts with these calls in its memory, up to the moment when its stream is open.

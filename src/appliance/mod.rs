@@ -240,6 +240,7 @@ impl Appliance {
             Event::System(SystemEvent::Remembered(memory)) => {
                 self.phone.left_over(memory.calls.clone());
                 door::remembered(cx, memory);
+                self.phone.volume.remembered(cx);
             }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }

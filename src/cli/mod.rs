@@ -2,8 +2,10 @@
 
 mod args;
 mod check;
+mod completions;
 mod devices;
 mod jumper;
+mod man;
 mod out;
 mod outputs_off;
 #[cfg(feature = "panel")]
@@ -11,10 +13,11 @@ mod panel;
 mod remote;
 mod run;
 mod selftest;
+mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Command};
 
@@ -49,7 +52,8 @@ async fn perform(arguments: Arguments) -> u8 {
         #[cfg(feature = "sim")]
         Command::Demo(demo) => crate::demo::run(demo, socket).await,
         Command::Check { config } => check::check(&config),
-        Command::Status { json } => remote::status(socket, json).await,
+        Command::Status { json, watch: false } => remote::status(socket, json).await,
+        Command::Status { json, watch: true } => watch::watch(socket, json).await,
         Command::Press { button, for_ms } => remote::press(socket, button, for_ms).await,
         Command::Release { button } => remote::release(socket, button).await,
         Command::Call { who, all } => remote::call(socket, who, all).await,
@@ -71,7 +75,10 @@ async fn perform(arguments: Arguments) -> u8 {
             _ => selftest::selftest(socket, &config, json).await,
         },
         Command::Devices => devices::devices(),
+        Command::Man => print(&man::page(&args::shipped(&Arguments::command()))),
+        Command::Reference => print(&crate::config::reference::markdown()),
         Command::OutputsOff { config } => outputs_off::outputs_off(&config),
+        Command::Completions { shell } => completions::completions(shell),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,
@@ -81,4 +88,10 @@ async fn perform(arguments: Arguments) -> u8 {
             }
         },
     }
+}
+
+/// Prints a whole text. A reader that has gone wants no more of it.
+fn print(text: &str) -> u8 {
+    let _ = out::line(text.trim_end());
+    DONE
 }

@@ -117,6 +117,15 @@ fn bind_at(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// A door for the fuzz targets in `tests/fuzz`: one client, served as any other.
+///
+/// # Errors
+/// That the client left early or was too slow.
+#[cfg(feature = "fuzzing")]
+pub async fn serve_client(stream: UnixStream, handle: &Handle) -> io::Result<()> {
+    serve_one(stream, handle, &Semaphore::new(1)).await
+}
+
 async fn serve_one(stream: UnixStream, handle: &Handle, followers: &Semaphore) -> io::Result<()> {
     let (mut read, mut write) = stream.into_split();
     match in_time(read_request(&mut read)).await? {

@@ -1,5 +1,8 @@
 //! `GET /metrics`: the box for Prometheus, in its text format 0.0.4.
 
+mod call;
+mod webhook;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,6 +21,8 @@ use super::site::Site;
 use crate::appliance::log::Kind;
 use crate::appliance::status::CallStatus;
 use crate::handle::{Entry, Snapshot};
+use call::CallFigures;
+use webhook::WebhookFigures;
 
 /// Seconds from a press; the last ones tell a far end that takes its time.
 const FROM_PRESS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 45.0];
@@ -55,6 +60,8 @@ pub struct Metrics {
     microphone_live: IntGauge,
     tasks: IntGauge,
     troubles: IntCounterVec,
+    call: CallFigures,
+    webhooks: WebhookFigures,
 }
 
 impl Metrics {
@@ -130,14 +137,29 @@ impl Metrics {
                 "Troubles of the sound devices, by kind.",
                 &["device", "trouble"],
             )?,
+            call: CallFigures::new(&make)?,
+            webhooks: WebhookFigures::new(&make)?,
             registry,
         })
     }
 
     /// An entry of the event log.
     pub fn entry(&self, entry: &Entry) {
-        if let Kind::Button { button, gesture } = &entry.record.kind {
-            self.buttons.with_label_values(&[button.as_str(), gesture]).inc();
+        match &entry.record.kind {
+            Kind::Button { button, gesture } => {
+                self.buttons.with_label_values(&[button.as_str(), gesture]).inc();
+            }
+            Kind::Statistics { statistics, .. } => self.call.over(statistics),
+            Kind::Session { .. }
+            | Kind::Call { .. }
+            | Kind::Step { .. }
+            | Kind::FaultRaised { .. }
+            | Kind::FaultCleared { .. }
+            | Kind::Ignored { .. }
+            | Kind::Refused
+            | Kind::Door { .. }
+            | Kind::DoNotDisturb { .. }
+            | Kind::SelfTest { .. } => {}
         }
     }
 
@@ -146,7 +168,7 @@ impl Metrics {
         let answered = if call.answered { "yes" } else { "no" };
         // The causes are few fixed sentences: see `appliance::cause`.
         let result = call.result.as_deref().unwrap_or_default().replace([' ', '\''], "-");
-        self.calls.with_label_values(&[call.direction, answered, &result]).inc();
+        self.calls.with_label_values(&[&word(call.direction), answered, &result]).inc();
         if call.answered {
             self.talk.observe(call.talked_ms / 1000.0);
         }
@@ -197,6 +219,8 @@ impl Metrics {
                 catch_up(&self.troubles.with_label_values(&[device, trouble]), *count);
             }
         }
+        self.call.now(audio.call.as_deref());
+        self.webhooks.take(&now.webhooks);
     }
 }
 

@@ -9,3 +9,4 @@ pub mod notify;
 pub mod pulse;
 pub mod signals;
 pub mod state_store;
+pub mod threads;

@@ -7,7 +7,7 @@
 use super::bands::{DELAY, Down, RATIO, Up};
 use super::envelope::Envelope;
 use super::linear::Linear;
-use super::suppress::Suppressor;
+use super::suppress::{Far, Suppressor};
 use super::{BLOCK, EchoCanceller, EchoState, FRAME, Samples};
 
 /// Samples of reference at 48 kHz that are kept: the longest delay, and what waits for the microphone.
@@ -185,7 +185,7 @@ impl EchoCanceller for Own {
         self.suppressor.run(
             [&self.error, &self.echo, &self.aligned],
             self.linear.uncertain(),
-            self.linear.speaking(),
+            Far { speaks: self.linear.speaking(), teaches: !self.linear.is_tone() },
             microphone,
         );
         self.weigh(microphone);
