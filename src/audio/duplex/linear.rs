@@ -22,6 +22,10 @@ const STILL_THERE: f32 = 0.5;
 /// Blocks of far-end speech that the filter fails at one place before an earlier one is tried: 1.5 s.
 const PATIENCE: u32 = 150;
 
+/// Estimates in a row, 40 ms apart, that must show a way ahead of the filter: one that was
+/// left by a jump is still to be seen for a while.
+const STEADY: u32 = 8;
+
 /// Smoothing of what is called recent, a sample: 100 ms.
 const RECENT: f32 = 1.0 / 1600.0;
 
@@ -43,6 +47,8 @@ pub(super) struct Linear {
     place: Option<f64>,
     /// Blocks of far-end speech since the filter was moved.
     since: u32,
+    /// Estimates in a row with a way ahead of the filter.
+    ahead: u32,
     /// Mean power of the microphone and of what was left of it, of late.
     heard: f32,
     left: f32,
@@ -67,6 +73,7 @@ impl Linear {
             found: None,
             place: None,
             since: 0,
+            ahead: 0,
             heard: 0.0,
             left: 0.0,
             speaking: false,
@@ -139,17 +146,19 @@ impl Linear {
 
     /// Moves the reference's reading point to where the echo is now, unless all is well as it is.
     fn align(&mut self, arrival: Arrival) {
-        self.found = Some(arrival.first);
+        let known = self.found.replace(arrival.first).is_some();
         let lost = self.is_failing() && self.since > PATIENCE;
         let [first, earliest, place] =
             [arrival.first, arrival.earliest, arrival.strongest].map(|delay| delay - self.reference.delay());
         let begin = if lost { earliest } else { first };
+        self.ahead = if begin < 0.0 { self.ahead + 1 } else { 0 };
+        let early = begin < 0.0 && (self.ahead > STEADY || !known);
         let usual = *self.place.get_or_insert(place);
         let moved = if self.is_failing() && self.has_jumped(place, usual) {
             // Sound was lost or put in on its way, and the room is the same: the path moves along.
             self.reference.shift(place - usual);
             0
-        } else if begin < 0.0 || (self.is_failing() && earliest > ROOM) {
+        } else if early || (self.is_failing() && earliest > ROOM) {
             // By whole partitions, so that what was learnt stays.
             let parts = ((begin - AHEAD) / BLOCK as f64).floor();
             let moved = self.reference.move_by(parts as isize);
@@ -161,7 +170,7 @@ impl Linear {
             return;
         };
         self.place = Some(arrival.strongest - self.reference.delay());
-        (self.heard, self.left, self.since) = (0.0, 0.0, 0);
+        (self.heard, self.left, self.since, self.ahead) = (0.0, 0.0, 0, 0);
         self.reread();
         self.drift.restart();
         self.kalman.realign(moved, &self.history);

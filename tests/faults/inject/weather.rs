@@ -79,7 +79,8 @@ impl Call {
             ..CoreOptions::default()
         });
         let config = Config {
-            endpoint: core.endpoint().to_owned(),
+            // By its address: what it says of itself is for its own machine.
+            endpoint: format!("http://{FAR}:{}", core.endpoint().rsplit(':').next().unwrap()),
             mode,
             audio: (format!("wav:{}", said.display()), format!("wav:{}", here.display())),
             backoff: ("1s", "60s"),

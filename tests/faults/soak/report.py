@@ -53,18 +53,21 @@ def text(rows, summary):
         f"| {name} | {start[key]} | {end[key]} | {max(int(row[key]) for row in rows)} |"
         for name, key in [("descriptors", "descriptors"), ("threads", "threads"), ("tasks of tokio", "tasks"),
                           ("resident memory, KiB", "rss_kib"), ("of it not of files, KiB", "anonymous_kib")])
-    grew = "not told by so short a run" if growth is None else f"{growth} KiB (bound {summary['limit_kib']} KiB)"
+    if growth is None:
+        grew = "How memory grows is not to be told by so short a run: what is kept on purpose (1,000 entries of the event\nlog, 100 calls of the panel's history) is still filling up."
+    else:
+        grew = f"""Resident memory grew by **{growth} KiB** (bound {summary['limit_kib']} KiB) over the last {summary['calls'] - summary['warm_up']} calls, from the
+median of the samples after the first {summary['warm_up']}, when everything that is kept on purpose is full (1,000 entries of the event log,
+100 calls of the panel's history), to that of the last ones."""
     return f"""# {summary['calls']} calls in one process
 
 `make soak` lets `callbox run` ({summary['profile']} build, TLS, token, panel, synthetic sound) have short calls of every kind with the
 simulated voice core, one after the other and as fast as it goes, with real sockets, ICE, DTLS-SRTP and sound both ways.
-This run: {summary['mode']}, {summary['seconds'] // 60} minutes.
+This run: {summary['mode']}, {summary['seconds']} s.
 
 ![memory, descriptors, threads and tasks over the calls](soak.svg)
 
-Resident memory grew by **{grew}** over the last {summary['calls'] - summary['warm_up']} calls, from the median of the samples
-after the first {summary['warm_up']}, when everything that is kept on purpose is full (1,000 entries of the event log, 100 calls of
-the panel's history), to that of the last ones.
+{grew}
 
 | | at the start | at the end | most seen |
 |---|---|---|---|
