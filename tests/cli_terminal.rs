@@ -107,7 +107,9 @@ fn silent(core: Option<&Core>) -> Appliance {
     let bare = || Config { endpoint: "http://127.0.0.1:9".to_owned(), ..Config::bare() };
     let config = core.map_or_else(bare, Config::for_core);
     let audio = ("synth:tone=440".to_owned(), "synth:silence".to_owned());
-    Appliance::start_with_environment(&Config { audio, ..config }, &[])
+    let mut appliance = Appliance::start_with_environment(&Config { audio, ..config }, &[]);
+    appliance.wait_status(20, "box that answers", |_| true);
+    appliance
 }
 
 #[test]

@@ -1,24 +1,18 @@
 //! The voice core is another company's computer, and one day it is somebody
-//! else's. It may flood, forge ids, send descriptions of 64 KiB and open calls
-//! by the thousand: the box stays up in bounded memory, answers its operator,
-//! keeps the door shut, counts what it was told, and takes the next call.
+//! else's. It may renegotiate a call without end: the box answers each offer,
+//! and whoever stands there can hang up.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use callbox::pipe::proto::{self, WebTerminalMessage, web_terminal_message::Message};
 use callbox::sim::server::{Server, ServerSettings, Terminal};
+use callbox::sim::token::TokenPolicy;
 use support::appliance::{Appliance, Config};
 use support::one_at_a_time;
-
-/// What the box may hold in the end more than after the first part of the same flood.
-const GROWTH_KIB: u64 = 12 * 1024;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn message(call_id: impl Into<String>, message: Message) -> WebTerminalMessage {
     WebTerminalMessage { call_id: call_id.into(), message: Some(message) }
@@ -42,100 +36,8 @@ fn box_of(server: &Server, mode: &'static str, answer: &'static str) -> Applianc
 }
 
 async fn server() -> Server {
-    Server::start(ServerSettings { tls: false, ..ServerSettings::default() }).await.unwrap()
-}
-
-/// Resident memory of the box, KiB.
-fn resident(appliance: &Appliance) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", appliance.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// Everything that a core can say, `rounds` times, with ids, descriptions and
-/// calls of its own invention. The box's words are read and forgotten meanwhile.
-async fn flood(terminal: &mut Terminal, rounds: u32, big: &str) {
-    for round in 0..rounds {
-        let id = |what: &str| format!("{what}-{round}");
-        let huge = round % 20 == 0;
-        let sdp = if huge { big } else { "v=0" };
-        let number = || Some(proto::PhoneNumber { e164: "+4788888888".to_owned() });
-        let storm = [
-            message(id("call"), offer(sdp)),
-            message(id("call"), offer("v=0\r\n")),
-            message(id("forged"), Message::Answer(proto::Answer { sdp: sdp.to_owned() })),
-            message(id("forged"), Message::Ringing(proto::Ringing {})),
-            message(id("forged"), Message::Bye(proto::Bye {})),
-            message(id("elsewhere"), Message::InCall(proto::InCall { msisdn: number() })),
-            message("", Message::Idle(proto::Idle {})),
-            message(id("error"), Message::Error(proto::Error { err: (round % 4) as i32 })),
-            message(if huge { big.to_owned() } else { id("call") }, offer("v=0")),
-            message(id("call"), Message::Bye(proto::Bye {})),
-            WebTerminalMessage { call_id: id("nothing"), message: None },
-        ];
-        for one in storm {
-            // A core that nobody reads from would wait; the box's answers are let go of.
-            let sent = tokio::time::timeout(PATIENCE, async {
-                loop {
-                    tokio::select! {
-                        sent = terminal.outbound.send(Ok(one.clone())) => break sent,
-                        Some(_) = terminal.inbound.recv() => {}
-                    }
-                }
-            });
-            sent.await.expect("the box takes no more messages").expect("the box ended the stream");
-        }
-    }
-}
-
-#[test]
-fn a_core_that_floods_and_forges_costs_bounded_memory_and_opens_no_door() {
-    let _alone = one_at_a_time();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut server = runtime.block_on(server());
-    let mut appliance = box_of(&server, "multi-pipe", "ring");
-    let mut terminal = runtime.block_on(server.accept()).unwrap();
-    appliance.wait_ready();
-    let big = "a=x-filler:abcdefghijklmnopqrstuvwxyz\r\n".repeat(1_500);
-    runtime.block_on(flood(&mut terminal, 150, &big));
-    let (before, began) = (resident(&appliance), Instant::now());
-    // While it goes on the operator is heard.
-    let flooding = runtime.spawn(async move {
-        flood(&mut terminal, 450, &big).await;
-        terminal
-    });
-    let mut slowest = Duration::ZERO;
-    while !flooding.is_finished() {
-        let asked = Instant::now();
-        appliance.must(&["status", "--json"]);
-        slowest = slowest.max(asked.elapsed());
-    }
-    let mut terminal = runtime.block_on(flooding).unwrap();
-    let after = resident(&appliance);
-    println!("{before} KiB, then {after} KiB, {:?}; slowest answer {slowest:?}", began.elapsed());
-    assert!(after < before + GROWTH_KIB, "{before} KiB became {after} KiB");
-    assert!(slowest < Duration::from_secs(5), "the operator waited for {slowest:?}");
-    appliance.assert_alive();
-    let status = appliance.status().unwrap();
-    assert_eq!(status["outputs"]["strike"], false, "{status}");
-    for counter in ["offer-replaced", "bye-unexpected", "answer-unexpected", "call-id-too-long"] {
-        let counted = status["counters"].get(counter).and_then(|count| count.as_u64()).unwrap_or(0);
-        assert!(counted > 0, "{counter} is not counted: {}", status["counters"]);
-    }
-    let opened = status["counters"].as_object().unwrap().keys().any(|name| name.starts_with("door-opened"));
-    assert!(!opened, "{}", status["counters"]);
-    // The next call is as good as any.
-    appliance.wait_status(40, "box at rest", |status| status["call"] == "idle");
-    while runtime
-        .block_on(async { tokio::time::timeout(Duration::from_millis(200), terminal.inbound.recv()).await })
-        .is_ok()
-    {}
-    support::wait_for(PATIENCE, "press that calls", || appliance.command(&["press", "call", "--for", "100"]));
-    let next = runtime.block_on(async { tokio::time::timeout(PATIENCE, terminal.inbound.recv()).await });
-    assert!(
-        matches!(next, Ok(Some(WebTerminalMessage { message: Some(Message::Offer(_)), .. }))),
-        "{next:?}"
-    );
+    let token = TokenPolicy { required: false, ..TokenPolicy::default() };
+    Server::start(ServerSettings { tls: false, token, ..ServerSettings::default() }).await.unwrap()
 }
 
 #[test]

@@ -169,10 +169,11 @@ fn done_or_refused<E: std::fmt::Display>(result: Result<(), E>) -> Answer {
 }
 
 async fn read_request(read: &mut OwnedReadHalf) -> io::Result<Result<Request, String>> {
-    let mut line = String::new();
+    // Bytes: what is no UTF-8 is answered, too.
+    let mut line = Vec::new();
     let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
-    BufReader::new(read.take(limit)).read_line(&mut line).await?;
-    Ok(serde_json::from_str(&line).map_err(|error| format!("not a request: {error}")))
+    BufReader::new(read.take(limit)).read_until(b'\n', &mut line).await?;
+    Ok(serde_json::from_slice(&line).map_err(|error| format!("not a request: {error}")))
 }
 
 /// Entries as they come, until the client leaves or the appliance ends.

@@ -29,13 +29,12 @@ const BINS: usize = 200;
 /// So many packets are weighed as one, the latest of them: 200 ms of sound.
 const GROUP: u32 = 10;
 
-/// Share of these groups in which a packet may come too late: one in 10 s. One
-/// in 3 s costs 15 ms less at 100 ms of jitter, and 0.6 of PESQ (benches/loss).
-const TOO_LATE: f32 = 0.02;
+/// Share of these groups in which a packet may come too late: one in 3 s.
+const TOO_LATE: f32 = 0.06;
 
 /// What the newest group weighs, against all before it: they are forgotten to
 /// a half within 9 s, so the delay falls slowly. It rises with the first
-/// hold-up at the begin, later with the second within 14 s; the first one is
+/// hold-up at the begin, later with the fifth of late; until then each one is
 /// concealed once, and what came late is played late.
 const NEWEST: f32 = 0.015;
 
