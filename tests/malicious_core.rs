@@ -9,7 +9,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use callbox::pipe::proto::{self, WebTerminalMessage, web_terminal_message::Message};
-use callbox::sim::server::{Server, ServerSettings, Terminal};
+use callbox::sim::server::{Server, ServerSettings};
 use callbox::sim::token::TokenPolicy;
 use support::appliance::{Appliance, Config};
 use support::one_at_a_time;

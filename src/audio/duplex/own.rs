@@ -119,7 +119,8 @@ impl Own {
     fn measure(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
         let left = mic.iter().zip(echo).map(|(mic, echo)| (mic - echo) * (mic - echo)).sum::<f32>();
         self.envelope.run(self.linear.rendered(), left / BLOCK as f32);
-        if !self.linear.speaking() {
+        // What teaches nothing cannot be cancelled, and says nothing of the room.
+        if !self.linear.speaking() || self.linear.is_tone() {
             return;
         }
         self.spell.frames += 1;
