@@ -109,6 +109,13 @@ fn every_kind_of_wav_file_is_read_or_refused_with_a_cure() {
     file.write_sample(f32::NAN).unwrap();
     file.finalize().unwrap();
     assert_eq!(read(&path, LONGEST_SOUND).unwrap_err().why, Unplayable::NotNumbers);
+    // Samples that no loudspeaker could play are clipped: the resampler's sums must not overflow.
+    let mut file = WavWriter::create(&path, spec(44_100, 1, 32)).unwrap();
+    for index in 0..4_410 {
+        file.write_sample(if index % 2 == 0 { f32::MAX } else { f32::MIN }).unwrap();
+    }
+    file.finalize().unwrap();
+    assert!(read(&path, LONGEST_SOUND).unwrap().iter().all(|sample| sample.abs() < 4.0));
     for no_file in [folder.path().join("missing.wav"), folder.path().to_owned(), PathBuf::from("/dev/zero")] {
         let why = read(&no_file, LONGEST_SOUND).unwrap_err().why;
         assert!(matches!(why, Unplayable::Unreadable(_)), "{no_file:?}: {why}");

@@ -4,8 +4,9 @@
 //! committed input, then seconds of blind mutations of them for each target. The
 //! long one, led by coverage, is `make fuzz`.
 //!
-//! `FUZZ_SECONDS=30` gives each target more time, `FUZZ_SEED=n` draws the same
-//! mutations again, `FUZZ_TARGET=sdp` runs one target alone.
+//! The mutations are the same ones in every run, so that a change is not answered for
+//! what it did not break: `FUZZ_SEED=n` draws others, `FUZZ_SECONDS=30` gives each
+//! target more time, `FUZZ_TARGET=sdp` runs one target alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "some of it is for the long run and the seeds only")]
@@ -25,16 +26,18 @@ use rand::{Rng, SeedableRng};
 /// For each target; a hundredth of what `make fuzz` gives in one turn.
 const SECONDS: f64 = 1.5;
 
+/// Of the mutations, unless `FUZZ_SEED` says otherwise; each target begins with it.
+const SEED: u64 = 20_261_122;
+
 /// An input longer than this was never worth its time.
 const LONGEST: usize = 16 * 1024;
 
 #[test]
 fn no_committed_input_and_no_mutation_of_one_breaks_a_promise() {
     let seconds = env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
-    let seed = env::var("FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    let seed = env::var("FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED);
     let only = env::var("FUZZ_TARGET").ok();
     println!("FUZZ_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
     for (name, target) in
         TARGETS.into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name))
     {
@@ -45,6 +48,7 @@ fn no_committed_input_and_no_mutation_of_one_breaks_a_promise() {
         }
         let inputs: Vec<Vec<u8>> = corpus.into_iter().map(|(_, input)| input).collect();
         let words = words(name);
+        let mut random = StdRng::seed_from_u64(seed);
         let (begin, mut runs) = (Instant::now(), 0);
         while begin.elapsed() < Duration::from_secs_f64(seconds) {
             let input = mutated(&inputs, &words, &mut random);

@@ -51,7 +51,9 @@ async fn sound_survives_loss_and_jitter() {
         let stats = &near.stats;
         println!("{codec:?}: {stats:?}");
         assert!(stats.packets_lost.get() > 5, "SEED={seed} {stats:?}");
-        assert!(stats.packets_reordered.get() > 5, "SEED={seed} {stats:?}");
+        // An end that takes the late packets for a queue sends longer ones, which overtake none.
+        let overtaking = stats.packet_received_us.get() <= 20_000;
+        assert!(stats.packets_reordered.get() > 5 || !overtaking, "SEED={seed} {stats:?}");
         assert!(stats.jitter_us.get() > 2_000, "SEED={seed} {stats:?}");
         let made_up = stats.frames_concealed.get() + stats.frames_recovered.get();
         let share = made_up as f64 / (made_up + stats.frames_played.get()) as f64;
