@@ -5,7 +5,8 @@
 #   benches/peers.sh [SECONDS [SEEDS]]   each run's length, 30 unless given; seeds of each bad network, 1 unless given; 0 leaves them out
 #
 # callbox has everything on (echo canceller, noise suppressor, gain control) and
-# is measured with packets of 20 ms and of 10 ms. BIN=FILE for another binary.
+# is measured with packets of 20 ms and of 10 ms; behind the bad networks both it
+# and Chromium have it off, so that the scores tell of the network alone. BIN=FILE for another binary.
 # Needs root for the namespaces and for real-time priority, and a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,7 +48,7 @@ for ((seed = 1; seed <= SEEDS; seed++)); do
         echo "== $bad --seed $seed"
         read -ra bad <<< "$bad --seed $seed"
         export KEEP=--keep
-        TAG=_bad ./peer_callbox.sh "${bad[@]}" | grep tag
+        TAG=_bad AUDIO='processing = "off"' ./peer_callbox.sh "${bad[@]}" | grep tag
         "$PY" peer_chromium.py --dur "$DUR" --proc 0 --keep --tag chromium_bad -- "${bad[@]}" | grep tag
         TAG=_bad ./peer_baresip.sh opus 1-2 "${bad[@]}" | grep tag
         TAG=_bad ./peer_gst.sh 40 opus "${bad[@]}" | grep tag

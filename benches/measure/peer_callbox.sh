@@ -47,7 +47,7 @@ TOML
 }
 box a mA mic ear2; a=$!
 box b mB mic2 ear; b=$!
-state() { "$BIN" status --json --socket "$RIG/tmp/$1.sock" 2>/dev/null | "$PY" -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$2" || true; }
+state() { "$BIN" status --json --socket "$RIG/tmp/$1.sock" 2>/dev/null | "$PY" -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$2" 2>/dev/null || true; }
 await() { for _ in $(seq 200); do [[ $(state "$1" "$2") == "$3" ]] && return; sleep 0.1; done
           echo "peer_callbox: $1 is not $3" >&2; tail -n 5 "tmp/$1.err" >&2; exit 1; }
 await a session registered; await b session registered
