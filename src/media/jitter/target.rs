@@ -29,14 +29,22 @@ const BINS: usize = 200;
 /// So many packets are weighed as one, the latest of them: 200 ms of sound.
 const GROUP: u32 = 10;
 
-/// Share of these groups in which a packet may come too late: one in 3 s.
-const TOO_LATE: f32 = 0.06;
+/// A packet that comes this much less late than the one before it, in microseconds, was held up
+/// together with it: the network lets go of what it held at once.
+const LET_GO: i64 = 8_000;
+
+/// A group takes such packets in beyond its ten, but not more than so many in all.
+const LONGEST_GROUP: u32 = 40;
+
+/// Share of these groups in which a packet may come too late: one in 8 s.
+const TOO_LATE: f32 = 0.025;
 
 /// What the newest group weighs, against all before it: they are forgotten to
-/// a half within 9 s, so the delay falls slowly. It rises with the first
-/// hold-up at the begin, later with the fifth of late; until then each one is
-/// concealed once, and what came late is played late.
-const NEWEST: f32 = 0.015;
+/// a half within 14 s, so the delay falls slowly. It rises with the first
+/// hold-up at the begin, later with the third of late; until then each one is
+/// concealed once, and what came late is played late. At first each group
+/// weighs twice its share: a call's first second is its worst, and over soon.
+const NEWEST: f32 = 0.01;
 
 /// Bounds of the target.
 pub(super) const LEAST: Duration = Duration::from_millis(5);
@@ -67,6 +75,8 @@ pub(super) struct Arrivals {
     /// The bin of the latest packet of the group that is being noted, and how many it has.
     latest: usize,
     noted: u32,
+    /// How late the packet before came.
+    before: i64,
     /// Least transits of the current and the previous [`BASE_PACKETS`].
     least: [i64; 2],
     counted: u32,
@@ -102,6 +112,7 @@ impl Arrivals {
             groups: 0,
             latest: 0,
             noted: 0,
+            before: 0,
             least: [i64::MAX; 2],
             counted: 0,
             target: LEAST.as_micros() as i64,
@@ -220,7 +231,7 @@ impl Arrivals {
         let bin = (delay.max(0) / BIN).min(BINS as i64 - 1) as usize;
         self.latest = self.latest.max(bin);
         // The group counts from its first packet on.
-        let newest = NEWEST.max(1.0 / (self.groups + 1) as f32);
+        let newest = NEWEST.max(2.0 / (self.groups + 2) as f32);
         let mut beyond = 0.0;
         let late = (0..BINS).rev().find(|bin| {
             beyond += self.weights[*bin] * (1.0 - newest) + if *bin == self.latest { newest } else { 0.0 };
@@ -229,7 +240,9 @@ impl Arrivals {
         let target = (late.unwrap_or(0) as i64 + 1) * BIN;
         self.target = target.clamp(LEAST.as_micros() as i64, MOST.as_micros() as i64);
         self.noted += 1;
-        if self.noted == GROUP {
+        let let_go = delay <= self.before - LET_GO && self.noted < LONGEST_GROUP;
+        self.before = delay;
+        if self.noted >= GROUP && !let_go {
             for weight in &mut self.weights {
                 *weight *= 1.0 - newest;
             }
