@@ -372,7 +372,12 @@ mod tests {
         let set = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let (_send, commands) = mpsc::channel(8);
         let (health, mut news) = mpsc::channel(8);
-        tokio::spawn(run(Box::new(Idle { there: there.clone(), set: set.clone() }), commands, health, Arc::default()));
+        tokio::spawn(run(
+            Box::new(Idle { there: there.clone(), set: set.clone() }),
+            commands,
+            health,
+            Arc::default(),
+        ));
         settle().await;
         assert_eq!(*set.lock().unwrap(), [false]);
         there.store(false, std::sync::atomic::Ordering::Relaxed);

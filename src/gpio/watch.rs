@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::chatter::{Chatter, Verdict};
-use super::health::LineHealth;
 use super::filter::{Filter, Spans};
+use super::health::LineHealth;
 use super::settle::{Kind, Told};
 use super::wired::{Backoff, Contact, Driver, Edge, Input};
 use super::{LineError, Stamped, kernel_time};
