@@ -1,13 +1,15 @@
 //! Builds the shells from the configuration and sets them going.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::appliance::Appliance;
 use crate::appliance::event::{Event, SystemEvent};
@@ -24,6 +26,7 @@ use crate::gpio::lamps;
 use crate::handle::{AudioStatus, Handle};
 use crate::media::{self, LegStats};
 use crate::pipe;
+use crate::realtime;
 use crate::settings;
 use crate::system::event_log::EventLog;
 use crate::system::pulse::{Beat, Pulse, Pulses};
@@ -50,7 +53,7 @@ pub struct Running {
     /// Signs of life of every part on the way of a call.
     pub pulses: Pulses,
     system: mpsc::Sender<SystemEvent>,
-    driver: JoinHandle<Result<(), Died>>,
+    driver: oneshot::Receiver<Result<(), Died>>,
 }
 
 /// A part that runs as long as the appliance does ended by itself.
@@ -68,6 +71,14 @@ pub enum BootError {
         backend: String,
         /// Why not, and what there is.
         reason: String,
+    },
+    /// The system has no thread left.
+    #[error("no thread for {name}: {error}")]
+    Thread {
+        /// What for.
+        name: &'static str,
+        /// What the system says.
+        error: io::Error,
     },
 }
 
@@ -123,7 +134,9 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
 
     let line_beats = board.lines.beats();
     let (line_commands, commands) = mpsc::channel(QUEUE);
-    let mut lamps = tokio::spawn(lamps::run(board.lines, commands, health));
+    let lamps_beat = Arc::default();
+    let mut lamps =
+        on_a_thread("lamps", true, lamps::run(board.lines, commands, health, Arc::clone(&lamps_beat)))?;
     tokio::spawn(report_lines(line_health, system.clone()));
     tokio::spawn(report_addresses(system.clone()));
     tokio::spawn(clock::watch(system.clone()));
@@ -153,7 +166,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         buttons: board.buttons,
     };
     let beats = Arc::new(Beats::default());
-    let pulses = pulses(config, &beats, &audio, line_beats, handle.status.clone());
+    let pulses = pulses(config, &beats, &audio, (lamps_beat, line_beats), handle.status.clone());
     let driver = Driver::new(
         appliance,
         Outputs {
@@ -175,7 +188,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         system: system_events,
         asks: asked,
     };
-    let driver = tokio::spawn(async move {
+    let driver = on_a_thread("driver", false, async move {
         let end = tokio::select! {
             biased;
             () = driver.run(inputs) => Ok(()),
@@ -193,8 +206,32 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
             tracing::error!("what should outlive the restart was not kept in time");
         }
         end
-    });
+    })?;
     Ok(Running { handle, pulses, system, driver })
+}
+
+/// Runs what stands between a finger and a lamp on a thread of its own. Among
+/// the runtime's tasks it would wait its turn behind a handshake's sums. A
+/// panic in it closes the channel. `urgent` is for work of microseconds.
+fn on_a_thread<T: Send + 'static>(
+    name: &'static str,
+    urgent: bool,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<oneshot::Receiver<T>, BootError> {
+    let (end, ended) = oneshot::channel();
+    let runtime = Runtime::current();
+    let run = move || {
+        if urgent && !realtime::promote(realtime::LINES) {
+            tracing::debug!(name, "no real-time priority");
+        }
+        if end.send(runtime.block_on(work)).is_err() {
+            tracing::debug!(name, "nobody waits for its end");
+        }
+    };
+    match thread::Builder::new().name(name.to_owned()).spawn(run) {
+        Ok(_) => Ok(ended),
+        Err(error) => Err(BootError::Thread { name, error }),
+    }
 }
 
 /// A board's two sides.
@@ -224,7 +261,7 @@ fn pulses(
     config: &Config,
     beats: &Arc<Beats>,
     audio: &Arc<AudioEngine>,
-    lines: Vec<Arc<AtomicU64>>,
+    (lamps, lines): (Arc<AtomicU64>, Vec<Arc<AtomicU64>>),
     status: watch::Receiver<Status>,
 ) -> Pulses {
     let sound = |name, read: fn(&Meters) -> Beat| {
@@ -234,6 +271,7 @@ fn pulses(
     let (driver, session) = (Arc::clone(beats), Arc::clone(beats));
     let mut parts = vec![
         Pulse::new("the driver", move || Beat::At(driver.turns.load(Relaxed))),
+        Pulse::new("the thread lamps", move || Beat::At(lamps.load(Relaxed))),
         sound("the thread audio-dsp", |meters| Beat::At(meters.dsp_heartbeat)),
         sound("the thread alsa-capture", |meters| device_beat(&meters.capture)),
         sound("the thread alsa-playback", |meters| device_beat(&meters.playback)),

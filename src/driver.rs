@@ -108,8 +108,7 @@ impl Driver {
             // meanwhile: a stalled process must not take a bounce for a press.
             for _ in 0..EDGES_A_TURN {
                 let Ok(edge) = inputs.lines.try_recv() else { break };
-                self.edge(edge);
-                self.drain().await;
+                self.edge(edge).await;
             }
             // Every turn, not only when nothing else comes: a core that floods
             // must not hold up a debounce or a time-out.
@@ -120,7 +119,7 @@ impl Driver {
             // news and its operator, and what comes from the network last.
             tokio::select! {
                 biased;
-                Some(edge) = inputs.lines.recv() => self.edge(edge),
+                Some(edge) = inputs.lines.recv() => self.edge(edge).await,
                 Some(event) = inputs.system.recv() => self.event(Event::System(event)),
                 Some(ask) = inputs.asks.recv() => self.ask(ask),
                 Some((peer, output)) = inputs.media.recv() => self.media(peer, output),
@@ -137,9 +136,16 @@ impl Driver {
     }
 
     /// An edge counts from when it was made, and finds what was over by then over.
-    fn edge(&mut self, edge: Stamped) {
+    async fn edge(&mut self, edge: Stamped) {
+        let late_us = edge.at.elapsed().as_micros();
+        let event = tracing::enabled!(tracing::Level::TRACE).then(|| edge.event.clone());
         self.appliance.handle_timeout(edge.at);
         self.appliance.handle_event(Event::Line(edge.event), edge.at);
+        self.drain().await;
+        // Not sooner: a person sees before the log does.
+        if let Some(event) = event {
+            tracing::trace!(?event, late_us, "edge");
+        }
     }
 
     fn event(&mut self, event: Event) {

@@ -29,6 +29,8 @@ pub mod panel;
 #[cfg(feature = "firmware")]
 pub mod pipe;
 #[cfg(feature = "firmware")]
+mod realtime;
+#[cfg(feature = "firmware")]
 pub mod settings;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -97,6 +97,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+    /// From a back-end that takes bounces out itself (`src/gpio/settle.rs`), however late it tells of an edge
+    /// and however late the timers are looked at, each push is one press.
+    #[test]
+    fn pushes_that_are_told_late_are_one_press_each(seed in any::<u64>()) {
+        let mut rng = Rng(seed);
+        let mut bench = Bench::ready(settings());
+        let mut made = bench.now + ms(100);
+        let pushes = 1 + rng.below(4);
+        for _ in 0..pushes {
+            for down in [true, false] {
+                let latest = if rng.below(4) == 0 { 300_000 } else { 3_000 };
+                let told = made + Duration::from_micros(rng.below(latest));
+                // A process that gets its turn only now takes edges before timers.
+                if rng.below(2) == 0 {
+                    bench.pass(told.saturating_duration_since(bench.now));
+                } else {
+                    bench.now = bench.now.max(told);
+                }
+                bench.edge_made("phone", down, made);
+                made += ms(61 + rng.below(400));
+            }
+        }
+        bench.pass(made.saturating_duration_since(bench.now) + secs(1));
+        prop_assert_eq!(gestures(&bench), vec!["press"; pushes as usize]);
+        bench.down("phone");
+        prop_assert_eq!(gestures(&bench).len() as u64, pushes + 1, "it is left pushed in");
+    }
+}
+
 #[test]
 fn a_release_hidden_among_bounces_is_not_lost() {
     let mut bench = Bench::ready(settings());

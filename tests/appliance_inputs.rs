@@ -146,6 +146,45 @@ fn a_tamper_contact_that_chatters_is_tampered_with() {
 }
 
 #[test]
+fn bounces_that_a_back_end_tells_as_such_are_no_edges_but_too_many_are_chatter() {
+    let bounce = |bench: &mut Bench, event: LineEvent, times: u32| {
+        for _ in 0..times {
+            bench.event(Event::Line(event.clone()));
+            bench.pass(ms(10));
+        }
+    };
+    let mut bench = Bench::ready(with_inputs());
+    for name in ["tamper", "contact", "exit"] {
+        set(&mut bench, name, false);
+    }
+    bench.take();
+    bench.down("call");
+    bounce(&mut bench, LineEvent::ButtonBounced("call".into()), 40);
+    assert_eq!((bench.sent().len(), bench.counter("button-bounces")), (1, 40));
+    assert!(!has(&bench, Fault::ChatteringLine));
+    bench.pass(secs(1));
+    bounce(&mut bench, LineEvent::ButtonBounced("call".into()), 62);
+    assert!(has(&bench, Fault::ChatteringLine));
+    bench.pass(secs(1));
+    assert!(!has(&bench, Fault::ChatteringLine), "it is calm");
+
+    bounce(&mut bench, LineEvent::InputBounced("contact".into()), 62);
+    assert!(has(&bench, Fault::ChatteringLine));
+    assert_eq!(bench.box_.status().door.unwrap().open, Some(false));
+    bench.pass(secs(1));
+    bounce(&mut bench, LineEvent::InputBounced("exit".into()), 62);
+    assert_eq!(bench.counter("door-opened-by-exit"), 0);
+    bounce(&mut bench, LineEvent::InputBounced("tamper".into()), 60);
+    assert!(!has(&bench, Fault::Tampered));
+    bounce(&mut bench, LineEvent::InputBounced("tamper".into()), 2);
+    assert!(has(&bench, Fault::Tampered), "who makes it chatter gets past it");
+    // Of lines that nobody knows they are nothing.
+    bounce(&mut bench, LineEvent::ButtonBounced("other".into()), 62);
+    bounce(&mut bench, LineEvent::InputBounced("other".into()), 62);
+    bench.still_works();
+}
+
+#[test]
 fn a_spark_on_a_wire_raises_no_alarm_and_bounces_are_one_change() {
     let mut bench = Bench::ready(with_inputs());
     set(&mut bench, "tamper", false);

@@ -12,7 +12,7 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each top-level module may use of the others. `*` is everything.
-const LOCAL: [(&str, &[&str]); 21] = [
+const LOCAL: [(&str, &[&str]); 22] = [
     ("appliance", &["appliance"]),
     ("config", &["appliance", "config"]),
     ("pipe", &["appliance", "config", "pipe"]),
@@ -28,8 +28,9 @@ const LOCAL: [(&str, &[&str]); 21] = [
             "audio::SAMPLE_RATE",
         ],
     ),
-    ("audio", &["appliance", "config", "audio"]),
-    ("gpio", &["appliance", "config", "gpio"]),
+    ("audio", &["appliance", "config", "audio", "realtime"]),
+    ("gpio", &["appliance", "config", "gpio", "realtime"]),
+    ("realtime", &["realtime"]),
     ("panel", &["appliance", "config", "handle", "panel"]),
     ("mqtt", &["appliance", "config", "handle", "mqtt"]),
     ("webhook", &["appliance", "config", "handle", "webhook"]),

@@ -1,6 +1,6 @@
 //! Buttons: bounces, and the gestures press, hold and double press.
 //!
-//! Inputs: lines `Pressed`, `Released`; timers `Debounce`, `Hold`,
+//! Inputs: lines `Pressed`, `Released`, `ButtonBounced`; timers `Debounce`, `Hold`,
 //! `DoublePress`, `Stuck`, `Calm` of each button.
 //! Outputs: one [`Gesture`] an input at most; the timers.
 //!
@@ -8,6 +8,7 @@
 //! bounce. When that time is over the button takes the level it last saw, so
 //! that a release hidden among bounces is not lost. An edge counts from when it
 //! was made: one of that time that is only told after it is a bounce, too.
+//! A back-end that reads wires knows best, and tells bounces as such.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -44,6 +45,14 @@ enum Contact {
 impl Contact {
     fn settled(down: bool) -> Self {
         Self::Settled { down, late: None }
+    }
+
+    /// The level of the last edge that was told.
+    fn seen(self) -> bool {
+        match self {
+            Self::Settled { down, .. } => down,
+            Self::Bouncing { seen, .. } => seen,
+        }
     }
 }
 
@@ -119,9 +128,7 @@ impl Buttons {
         };
         let begins = button.chatter.edge(cx.now);
         if button.chatter.is_on() {
-            button.contact = Contact::settled(down);
-            cx.after(Timer::Calm(name.clone()), CALM);
-            return begins.then(|| button.ignore(cx, name));
+            return button.chatters(cx, name, down, begins);
         }
         match button.contact {
             Contact::Settled { down: accepted, late: Some(late) } if cx.now < late.until => {
@@ -143,6 +150,14 @@ impl Buttons {
                 None
             }
         }
+    }
+
+    /// An edge that the back-end took for a bounce.
+    pub fn bounce(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
+        cx.counters.count("button-bounces");
+        let button = self.buttons.get_mut(name)?;
+        let begins = button.chatter.edge(cx.now);
+        if button.chatter.is_on() { button.chatters(cx, name, button.contact.seen(), begins) } else { None }
     }
 
     /// `Timer::Debounce`.
@@ -253,6 +268,13 @@ impl Button {
         cx.timers.set(Timer::Debounce(name.clone()), until);
         self.contact = Contact::Bouncing { accepted: down, seen: down, until };
         if down { self.pushed(cx, name, settings) } else { self.let_go(cx, name) }
+    }
+
+    /// An edge of a line that chatters, as it `begins` to or goes on; its level is `seen` now.
+    fn chatters(&mut self, cx: &mut Context, name: &ButtonName, seen: bool, begins: bool) -> Option<Gesture> {
+        self.contact = Contact::settled(seen);
+        cx.after(Timer::Calm(name.clone()), CALM);
+        begins.then(|| self.ignore(cx, name))
     }
 
     /// What was under way comes to nothing.

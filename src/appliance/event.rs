@@ -43,6 +43,11 @@ pub enum LineEvent {
     Pressed(ButtonName),
     /// A button was let go, or bounced out.
     Released(ButtonName),
+    /// The back-end took an edge of a button for a bounce, so its level is not
+    /// told. Many of them are a broken contact.
+    ButtonBounced(ButtonName),
+    /// As [`LineEvent::ButtonBounced`], of an input that is no button.
+    InputBounced(InputName),
     /// An input that is no button became active, became inactive, or bounced;
     /// also once per input at start, with its level.
     Input {

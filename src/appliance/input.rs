@@ -1,6 +1,6 @@
 //! Inputs other than buttons: bounces, chatter, and what they are for.
 //!
-//! Inputs: lines `Input`; timers `InputSettled`, `InputStuck`, `InputCalm`.
+//! Inputs: lines `Input`, `InputBounced`; timers `InputSettled`, `InputStuck`, `InputCalm`.
 //! Outputs: one [`Change`] an input at most; the timers.
 //!
 //! The exit button acts at its first edge, like any button. The others count
@@ -105,10 +105,7 @@ impl Inputs {
             return None;
         };
         input.seen = active;
-        let begins = input.chatter.edge(cx.now);
-        if input.chatter.is_on() {
-            cx.after(Timer::InputCalm(name.clone()), CALM);
-        }
+        let begins = input.counted(cx, name);
         match input.settings.function {
             // People must get out, whatever state its contact is in.
             InputFunction::Exit if input.bouncing => {
@@ -116,15 +113,8 @@ impl Inputs {
                 None
             }
             InputFunction::Exit => input.accept(cx, name),
-            // Whoever makes a contact chatter does not get past it.
-            InputFunction::Tamper if begins => {
-                cx.timers.stop(&Timer::InputSettled(name.clone()));
-                input.seen = true;
-                input.accept(cx, name)
-            }
-            InputFunction::DoorContact | InputFunction::Hook if begins => {
-                cx.timers.stop(&Timer::InputSettled(name.clone()));
-                None
+            InputFunction::Tamper | InputFunction::DoorContact | InputFunction::Hook if begins => {
+                input.begins_to_chatter(cx, name)
             }
             InputFunction::Tamper | InputFunction::DoorContact | InputFunction::Hook => {
                 if !input.chatter.is_on() {
@@ -133,6 +123,13 @@ impl Inputs {
                 None
             }
         }
+    }
+
+    /// An edge that the back-end took for a bounce.
+    pub fn bounce(&mut self, cx: &mut Context, name: &InputName) -> Option<Change> {
+        cx.counters.count("input-bounces");
+        let input = self.inputs.get_mut(name)?;
+        if input.counted(cx, name) { input.begins_to_chatter(cx, name) } else { None }
     }
 
     /// `Timer::InputSettled`.
@@ -187,6 +184,31 @@ impl Input {
             bouncing: false,
             stuck: false,
             chatter: Chatter::default(),
+        }
+    }
+
+    /// Counts an edge; true if with it the line begins to chatter.
+    fn counted(&mut self, cx: &mut Context, name: &InputName) -> bool {
+        let begins = self.chatter.edge(cx.now);
+        if self.chatter.is_on() {
+            cx.after(Timer::InputCalm(name.clone()), CALM);
+        }
+        begins
+    }
+
+    fn begins_to_chatter(&mut self, cx: &mut Context, name: &InputName) -> Option<Change> {
+        match self.settings.function {
+            InputFunction::Exit => None,
+            // Whoever makes a contact chatter does not get past it.
+            InputFunction::Tamper => {
+                cx.timers.stop(&Timer::InputSettled(name.clone()));
+                self.seen = true;
+                self.accept(cx, name)
+            }
+            InputFunction::DoorContact | InputFunction::Hook => {
+                cx.timers.stop(&Timer::InputSettled(name.clone()));
+                None
+            }
         }
     }
 

@@ -203,6 +203,14 @@ impl Appliance {
                 let gesture = self.buttons.edge(cx, &name, false);
                 self.gesture(&name, gesture);
             }
+            Event::Line(LineEvent::ButtonBounced(name)) => {
+                let gesture = self.buttons.bounce(cx, &name);
+                self.gesture(&name, gesture);
+            }
+            Event::Line(LineEvent::InputBounced(input)) => {
+                let change = self.inputs.bounce(cx, &input);
+                self.input(change);
+            }
             Event::Line(LineEvent::Input { input, active }) => {
                 let change = self.inputs.edge(cx, &input, active);
                 self.input(change);

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer};
 
+use super::PERIOD;
 use super::leg::Frame;
 use super::meters::Counters;
 use super::mixer::{Mixer, Order, SILENCE};
 use super::processing::Processing;
 use super::speaker::Speaker;
-use super::{PERIOD, realtime};
+use crate::realtime;
 
 /// Frames rendered ahead of the playback thread, which has the card's buffer behind it.
 const RENDER_AHEAD: usize = 1;

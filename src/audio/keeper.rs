@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use super::care::{Note, Way};
 use super::device::{DeviceError, Trouble};
 use super::meters::{Counters, DeviceCounters, FLOOR_DB};
-use super::realtime;
 use super::worker::Worker;
+use crate::realtime;
 
 /// The first pause after a failure; it doubles up to the longest, which is
 /// what a card that was plugged in again waits for at most.

@@ -23,7 +23,6 @@ mod mixer;
 mod player;
 mod probe;
 mod processing;
-mod realtime;
 pub mod settings;
 pub mod sound_file;
 mod sounds;

@@ -63,7 +63,8 @@ pub struct BoardButton {
     pub bias: Bias,
     /// Which edges its wire makes.
     pub edge: Edges,
-    /// Edges within this time after an accepted edge are bounces. Default 30 ms.
+    /// How long the line must rest before its next edge counts at once: edges until
+    /// then are bounces. `[[button]]` may say otherwise. Default 30 ms.
     pub debounce: Duration,
     /// A level counts only once it has lasted for this long, 0 s to 100 ms.
     /// Default 0 s: the first edge of a press acts at once.

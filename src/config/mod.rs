@@ -237,7 +237,11 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let control = read_control(root.section("control"), base);
     let state = read_state(root.section("state"), base);
     let log = read_log(root.section("log"));
-    let board = board?.clone();
+    let mut board = board?.clone();
+    // Who reads the wires must know what `[[button]]` says.
+    for (name, button) in &mut board.buttons {
+        button.debounce = buttons.get(name).map_or(button.debounce, |set| set.debounce);
+    }
     let leds = board.leds.iter().map(|(name, led)| (name.clone(), board.profile.of(led.function))).collect();
     let input =
         |input: &board::BoardInput| InputSettings { function: input.function, debounce: input.debounce };

@@ -66,21 +66,9 @@ impl Driver for Cdev {
         if line.active_low {
             builder.as_active_low();
         }
-        let plain = builder.clone();
-        let filters = !contact.filter.is_zero();
-        if filters {
-            // By the chip where it can, else by the kernel itself.
-            builder.with_debounce_period(contact.filter);
-        }
-        let (request, filters) = match builder.request() {
-            Err(error) if filters => {
-                tracing::debug!(%line, %error, "no debounce in the kernel");
-                (plain.clone().request().map_err(|error| found.refused(line, &error))?, false)
-            }
-            result => (result.map_err(|error| found.refused(line, &error))?, filters),
-        };
+        let request = builder.request().map_err(|error| found.refused(line, &error))?;
         let words = request.edge_event_u64_size() * EDGES_KEPT as usize;
-        Ok(Box::new(CdevInput { request, filters, buffer: vec![0; words], line: line.to_string() }))
+        Ok(Box::new(CdevInput { request, buffer: vec![0; words], line: line.to_string() }))
     }
 
     fn output(&self, line: &Line, driven: Driven, on: bool) -> Result<Box<dyn Output>, String> {
@@ -164,8 +152,6 @@ impl Found {
 
 struct CdevInput {
     request: Request,
-    /// The kernel debounces.
-    filters: bool,
     buffer: Vec<u64>,
     line: String,
 }
@@ -179,10 +165,6 @@ impl CdevInput {
 impl Input for CdevInput {
     fn level(&mut self) -> Result<bool, String> {
         self.request.lone_value().map(bool::from).map_err(|error| self.lost(&error))
-    }
-
-    fn filters(&self) -> bool {
-        self.filters
     }
 
     fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {

@@ -38,18 +38,20 @@ impl EdgeThreads {
             health: health.clone(),
         };
         let buttons = board.buttons.iter().map(|(name, button)| {
-            let contact = Contact { bias: button.bias, edge: button.edge, filter: button.glitch_filter };
-            (Who::Button(name.clone()), &button.line, contact)
+            let contact = Contact { bias: button.bias, edge: button.edge };
+            (Who::Button(name.clone()), &button.line, contact, (button.glitch_filter, button.debounce))
         });
         let inputs = board.inputs.iter().map(|(name, input)| {
-            let contact = Contact { bias: input.bias, edge: Edges::Both, filter: input.glitch_filter };
-            (Who::Input(name.clone(), input.function), &input.line, contact)
+            let contact = Contact { bias: input.bias, edge: Edges::Both };
+            let who = Who::Input(name.clone(), input.function);
+            (who, &input.line, contact, (input.glitch_filter, input.debounce))
         });
         let mut threads = Vec::new();
         let mut beats = Vec::new();
-        for (who, line, contact) in buttons.chain(inputs) {
+        for (who, line, contact, (glitch, debounce)) in buttons.chain(inputs) {
             let name = who.to_string();
-            let watch = Watch::new(who, line.clone(), contact, around.clone());
+            let spans = who.spans(contact.edge, glitch, debounce);
+            let watch = Watch::new(who, line.clone(), contact, spans, around.clone());
             let beat = watch.beat();
             match thread::Builder::new().name("gpio-edge".to_owned()).spawn(move || watch.run()) {
                 Ok(thread) => {
@@ -121,10 +123,6 @@ mod tests {
             Ok(self.level)
         }
 
-        fn filters(&self) -> bool {
-            false
-        }
-
         fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {
             match self.edges.recv_timeout(limit) {
                 Ok(active) => {
@@ -176,6 +174,10 @@ mod tests {
         LineEvent::Released("call".into())
     }
 
+    fn bounced() -> LineEvent {
+        LineEvent::ButtonBounced("call".into())
+    }
+
     fn lost(reason: &str) -> LineHealth {
         LineHealth::Lost(LineError { name: "button call".into(), reason: reason.into() })
     }
@@ -183,9 +185,9 @@ mod tests {
     #[test]
     fn a_button_that_is_in_at_the_start_is_pressed_once() {
         let (finger, wire) = std_mpsc::channel();
+        let mut bench = bench(vec![(true, wire)]);
         finger.send(true).unwrap();
         finger.send(false).unwrap();
-        let mut bench = bench(vec![(true, wire)]);
         assert_eq!(bench.next(), Some(pressed()));
         assert_eq!(bench.next(), Some(released()));
     }
@@ -223,6 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_of_the_case_is_told_when_it_has_lasted_and_a_spark_is_a_bounce() {
+        let (hand, wire) = std_mpsc::channel();
+        let line = "[[input]]\nname = \"i\"\nfunction = \"tamper\"\noffset = 1\ndebounce = \"50ms\"\n";
+        let mut bench = bench_of(line, vec![(false, wire)]);
+        assert_eq!(bench.next(), Some(input("i", false)));
+        for edge in [true, false, true] {
+            hand.send(edge).unwrap();
+        }
+        let begin = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(bench.next(), Some(LineEvent::InputBounced("i".into())));
+        }
+        let told = bench.edges.blocking_recv().unwrap();
+        assert_eq!(told.event, input("i", true));
+        assert!(begin.elapsed() >= Duration::from_millis(45), "told before it had lasted");
+        assert!(told.at < begin + Duration::from_millis(45), "it counts from its beginning");
+    }
+
+    #[test]
     fn an_exit_button_that_is_lost_is_let_go_and_a_contact_keeps_what_it_said() {
         for (function, lets_go) in
             [("exit", true), ("hook", true), ("tamper", false), ("door-contact", false)]
@@ -248,6 +269,9 @@ mod tests {
         for _ in 0..3 {
             hand.send(true).unwrap();
             assert_eq!((bench.next(), bench.next()), (Some(pressed()), Some(released())));
+            hand.send(true).unwrap();
+            assert_eq!(bench.next(), Some(bounced()), "a pulse so soon after is its bounce");
+            thread::sleep(Duration::from_millis(40));
         }
     }
 
@@ -281,8 +305,7 @@ mod tests {
         let reason = loop {
             while let Ok(stamped) = bench.edges.try_recv() {
                 told += 1;
-                assert!(told <= 1002, "a broken wire floods the box");
-                drop(stamped);
+                assert!(told <= 1002, "a broken wire floods the box with {stamped:?}");
             }
             match bench.health.try_recv() {
                 Ok(LineHealth::Lost(error)) => break error.to_string(),
@@ -335,14 +358,15 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
-        /// Whatever the line does, presses and releases alternate and end where the line is.
+        /// Whatever a line without a debounce does, presses and releases alternate and end where the line is.
         #[test]
         fn told_edges_alternate_and_end_at_the_level(start: bool, levels in prop::collection::vec(any::<bool>(), 0..30)) {
             let (finger, wire) = std_mpsc::channel();
             for level in &levels {
                 finger.send(*level).unwrap();
             }
-            let mut bench = bench(vec![(start, wire)]);
+            let line = "[[button]]\nname = \"call\"\noffset = 1\ndebounce = \"0ms\"\n";
+            let mut bench = bench_of(line, vec![(start, wire)]);
             let mut expected = vec![start];
             expected.extend(&levels);
             expected.insert(0, false);

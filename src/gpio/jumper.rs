@@ -41,7 +41,7 @@ pub struct Spread {
 /// # Errors
 /// For people: which line cannot be had, or which edge was not seen.
 pub fn test(driver: &dyn Driver, out: &Line, input: &Line, bias: Bias) -> Result<JumperReport, String> {
-    let contact = Contact { bias, edge: Edges::Both, filter: Duration::ZERO };
+    let contact = Contact { bias, edge: Edges::Both };
     let mut seen = driver.input(input, contact)?;
     let mut output =
         driver.output(out, Driven { drive: Drive::PushPull, brightness: 100, pwm: false }, false)?;
@@ -141,10 +141,6 @@ mod tests {
     impl Input for Bench {
         fn level(&mut self) -> Result<bool, String> {
             Ok(*self.level.lock().unwrap() != self.inverted)
-        }
-
-        fn filters(&self) -> bool {
-            false
         }
 
         fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {

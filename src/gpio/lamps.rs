@@ -1,6 +1,8 @@
 //! Shows patterns on lamps, all blinking in step, and switches outputs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -20,11 +22,13 @@ const TICK: Duration = Duration::from_millis(50);
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// Obeys line commands until their channel closes; then lamps are dark and
-/// outputs off.
+/// outputs off. `beat` moves while it does. It is for a thread of its own: the
+/// kernel may take its time with a line.
 pub async fn run(
     lines: Box<dyn Lines>,
     mut commands: mpsc::Receiver<LineCommand>,
     health: mpsc::Sender<LineHealth>,
+    beat: Arc<AtomicU64>,
 ) {
     let mut phase_zero = Instant::now();
     let mut tick = interval_at(phase_zero + TICK, TICK);
@@ -58,6 +62,7 @@ pub async fn run(
             () = sleep_until_off(board.shown.next_off()) => {}
         }
         board.apply(Instant::now(), phase_zero);
+        beat.fetch_add(1, Relaxed);
     }
 }
 
@@ -211,7 +216,7 @@ mod tests {
         let lines = MockLines::default();
         let (send, commands) = mpsc::channel(8);
         let (health, _news) = mpsc::channel(8);
-        tokio::spawn(run(Box::new(lines.clone()), commands, health));
+        tokio::spawn(run(Box::new(lines.clone()), commands, health, Arc::default()));
         let led = LedName::from("status");
         send.send(LineCommand::Led { led: led.clone(), pattern: Pattern::On }).await.unwrap();
         settle().await;
@@ -233,7 +238,7 @@ mod tests {
         let lines = MockLines::default();
         let (send, commands) = mpsc::channel(8);
         let (health, _news) = mpsc::channel(8);
-        tokio::spawn(run(Box::new(lines.clone()), commands, health));
+        tokio::spawn(run(Box::new(lines.clone()), commands, health, Arc::default()));
         let led = LedName::from("calling");
         for wait_ms in [0, 250, 1300, 1999] {
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
@@ -252,7 +257,7 @@ mod tests {
         let lines = MockLines::default();
         let (send, commands) = mpsc::channel(8);
         let (health, _news) = mpsc::channel(8);
-        let task = tokio::spawn(run(Box::new(lines.clone()), commands, health));
+        let task = tokio::spawn(run(Box::new(lines.clone()), commands, health, Arc::default()));
         let strike = OutputName::from("strike");
         let on = |longest| LineCommand::Output { output: strike.clone(), on: true, longest };
         send.send(on(Some(Duration::from_secs(5)))).await.unwrap();
@@ -288,7 +293,7 @@ mod tests {
             let lines = MockLines::default();
             let (send, commands) = mpsc::channel(8);
             let (health, _news) = mpsc::channel(8);
-            let task = tokio::spawn(run(Box::new(Rotten(lines.clone())), commands, health));
+            let task = tokio::spawn(run(Box::new(Rotten(lines.clone())), commands, health, Arc::default()));
             let strike = OutputName::from("strike");
             send.send(LineCommand::Output { output: strike.clone(), on: true, longest: None }).await.unwrap();
             settle().await;
@@ -327,7 +332,7 @@ mod tests {
         let works = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let (send, commands) = mpsc::channel(8);
         let (health, mut news) = mpsc::channel(8);
-        tokio::spawn(run(Box::new(Broken { works: works.clone() }), commands, health));
+        tokio::spawn(run(Box::new(Broken { works: works.clone() }), commands, health, Arc::default()));
         send.send(LineCommand::Led { led: "status".into(), pattern: Pattern::On }).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(matches!(news.try_recv(), Ok(LineHealth::Lost(_))));
@@ -367,7 +372,12 @@ mod tests {
         let set = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let (_send, commands) = mpsc::channel(8);
         let (health, mut news) = mpsc::channel(8);
-        tokio::spawn(run(Box::new(Idle { there: there.clone(), set: set.clone() }), commands, health));
+        tokio::spawn(run(
+            Box::new(Idle { there: there.clone(), set: set.clone() }),
+            commands,
+            health,
+            Arc::default(),
+        ));
         settle().await;
         assert_eq!(*set.lock().unwrap(), [false]);
         there.store(false, std::sync::atomic::Ordering::Relaxed);

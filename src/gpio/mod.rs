@@ -15,6 +15,8 @@ mod chatter;
 pub mod chips;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod edges;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod filter;
 pub mod health;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 pub mod jumper;
@@ -29,6 +31,8 @@ pub mod pi;
 mod pwm;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod quiet;
+#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
+mod settle;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 mod watch;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]

@@ -116,7 +116,6 @@ fn edge(event: &Event, active_low: bool) -> Option<Edge> {
 struct PiInput {
     pin: InputPin,
     events: Receiver<Event>,
-    filters: bool,
     line: Line,
 }
 
@@ -128,15 +127,13 @@ impl PiInput {
             (Edges::Press, false) => Trigger::RisingEdge,
             (Edges::Press, true) => Trigger::FallingEdge,
         };
-        // rppal asks the kernel for its edges, and the kernel debounces.
-        let filter = Some(contact.filter).filter(|filter| !filter.is_zero());
-        pin.set_async_interrupt(trigger, filter, move |event| {
+        pin.set_async_interrupt(trigger, None, move |event| {
             if send.send(event).is_err() {
                 tracing::trace!("an edge after the end");
             }
         })
         .map_err(|error| reason(line, &error))?;
-        let mut input = Self { pin, events, filters: filter.is_some(), line: line.clone() };
+        let mut input = Self { pin, events, line: line.clone() };
         match input.events.recv_timeout(REFUSAL) {
             // The level, read next, says where this edge led.
             Ok(_) | Err(RecvTimeoutError::Timeout) => Ok(input),
@@ -156,10 +153,6 @@ impl PiInput {
 impl Input for PiInput {
     fn level(&mut self) -> Result<bool, String> {
         Ok(self.pin.read() == level(true, self.line.active_low))
-    }
-
-    fn filters(&self) -> bool {
-        self.filters
     }
 
     fn wait(&mut self, limit: Duration, edges: &mut Vec<Edge>) -> Result<(), String> {

@@ -1,5 +1,5 @@
-//! Holds an edge back until its level has lasted, where a board asks for that
-//! and the kernel cannot do it: what is shorter was no finger.
+//! Holds an edge back until its level has lasted, where a board asks for that:
+//! what is shorter was no finger.
 
 use std::time::Duration;
 
@@ -35,6 +35,11 @@ impl Quiet {
     /// When the level that is doubtful now has lasted.
     pub(super) fn due(&self) -> Option<Duration> {
         self.doubtful.map(|edge| edge.at + self.span)
+    }
+
+    /// Up to when it has told all there was, if every edge up to `now` was taken.
+    pub(super) fn told_until(&self, now: Duration) -> Duration {
+        self.doubtful.map_or(now, |edge| edge.at.min(now))
     }
 
     /// The edge whose level has lasted by `now`; every edge up to then must have been taken.

@@ -10,14 +10,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::chatter::{Chatter, Verdict};
+use super::filter::{Filter, Spans};
 use super::health::LineHealth;
-use super::quiet::Quiet;
+use super::settle::{Kind, Told};
 use super::wired::{Backoff, Contact, Driver, Edge, Input};
 use super::{LineError, Stamped, kernel_time};
 use crate::appliance::event::LineEvent;
 use crate::appliance::id::{ButtonName, InputName};
 use crate::appliance::input::InputFunction;
 use crate::config::board::{Edges, Line};
+use crate::realtime;
 
 /// How soon a thread notices that it should end.
 const LOOK_UP: Duration = Duration::from_millis(250);
@@ -65,6 +67,32 @@ impl Who {
             Who::Input(name, _) => LineEvent::Input { input: name.clone(), active },
         }
     }
+
+    fn bounce(&self) -> LineEvent {
+        match self {
+            Who::Button(name) => LineEvent::ButtonBounced(name.clone()),
+            Who::Input(name, _) => LineEvent::InputBounced(name.clone()),
+        }
+    }
+
+    /// A finger's edge acts at once; a spark at a contact of case or door must not.
+    pub(super) fn spans(&self, edges: Edges, glitch: Duration, debounce: Duration) -> Spans {
+        let lasting = match self {
+            // Every edge of it is told: who wants out is let out once too often rather than not at all.
+            Who::Input(_, InputFunction::Exit) => {
+                return Spans { kind: Kind::AtOnce, glitch, debounce: Duration::ZERO };
+            }
+            Who::Button(_) => Kind::AtOnce,
+            Who::Input(_, InputFunction::Tamper | InputFunction::DoorContact | InputFunction::Hook) => {
+                Kind::Lasting
+            }
+        };
+        let kind = match edges {
+            Edges::Both => lasting,
+            Edges::Press => Kind::Pulses,
+        };
+        Spans { kind, glitch, debounce }
+    }
 }
 
 impl fmt::Display for Who {
@@ -93,6 +121,7 @@ pub(super) struct Watch {
     who: Who,
     line: Line,
     contact: Contact,
+    spans: Spans,
     around: Surroundings,
     /// What was last told.
     told: Option<bool>,
@@ -103,12 +132,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(who: Who, line: Line, contact: Contact, around: Surroundings) -> Self {
+    pub(super) fn new(who: Who, line: Line, contact: Contact, spans: Spans, around: Surroundings) -> Self {
         Self {
             told: who.at_first(),
             who,
             line,
             contact,
+            spans,
             around,
             lost: None,
             backoff: Backoff::default(),
@@ -123,6 +153,9 @@ impl Watch {
 
     /// Follows the line until it is told to end, or nobody listens any more.
     pub(super) fn run(mut self) {
+        if !realtime::promote(realtime::LINES) {
+            tracing::debug!(line = %self.who, "no real-time priority");
+        }
         while !self.around.end.load(Ordering::Relaxed) {
             self.beat.fetch_add(1, Ordering::Relaxed);
             if self.once().is_err() {
@@ -149,20 +182,20 @@ impl Watch {
         };
         self.tell_level(level)?;
         self.found()?;
-        let mut quiet = self.filter(input.as_ref(), level);
+        let mut filter = Filter::new(self.spans, level);
         let mut chatter = Chatter::default();
         let mut seen: Vec<Edge> = Vec::new();
         while !self.around.end.load(Ordering::Relaxed) {
             self.beat.fetch_add(1, Ordering::Relaxed);
             // Taken before the wait: edges up to here are in by its end.
             let now = kernel_time::now();
-            let due = quiet.as_ref().and_then(Quiet::due).map(|due| due.saturating_sub(now));
+            let due = filter.due().map(|due| due.saturating_sub(now));
             if let Err(reason) = input.wait(due.map_or(LOOK_UP, |due| due.min(LOOK_UP)), &mut seen) {
                 return Ok(reason);
             }
             self.backoff = Backoff::default();
             match chatter.judge(seen.len(), kernel_time::now()) {
-                Verdict::Sound => self.pass_on(&mut seen, &mut quiet, now)?,
+                Verdict::Sound => self.pass_on(&mut seen, &mut filter, now)?,
                 Verdict::Begins => {
                     self.lose(
                         "chatters: more than 1000 edges in a second; see to its wire and contact".to_owned(),
@@ -175,7 +208,7 @@ impl Watch {
                         Ok(level) => level,
                         Err(reason) => return Ok(reason),
                     };
-                    quiet = self.filter(input.as_ref(), level);
+                    filter = Filter::new(self.spans, level);
                     self.tell_level(level)?;
                     self.found()?;
                 }
@@ -188,29 +221,20 @@ impl Watch {
         Err(Ended)
     }
 
-    /// The filter that the board asks for, unless the kernel has it.
-    fn filter(&self, input: &dyn Input, level: bool) -> Option<Quiet> {
-        let both = self.contact.edge == Edges::Both;
-        let own = both && !self.contact.filter.is_zero() && !input.filters();
-        own.then(|| Quiet::new(self.contact.filter, level))
-    }
-
-    fn pass_on(
-        &mut self,
-        seen: &mut Vec<Edge>,
-        quiet: &mut Option<Quiet>,
-        now: Duration,
-    ) -> Result<(), Ended> {
+    fn pass_on(&mut self, seen: &mut Vec<Edge>, filter: &mut Filter, now: Duration) -> Result<(), Ended> {
+        let mut told = Vec::new();
         for edge in seen.drain(..) {
             tracing::trace!(button = self.who.name(), active = edge.active, at = ?edge.at, "edge");
-            let sure = match quiet {
-                Some(quiet) => quiet.edge(edge),
-                None => Some(edge),
-            };
-            self.tell_edge(sure)?;
+            filter.edge(edge, &mut told);
         }
-        let sure = quiet.as_mut().and_then(|quiet| quiet.look(now));
-        self.tell_edge(sure)
+        filter.look(now, &mut told);
+        for told in told {
+            match told {
+                Told::Counts(edge) => self.tell_edge(edge)?,
+                Told::Bounce(at) => self.send(self.who.bounce(), at)?,
+            }
+        }
+        Ok(())
     }
 
     /// The level that the line is found at. Where only pulses count, one that
@@ -222,8 +246,7 @@ impl Watch {
         }
     }
 
-    fn tell_edge(&mut self, edge: Option<Edge>) -> Result<(), Ended> {
-        let Some(edge) = edge else { return Ok(()) };
+    fn tell_edge(&mut self, edge: Edge) -> Result<(), Ended> {
         self.tell(edge.active, edge.at)?;
         match self.contact.edge {
             Edges::Both => Ok(()),
@@ -237,8 +260,12 @@ impl Watch {
             return Ok(());
         }
         self.told = Some(active);
-        let stamped = Stamped { event: self.who.event(active), at: kernel_time::instant(at) };
-        // Waits for room like all who talk to the driver; its end closes the channel.
+        self.send(self.who.event(active), at)
+    }
+
+    /// Waits for room like all who talk to the driver; its end closes the channel.
+    fn send(&self, event: LineEvent, at: Duration) -> Result<(), Ended> {
+        let stamped = Stamped { event, at: kernel_time::instant(at) };
         self.around.edges.blocking_send(stamped).map_err(|_| Ended)
     }
 

@@ -42,9 +42,6 @@ pub struct Contact {
     pub bias: Bias,
     /// Which edges are to be told.
     pub edge: Edges,
-    /// Levels shorter than this are no edges; zero tells each. A driver that
-    /// cannot hold them back says so with [`Input::filters`].
-    pub filter: Duration,
 }
 
 /// How an output is to be driven.
@@ -66,10 +63,8 @@ pub trait Input {
     /// Why the line is lost.
     fn level(&mut self) -> Result<bool, String>;
 
-    /// Whether levels shorter than [`Contact::filter`] are held back already.
-    fn filters(&self) -> bool;
-
     /// Adds the edges that come within `limit`; returns after the first ones.
+    /// Every edge made before the call is among them.
     ///
     /// # Errors
     /// Why the line is lost.

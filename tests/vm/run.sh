@@ -26,16 +26,20 @@ cache=.cache/vm/$arch
 work=$(mktemp -d)
 core_pid=
 trap '[[ -z $core_pid ]] || kill "$core_pid" 2>/dev/null; rm -rf "$work"' EXIT
-log=$cache/console.log
+# What a run leaves behind is its own, so that a short one may go on beside a long one.
+out=$cache/out/${checks:-all}
+out=${out// /-}
+mkdir -p "$out"
+log=$out/console.log
 : >"$log"
-rm -f "$cache/heard.wav"
+rm -f "$out/heard.wav"
 
 wants() { [[ -z $checks || " $checks " == *" $1 "* ]]; }
 
 # What changes from run to run goes into an archive of its own behind the root's:
 # the package as it is installed, and the checks.
-image/deb.sh "$debian" "$binary" >"$cache/deb.log"
-dpkg-deb -x "$(sed -n 's/^deb: \([^:]*\):.*/\1/p' "$cache/deb.log")" "$work/add"
+image/deb.sh "$debian" "$binary" >"$out/deb.log"
+dpkg-deb -x "$(sed -n 's/^deb: \([^:]*\):.*/\1/p' "$out/deb.log")" "$work/add"
 # A folder in the archive would take the place of the link /lib.
 mkdir -p "$work/add/usr/lib" && cp -a "$work/add/lib/." "$work/add/usr/lib/" && rm -r "$work/add/lib"
 install -D -m 755 tests/vm/guest/init "$work/add/init"
@@ -46,11 +50,11 @@ cat "$cache/root.cpio.zst" "$work/add.zst" >"$work/initrd"
 
 sed "s|{folder}|$work|" tests/vm/core.toml >"$work/core.toml"
 "$core" sim-core --listen 127.0.0.1:0 --token-listen 127.0.0.1:0 --plaintext --no-token --json \
-    --script "$work/core.toml" >"$cache/core.log" 2>&1 &
+    --script "$work/core.toml" >"$out/core.log" 2>&1 &
 core_pid=$!
-for _ in $(seq 100); do grep -q started "$cache/core.log" && break; sleep 0.1; done
-port=$(sed -n 's|.*"endpoint":"http://[^:]*:\([0-9]*\)".*|\1|p' "$cache/core.log")
-[[ -n $port ]] || { echo "vm: the voice core did not start: $(<"$cache/core.log")" >&2; exit 1; }
+for _ in $(seq 100); do grep -q started "$out/core.log" && break; sleep 0.1; done
+port=$(sed -n 's|.*"endpoint":"http://[^:]*:\([0-9]*\)".*|\1|p' "$out/core.log")
+[[ -n $port ]] || { echo "vm: the voice core did not start: $(<"$out/core.log")" >&2; exit 1; }
 
 # Emulation everywhere: KVM is not to be had in most places where tests run.
 # One processor: a host that stalls then stalls the whole guest, and never one
@@ -94,8 +98,8 @@ fi
 if wants sound; then
     kill -INT "$core_pid" && wait "$core_pid" || true
     core_pid=
-    mv "$work/heard.wav" "$cache/heard.wav" 2>/dev/null || true
-    python3 tests/vm/guest/heard.py "$cache/heard.wav" >>"$log"
+    mv "$work/heard.wav" "$out/heard.wav" 2>/dev/null || true
+    python3 tests/vm/guest/heard.py "$out/heard.wav" >>"$log"
 fi
 
 awk -F '|' -v booted="$booted" '

@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -85,6 +85,27 @@ def wait_for(what, seconds, look):
         time.sleep(0.02)
 
 
+class Presses:
+    """Counts in the box's own log, where a press is as soon as it is accepted."""
+
+    def __init__(self, log, button):
+        self.file = log.open("rb")
+        self.wanted = f'kind=Button {{ button: ButtonName("{button}"), gesture: "press" }}'.encode()
+        self.rest, self.count = b"", 0
+        # The last edges that the appliance was given.
+        self.edges = []
+        self.file.read()
+
+    def __len__(self):
+        *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
+        for line in lines:
+            line = re.sub(rb"\x1b\[[0-9;]*m", b"", line)
+            self.count += self.wanted in line
+            if b"edge event=" in line:
+                self.edges = self.edges[-20:] + [line.split(b"event=")[1].decode()]
+        return self.count
+
+
 class Box:
     """`callbox run` on a board."""
 
@@ -125,23 +146,9 @@ class Box:
         """The event log so far."""
         return [json.loads(line) for line in self.ask("events", "--json").splitlines()]
 
-    def follow_presses(self, button):
-        """A list that grows by each press of a button that the appliance accepts from now on."""
-        seen = []
-        command = [CALLBOX, "--socket", SOCKET, "events", "--follow", "--json"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        last = max((event["seq"] for event in self.events()), default=0)
-
-        def read():
-            for line in process.stdout:
-                event = json.loads(line)
-                if event["seq"] > last and event["kind"] == "button" \
-                        and (event["button"], event["gesture"]) == (button, "press"):
-                    seen.append(event)
-
-        threading.Thread(target=read, daemon=True).start()
-        time.sleep(1.0)
-        return seen
+    def presses(self, button):
+        """The presses of a button that the appliance accepts from now on."""
+        return Presses(self.log, button)
 
     def tail(self):
         return " | ".join(self.log.read_text(errors="replace").splitlines()[-8:])
