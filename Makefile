@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants bench bench-audio vm-test cross deb lint fmt
+.PHONY: help setup build demo test sim mutants bench bench-audio vm-test cross deb image image-test lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -66,6 +66,16 @@ cross: ## the shipped binary for a board, tried out under emulation; ARCH=aarch6
 deb: ## its Debian package, installed in a throw-away Debian; ARCH=aarch64, armv7 or x86_64
 	@$(SETUP) build cross vm
 	image/package.sh $(ARCH)
+
+image: ## the card's image and its update bundle; BOARD=rpi or virt, VERSION, CALLBOX_KEYS
+	@$(SETUP) image
+	@[[ -n "$(CALLBOX_BINARY)" ]] || { $(SETUP) build cross && image/cross.sh aarch64; }
+	image/image.sh $(or $(BOARD),rpi) $(VERSION)
+
+image-test: ## the image in QEMU: start, set-up, updates, rollback, power cuts; IMAGE_CHECKS
+	@$(SETUP) build image vm
+	@[[ -n "$(CALLBOX_BINARY)" ]] || { $(SETUP) cross && image/cross.sh aarch64; }
+	tests/image/run.sh $(IMAGE_CHECKS)
 
 lint: ## format, clippy, licences and advisories
 	@$(SETUP) build lint

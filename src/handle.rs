@@ -20,6 +20,7 @@ use crate::gpio::Stamped;
 use crate::gpio::mock::MockButtons;
 pub use crate::system::event_log::Entry;
 use crate::system::event_log::EventLog;
+use crate::system::machine::UpdateStatus;
 
 /// A request to act, with the way back for its answer.
 #[derive(Debug)]
@@ -116,6 +117,8 @@ pub struct Snapshot {
     pub appliance: Status,
     /// Sound.
     pub audio: AudioStatus,
+    /// The slot that runs and how its update went; none but on the image.
+    pub update: Option<UpdateStatus>,
     /// Seconds since the process started.
     pub uptime_s: u64,
     /// The program's version.
@@ -128,6 +131,7 @@ pub struct Handle {
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
+    pub(crate) slot: watch::Receiver<Option<UpdateStatus>>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
     pub(crate) edges: mpsc::Sender<Stamped>,
@@ -154,6 +158,7 @@ impl Handle {
         Snapshot {
             appliance,
             audio,
+            update: self.slot.borrow().clone(),
             uptime_s: self.start.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -69,7 +69,7 @@ const HOME: [(&str, &[&str]); 24] = [
     ("tonic_prost", &["pipe", "sim"]),
     ("webrtc", &["media"]),
     ("oauth2", &["pipe"]),
-    ("reqwest", &["pipe"]),
+    ("reqwest", &["pipe", "system"]),
     ("axum", &["sim", "panel"]),
     ("argon2", &["panel"]),
     ("csv", &["panel"]),

@@ -9,8 +9,10 @@ mod outputs_off;
 #[cfg(feature = "panel")]
 mod panel;
 mod remote;
+mod provision;
 mod run;
 mod selftest;
+mod update;
 
 use std::process::ExitCode;
 
@@ -72,6 +74,11 @@ async fn perform(arguments: Arguments) -> u8 {
         },
         Command::Devices => devices::devices(),
         Command::OutputsOff { config } => outputs_off::outputs_off(&config),
+        Command::Update { bundle, ca_file, no_restart } => {
+            update::update(socket, &bundle, ca_file.as_deref(), !no_restart).await
+        }
+        Command::UpdateAllowed { compatible, version } => update::allowed(socket, compatible, version).await,
+        Command::Provision { file, into } => provision::provision(&file, &into),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,

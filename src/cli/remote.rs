@@ -219,6 +219,17 @@ fn readable(status: &Value) -> String {
     for fault in status["faults"].as_array().into_iter().flatten() {
         lines.push(format!("FAULT    {}: {}", text(&fault["fault"]), text(&fault["detail"])));
     }
+    let update = &status["update"];
+    if update.is_object() {
+        let word = |name: &str| text(&update[name]);
+        lines.push(format!(
+            "image    {} in slot {}, {} {}",
+            word("version"),
+            word("slot"),
+            word("state"),
+            word("detail")
+        ));
+    }
     lines.push(format!("version  {}, up {} s", text(&status["version"]), status["uptime_s"]));
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }

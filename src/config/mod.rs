@@ -28,6 +28,7 @@ pub mod secret;
 mod section;
 mod selftest;
 mod server;
+pub mod setup;
 pub mod tones;
 mod value;
 pub mod volume;
@@ -50,6 +51,7 @@ pub use media::{Codec, Frame, MediaConfig};
 pub use mqtt::MqttConfig;
 pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
+pub use setup::Setup;
 pub use tones::{Region, SoundsConfig};
 pub use volume::CardConfig;
 

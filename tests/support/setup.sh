@@ -8,6 +8,7 @@
 #   tests/support/setup.sh build test bench and what `make bench` needs
 #   tests/support/setup.sh build vm         and what `make vm-test` needs
 #   tests/support/setup.sh build cross      and what `make cross` needs for both boards
+#   tests/support/setup.sh image            what `make image` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -94,6 +95,27 @@ packages_cross() {
     want debian-archive-keyring "checks what is fetched"
 }
 
+packages_image() {
+    want mmdebstrap "unpacks the image's user space" mmdebstrap
+    want debian-archive-keyring "checks what the image is made of"
+    want systemd "makes users and enables units in it" systemd-sysusers
+    want kmod "finds kernel modules" depmod
+    want cpio "packs the initrd" cpio
+    want zstd "packs the initrd" zstd
+    want xz-utils "packs the image" xz
+    want e2fsprogs "makes file systems" mke2fs
+    want dosfstools "makes file systems" mkfs.vfat
+    want mtools "fills a FAT file system without mounting it" mcopy
+    want genimage "puts partitions together" genimage
+    want u-boot-tools "wraps the boot script" mkimage
+    want rauc "makes and signs update bundles" rauc
+    want squashfs-tools "what bundles are made of" mksquashfs
+    want openssl "makes test keys" openssl
+    want qemu-user-static "asks the image's own tools" qemu-aarch64-static
+    want qemu-system-arm "boots the image" qemu-system-aarch64
+    want python3 "drives the test" python3
+}
+
 install_packages() {
     [[ ${#missing[@]} -gt 0 ]] || return 0
     command -v apt-get >/dev/null || fail "no apt-get here: install by your own means: ${missing[*]}"
@@ -163,8 +185,9 @@ for group in "$@"; do
         bench) packages_bench ;;
         vm) packages_vm ;;
         cross) packages_cross ;;
+        image) packages_image ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, mutants" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, image, mutants" ;;
     esac
 done
 install_packages
