@@ -1,21 +1,19 @@
 #!/usr/bin/env bash
-# Tries a cross-built binary out under qemu-user: configuration, a session and
-# a call with sound to a voice core that runs natively.
+# Tries a binary of image/cross.sh out, under qemu-user where it is for another
+# machine: configuration, a session and a call with sound to a voice core that
+# runs natively.
 #
 #   image/smoke.sh ARCH BINARY
+#
+# CALLBOX_CORE=FILE is a native callbox that need not be built first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 arch=$1 binary=$2
-case $arch in
-    aarch64) gnu=aarch64-linux-gnu qemu=qemu-aarch64-static ;;
-    armv7) gnu=arm-linux-gnueabihf qemu=qemu-arm-static ;;
-    *) echo "smoke: unknown architecture $arch" >&2; exit 2 ;;
-esac
 work=$(mktemp -d)
 pids=()
 trap '((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
-run=("$qemu" -L "/usr/$gnu" -E "LD_LIBRARY_PATH=$PWD/.cache/cross/$arch/sysroot/usr/lib/$gnu" "$binary" --socket "$work/socket")
+run=(image/emulate.sh "$arch" "$binary" --socket "$work/socket")
 fail() {
     echo "smoke: $*" >&2
     tail -n 20 "$work"/*.log >&2
@@ -23,16 +21,17 @@ fail() {
 }
 
 "${run[@]}" --version
-install -m 600 <(echo "nothing of worth") "$work/client-secret"
+image/pretend.sh "$work"
 export CREDENTIALS_DIRECTORY=$work
 for example in board/examples/*.toml; do
-    sed "s|/etc/callbox/client-secret|$work/client-secret|" "$example" >"$work/example.toml"
+    sed "s|/etc/callbox/|$work/|" "$example" >"$work/example.toml"
     "${run[@]}" check --config "$work/example.toml" >"$work/check.log" 2>&1 || fail "callbox check --config $example"
 done
 
 # The voice core runs natively and says back what it hears.
-cargo build --quiet --locked
-target/debug/callbox sim-core --listen 127.0.0.1:0 --token-listen 127.0.0.1:0 --plaintext --no-token --echo --json \
+core=${CALLBOX_CORE:-target/debug/callbox}
+[[ -n ${CALLBOX_CORE:-} ]] || cargo build --quiet --locked
+"$core" sim-core --listen 127.0.0.1:0 --token-listen 127.0.0.1:0 --plaintext --no-token --echo --json \
     >"$work/core.log" 2>&1 &
 pids+=($!)
 for _ in $(seq 100); do grep -q started "$work/core.log" && break; sleep 0.1; done
@@ -76,6 +75,8 @@ grep -q '^core   ok' "$work/selftest.log" || fail "callbox selftest: $(<"$work/s
 grep -q '^lines  FAILED' "$work/selftest.log" || fail "no chip is here, and callbox selftest does not say so"
 "${run[@]}" hangup >/dev/null || fail "callbox hangup"
 status '"call": ?"idle"' 30
+echo "smoke: callbox selftest says"
+sed 's/^/smoke:   /' "$work/selftest.log"
 kill -TERM "${pids[1]}"
 wait "${pids[1]}" || fail "exit status $? at SIGTERM"
-echo "smoke: $binary: configuration, session, call with sound and end are good under $qemu"
+echo "smoke: $binary: configuration, session, call with sound and end are good on $arch"

@@ -21,6 +21,7 @@ cache=$PWD/.cache/cross/$arch
 host=$(dpkg --print-architecture)
 multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+need=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 has_std() { [[ -d $(rustc --print sysroot)/lib/rustlib/$triple/lib ]]; }
 wanted="$(sha256sum "$0" | cut -d ' ' -f 1) $(has_std && echo rustup || echo debian)"
@@ -28,13 +29,22 @@ wanted="$(sha256sum "$0" | cut -d ' ' -f 1) $(has_std && echo rustup || echo deb
 rm -rf "$cache"
 mkdir -p "$cache"/{apt/lists/partial,apt/archives/partial,debs,rust,sysroot}
 
-# This machine's own Debian suites, under a configuration that also knows the target.
+# This machine's own Debian suites, under a configuration that also knows the
+# target; and for the target the release after Debian 12 too, because not every
+# architecture has the newest compiler in Debian 12.
+own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+later=trixie
 apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
-    awk -v key="$keyring" '$1 == "Debian" { print "deb [signed-by=" key "]", $2, $3, "main" }' |
+    awk -v key="$keyring" -v own="$own" -v later="$later" -v target="$debian" '
+        $1 == "Debian" { print "deb [signed-by=" key "]", $2, $3, "main" }
+        $1 == "Debian" && $3 == own { print "deb [arch=" target " signed-by=" key "]", $2, later, "main" }' |
     sort -u >"$cache/apt/sources.list"
 [[ -s $cache/apt/sources.list ]] || { echo "cross: no Debian among this machine's package sources" >&2; exit 1; }
 echo "cross: fetching what building for $arch needs"
-private_apt "$cache" "$host" "$debian"
+# A mirror may be in the middle of renewing one list; what then is missing is named below.
+private_apt "$cache" "$host" "$debian" ||
+    echo "cross: not all of Debian's package lists could be had; going on with the others" >&2
+echo "APT::Default-Release \"/^$own(|-security|-updates)\$/\";" >>"$APT_CONFIG"
 
 # fetch FOLDER PACKAGE...: unpacks packages there.
 fetch() {
@@ -54,9 +64,12 @@ if has_std; then
 else
     # Compiler and standard libraries only go together when they are of one version.
     compiler=rustc-web std=libstd-rust-web
-    [[ $(newest $compiler) == "$(newest "$std-dev:$debian")" && $(newest $compiler) != "(none)" ]] || {
-        echo "cross: Debian has $compiler $(newest $compiler) and $std-dev:$debian $(newest "$std-dev:$debian")," \
-            "which do not fit; install the target with 'rustup target add $triple'" >&2
+    version=$(newest $compiler)
+    versions() { newest "$std-dev:$debian" && apt-cache madison "$std-dev:$debian" | awk '{ print $3 }'; }
+    same=$(versions | awk -v upstream="${version%%+*}+" 'index($1, upstream) == 1 && !found++')
+    [[ -n $same && $(printf '%s\n' "$need" "$version" | sort -V | head -n 1) == "$need" ]] || {
+        echo "cross: Debian has $compiler $version and $std-dev:$debian $(versions | xargs), and callbox needs" \
+            "one version of both, $need or newer; install the target with 'rustup target add $triple'" >&2
         exit 1
     }
     runtime=$(depends "$std-dev" "^$std-[0-9]")
@@ -64,14 +77,15 @@ else
     # What LLVM needs beyond every machine's C and C++ libraries.
     mapfile -t below < <(apt-cache depends --recurse --important "$llvm" |
         grep -E '^[a-z]' | grep -vE '^(libc6|libgcc-s1|libstdc\+\+6|gcc-[0-9]+-base|libcrypt1)$|:')
-    fetch "$cache/rust" "$compiler" "$std-dev" "$runtime" "${below[@]}" "$std-dev:$debian"
+    fetch "$cache/rust" "$compiler" "$std-dev" "$runtime" "${below[@]}" "$std-dev:$debian=$same"
     cat >"$cache/rustc" <<END
 #!/bin/sh
-LD_LIBRARY_PATH=$cache/rust/usr/lib/$multiarch:$cache/rust/lib/$multiarch exec $cache/rust/usr/bin/rustc "\$@"
+rust=\${0%/*}/rust
+LD_LIBRARY_PATH=\$rust/usr/lib/$multiarch:\$rust/lib/$multiarch exec "\$rust/usr/bin/rustc" "\$@"
 END
 fi
 chmod +x "$cache/rustc"
-asound=$(apt-cache depends --important "libasound2-dev:$debian" | awk '$1 == "Depends:" && $2 ~ /^libasound2/ { print $2; exit }')
+asound=$(depends "libasound2-dev:$debian" '^libasound2')
 fetch "$cache/sysroot" "libasound2-dev:$debian" "$asound"
 rm -rf "$cache/apt" "$cache/debs" "$cache"/{rust,sysroot}/usr/share/doc
 echo "$wanted" >"$cache/stamp"

@@ -28,7 +28,7 @@ use crate::settings;
 use crate::system::event_log::EventLog;
 use crate::system::pulse::{Beat, Pulse, Pulses};
 use crate::system::state_store::{Kept, StateStore};
-use crate::system::{addresses, clock, machine};
+use crate::system::{addresses, clock, machine, threads};
 
 /// Room for commands and events between the driver and each shell. A call
 /// makes a handful; a queue this full means that a shell is stuck.
@@ -36,6 +36,9 @@ const QUEUE: usize = 256;
 
 /// How long lamps and outputs get to reach their safe state at the end.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// More than a sound server takes to set a volume.
+const MIXER_TIME: Duration = Duration::from_secs(60);
 
 /// More than a token takes, on top of the connection.
 const TOKEN_TIME: Duration = Duration::from_secs(60);
@@ -148,6 +151,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         log: Arc::clone(&log),
         start,
         edges,
+        webhooks: settings::webhook_meters(config),
         #[cfg(feature = "mock-gpio")]
         buttons: board.buttons,
     };
@@ -236,6 +240,10 @@ fn pulses(
         sound("the thread audio-dsp", |meters| Beat::At(meters.dsp_heartbeat)),
         sound("the thread alsa-capture", |meters| device_beat(&meters.capture)),
         sound("the thread alsa-playback", |meters| device_beat(&meters.playback)),
+        sound("the thread capture-keeper", |meters| keeper_beat(&meters.capture)),
+        sound("the thread playback-keeper", |meters| keeper_beat(&meters.playback)),
+        sound("the thread audio-tidy", |meters| Beat::At(meters.tidy_heartbeat)),
+        sound("the thread audio-care", |meters| Beat::At(meters.care_heartbeat)).with_patience(MIXER_TIME),
         // An attempt has a time limit, after which there is news.
         Pulse::new("the session", move || match status.borrow().session {
             SessionStatus::Connecting => Beat::At(session.session_news.load(Relaxed)),
@@ -246,11 +254,17 @@ fn pulses(
     parts.extend(
         lines.into_iter().map(|beat| Pulse::new("a thread gpio-edge", move || Beat::At(beat.load(Relaxed)))),
     );
+    parts.extend(threads::workers());
+    parts.push(threads::held());
     Pulses::new(parts)
 }
 
 fn device_beat(meters: &DeviceMeters) -> Beat {
     if meters.running { Beat::At(meters.periods) } else { Beat::AtRest }
+}
+
+fn keeper_beat(meters: &DeviceMeters) -> Beat {
+    meters.keeper_heartbeat.map_or(Beat::AtRest, Beat::At)
 }
 
 fn start_audio(settings: audio::AudioSettings, system: mpsc::Sender<SystemEvent>) -> AudioEngine {

@@ -2,7 +2,7 @@
 //! ask of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -109,6 +109,44 @@ pub struct DeviceStatus {
     pub troubles: BTreeMap<&'static str, u64>,
 }
 
+/// How a webhook fares, for status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WebhookStatus {
+    /// The server: scheme, host and port.
+    pub server: String,
+    /// Events that it has taken since the start.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+    /// Events that it will never get: too old, refused for good, or without room to wait.
+    pub dropped: u64,
+    /// Events that wait for it.
+    pub waiting: u64,
+    /// Why the last attempt failed; none if it did not.
+    pub trouble: Option<String>,
+}
+
+/// A webhook's status, written by its task.
+#[derive(Debug)]
+pub struct WebhookMeter(Mutex<WebhookStatus>);
+
+impl WebhookMeter {
+    /// Of this server: scheme, host and port.
+    pub fn new(server: String) -> Self {
+        Self(Mutex::new(WebhookStatus { server, ..WebhookStatus::default() }))
+    }
+
+    /// As it is now.
+    pub fn status(&self) -> WebhookStatus {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes it.
+    pub fn note(&self, change: impl FnOnce(&mut WebhookStatus)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 /// All of `callbox status --json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
@@ -119,6 +157,8 @@ pub struct Snapshot {
     pub audio: AudioStatus,
     /// The slot that runs and how its update went; none but on the image.
     pub update: Option<UpdateStatus>,
+    /// Webhooks, in the order of the configuration.
+    pub webhooks: Vec<WebhookStatus>,
     /// Seconds since the process started.
     pub uptime_s: u64,
     /// The program's version.
@@ -135,6 +175,7 @@ pub struct Handle {
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
     pub(crate) edges: mpsc::Sender<Stamped>,
+    pub(crate) webhooks: Arc<[Arc<WebhookMeter>]>,
     #[cfg(feature = "mock-gpio")]
     pub(crate) buttons: Option<MockButtons>,
 }
@@ -159,6 +200,7 @@ impl Handle {
             appliance,
             audio,
             update: self.slot.borrow().clone(),
+            webhooks: self.webhooks.iter().map(|meter| meter.status()).collect(),
             uptime_s: self.start.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -172,6 +214,11 @@ impl Handle {
     /// The event log.
     pub fn log(&self) -> &EventLog {
         &self.log
+    }
+
+    /// The meters of the webhooks, in the order of the configuration.
+    pub fn webhooks(&self) -> &[Arc<WebhookMeter>] {
+        &self.webhooks
     }
 
     /// Pushes a button in, or lets it go, as a finger would. On a real board
@@ -196,4 +243,34 @@ impl Handle {
     pub fn buttons(&self) -> Option<&MockButtons> {
         self.buttons.as_ref()
     }
+}
+
+/// A door for the fuzz targets in `tests/fuzz`: a handle on no appliance but on
+/// whoever has the receivers, of actions and of edges.
+#[cfg(feature = "fuzzing")]
+pub fn detached(config: &crate::config::Config) -> (Handle, mpsc::Receiver<Ask>, mpsc::Receiver<Stamped>) {
+    let start = Instant::now();
+    let (asks, asked) = mpsc::channel(16);
+    let (edges, moved) = mpsc::channel(16);
+    let mut appliance = crate::appliance::Appliance::new(config.appliance.clone(), Box::new(|| 0), start);
+    let log = EventLog::new(start);
+    while let Some(command) = appliance.poll_command() {
+        if let crate::appliance::command::Command::Log(record) = command {
+            log.add(record, start);
+        }
+    }
+    let (_, status) = watch::channel(appliance.status());
+    let handle = Handle {
+        asks,
+        status,
+        audio: Arc::new(AudioStatus::default),
+        slot: watch::channel(None).1,
+        log: Arc::new(log),
+        start,
+        edges,
+        webhooks: Arc::from([]),
+        #[cfg(feature = "mock-gpio")]
+        buttons: None,
+    };
+    (handle, asked, moved)
 }

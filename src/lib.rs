@@ -34,3 +34,7 @@ pub mod settings;
 pub mod sim;
 #[cfg(feature = "firmware")]
 pub mod system;
+#[cfg(feature = "firmware")]
+pub mod telemetry;
+#[cfg(feature = "firmware")]
+pub mod webhook;

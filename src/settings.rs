@@ -3,7 +3,6 @@
 
 #[cfg(feature = "panel")]
 use std::path::PathBuf;
-#[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,13 +27,15 @@ use crate::gpio::mock::{MockButtons, MockLines};
 use crate::gpio::pi::Pi;
 #[cfg(any(feature = "gpiocdev", feature = "rppal"))]
 use crate::gpio::wired::{Driver, WiredLines};
-use crate::handle::{AudioStatus, DeviceStatus};
+use crate::handle::{AudioStatus, DeviceStatus, WebhookMeter};
 use crate::media::{Codec, FrameLength, LegStats, MediaSettings};
 use crate::mqtt::MqttSettings;
 #[cfg(feature = "panel")]
 use crate::panel::{PanelSettings, Restart};
 use crate::pipe::{AuthSettings, PipeSettings, SecretSource};
 use crate::system::state_store::StateStore;
+use crate::telemetry::TelemetrySettings;
+use crate::webhook::WebhookSettings;
 
 /// The session shell's settings.
 pub fn pipe(config: &Config) -> PipeSettings {
@@ -107,7 +108,8 @@ pub fn panel(
     restart: Option<Restart>,
 ) -> PanelSettings {
     let state_dir = StateStore::usual(config.state.dir.clone()).dir().join("panel");
-    PanelSettings { listen, state_dir, config_file: Some(file), restart }
+    let call_file = state(config).map(|store| store.dir().join("panel/calls.jsonl"));
+    PanelSettings { listen, state_dir, config_file: Some(file), call_file, restart }
 }
 
 /// The broker's settings, where there is one.
@@ -127,6 +129,36 @@ pub fn mqtt(config: &Config) -> Option<MqttSettings> {
         buttons: config.board.buttons.keys().map(ToString::to_string).collect(),
         outputs: config.board.outputs.keys().map(ToString::to_string).collect(),
     })
+}
+
+/// The webhooks' settings.
+pub fn webhooks(config: &Config) -> Vec<WebhookSettings> {
+    let hook = |hook: &config::WebhookConfig| WebhookSettings {
+        url: hook.url.clone(),
+        server: hook.server.clone(),
+        events: hook.events.clone(),
+        secret: hook.secret.as_ref().map(|(source, _)| source.clone()),
+        ca_file: hook.ca_file.as_ref().map(|file| file.path.clone()),
+        timeout: hook.timeout,
+        give_up_after: hook.give_up_after,
+    };
+    config.webhooks.iter().map(hook).collect()
+}
+
+/// The collector's settings, where there is one.
+pub fn telemetry(config: &Config) -> Option<TelemetrySettings> {
+    let telemetry = config.telemetry.as_ref()?;
+    Some(TelemetrySettings {
+        collector: telemetry.otlp.clone(),
+        protocol: telemetry.protocol,
+        ca_file: telemetry.ca_file.as_ref().map(|file| file.path.clone()),
+        board: config.board.name.clone(),
+    })
+}
+
+/// A meter a webhook.
+pub fn webhook_meters(config: &Config) -> Arc<[Arc<WebhookMeter>]> {
+    config.webhooks.iter().map(|hook| Arc::new(WebhookMeter::new(hook.server.clone()))).collect()
 }
 
 /// The audio shell's settings.

@@ -318,6 +318,24 @@ fn a_flood_of_calls_elsewhere_does_not_fill_the_memory() {
     bench.still_works();
 }
 
+/// The event log keeps a thousand entries and the status names each call: with ids
+/// of 64 KiB both would be larger than the box's memory, and than what its clients read.
+#[test]
+fn an_id_that_is_longer_than_any_id_is_counted_and_kept_nowhere() {
+    for mode in [Mode::Pipe, Mode::MultiPipe] {
+        let mut bench = Bench::ready(Settings { mode, ..settings() });
+        let (usual, long) = ("i".repeat(256), "i".repeat(257));
+        for body in bodies() {
+            bench.message(&long, body);
+        }
+        assert_eq!(bench.counter("call-id-too-long"), bodies().len() as u64, "{mode:?}");
+        assert_eq!(bench.call(), CallStatus::Idle, "{mode:?}");
+        assert!(bench.kinds.iter().all(|kind| !kind.to_string().contains(&long)), "{mode:?}");
+        bench.call_in(&usual);
+        assert_eq!(bench.call(), CallStatus::Incoming, "{mode:?}");
+    }
+}
+
 #[test]
 fn a_call_of_64_kib_of_sdp_passes_through_untouched() {
     let mut bench = Bench::ready(settings());

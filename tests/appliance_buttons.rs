@@ -8,6 +8,7 @@ use std::time::Duration;
 use appliance_support::{Bench, Rng, call_to, ms, secs, settings};
 use callbox::appliance::action::{Action, Ring};
 use callbox::appliance::command::{Command, LineCommand};
+use callbox::appliance::event::Body;
 use callbox::appliance::fault::Fault;
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::{ButtonSettings, Settings};
@@ -121,6 +122,38 @@ fn edges_that_come_late_in_one_batch_are_not_lost() {
 }
 
 #[test]
+fn bounces_that_are_told_only_when_their_time_is_over_are_no_press() {
+    // The thread that reads the line may be later than the debounce's end: stamps tell what was a bounce.
+    for late_by in [ms(31), ms(45), secs(2)] {
+        let mut bench = Bench::ready(settings());
+        let pushed = bench.now;
+        bench.down("call");
+        bench.pass(late_by);
+        for (at, down) in [(5, false), (9, true), (14, false), (15, true)] {
+            bench.edge_made("call", down, pushed + ms(at));
+        }
+        bench.pass(ms(200));
+        assert_eq!(gestures(&bench), ["press"], "late by {late_by:?}");
+        bench.up("call");
+        bench.pass(ms(200));
+        bench.down("call");
+        assert_eq!(gestures(&bench), ["press", "press"], "late by {late_by:?}");
+    }
+}
+
+#[test]
+fn a_release_that_is_told_late_is_a_release() {
+    let mut bench = Bench::ready(settings());
+    let pushed = bench.now;
+    bench.down("call");
+    bench.pass(ms(45));
+    bench.edge_made("call", false, pushed + ms(20));
+    bench.pass(ms(100));
+    bench.down("call");
+    assert_eq!(gestures(&bench), ["press", "press"]);
+}
+
+#[test]
 fn a_press_acts_at_the_edge_also_where_a_hold_is_configured() {
     let mut bench = rich(true, false);
     bench.down("rich");
@@ -201,6 +234,27 @@ fn a_stuck_button_is_a_fault_with_its_name_and_others_work_on() {
     bench.press("hangup");
     assert_eq!(bench.call(), CallStatus::Releasing);
     bench.still_works();
+}
+
+#[test]
+fn a_button_that_is_stuck_for_an_hour_makes_one_call_and_the_others_work() {
+    let mut bench = Bench::ready(settings());
+    bench.down("call");
+    assert_eq!(bench.call(), CallStatus::Outgoing);
+    for _ in 0..60 {
+        bench.pass(secs(60));
+        bench.close_all();
+        bench.prepare_all();
+    }
+    let offers = bench.sent().iter().filter(|message| matches!(message.body, Body::Offer { .. })).count();
+    assert_eq!((gestures(&bench), offers), (vec!["press".to_owned()], 1));
+    assert_eq!(bench.call(), CallStatus::Idle, "nobody answered, and that was all");
+    let faults = bench.box_.status().faults;
+    assert_eq!(faults.iter().map(|fault| fault.fault).collect::<Vec<_>>(), [Fault::StuckButton]);
+    assert!(faults[0].detail.contains("call"), "{}", faults[0].detail);
+    assert_eq!(bench.lamp("fault"), Pattern::DoubleFlash);
+    bench.press("hunt");
+    assert_eq!(bench.call(), CallStatus::Outgoing);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use appliance_support::{Bench, Rng, ms, secs, settings};
 use callbox::appliance::action::{Action, VolumeChange};
 use callbox::appliance::command::{AudioCommand, Command, Direction, Refusal, Role};
+use callbox::appliance::event::SystemEvent;
 use callbox::appliance::fault::Fault;
 use callbox::appliance::indicator::{LedFunction, Pattern};
 use callbox::appliance::settings::{ButtonSettings, Settings, SoundSettings, TalkMode};
@@ -200,6 +201,33 @@ fn a_volume_that_is_kept_stays_for_the_next_call() {
     bench.press("quieter");
     bench.press("hangup");
     assert_eq!(bench.box_.status().volume, 90);
+}
+
+/// After a power cut the box is as loud as somebody made it, unless the
+/// configuration was changed meanwhile, or says that a change holds for the call.
+#[test]
+fn a_volume_that_is_kept_stays_over_a_restart() {
+    let boxed_at = |level, keep| {
+        let volume = VolumeSettings { level, keep, ..VolumeSettings::default() };
+        boxed(SoundSettings { volume, ..SoundSettings::default() })
+    };
+    let mut bench = Bench::ready(boxed_at(80, Keep::Always));
+    bench.press("quieter");
+    let kept = bench.commands.iter().find_map(|command| match command {
+        Command::Remember(memory) => Some(memory.clone()),
+        _ => None,
+    });
+    let kept = kept.expect("something to remember");
+    assert_eq!(kept.volume.map(|volume| (volume.percent, volume.configured)), Some((70, 80)));
+    for (level, keep, expected) in [(80, Keep::Always, 70), (60, Keep::Always, 60), (80, Keep::Call, 80)] {
+        let mut bench = Bench::new(boxed_at(level, keep));
+        bench.system(SystemEvent::Remembered(kept.clone()));
+        assert_eq!(bench.box_.status().volume, expected, "{level} {keep:?}");
+        assert_eq!(volumes(&bench).last(), Some(&expected), "the audio shell was told otherwise");
+    }
+    let mut bench = Bench::ready(boxed_at(80, Keep::Call));
+    bench.press("quieter");
+    assert!(!bench.commands.iter().any(|command| matches!(command, Command::Remember(_))));
 }
 
 /// Whatever is pressed in whatever order: the lamp, the status and what the

@@ -112,6 +112,36 @@ fn a_loudspeaker_in_every_trouble() {
     with_faulty_card("a_loudspeaker_in_every_trouble", |card| every_trouble(&card, &LOUDSPEAKER));
 }
 
+/// Processor time of this process, user and system.
+fn processor() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    // Ticks of USER_HZ, a hundred a second on Linux (man 5 proc).
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+fn a_card_that_wakes_for_nothing_does_not_keep_the_processor() {
+    with_faulty_card("a_card_that_wakes_for_nothing_does_not_keep_the_processor", |card| {
+        for side in [MICROPHONE, LOUDSPEAKER] {
+            let (engine, faults) = engine(settings("mic", "spk"));
+            wait(LONG, "it runs", || (side.meters)(&engine).periods > 120);
+            let (used, begin) = (processor(), Instant::now());
+            card.tell(side.pcm, "restless");
+            let (fault, detail) = raised(&faults, LONG);
+            let (used, took) = (processor() - used, begin.elapsed());
+            assert_eq!(fault, side.fault, "{detail}");
+            assert!(detail.contains("no sound has moved"), "{detail}");
+            println!("{}: {used:?} of the processor in {took:?}", side.pcm);
+            assert!(used < took / 2, "{}: it kept the processor for {used:?} of {took:?}", side.pcm);
+            card.tell(side.pcm, "well");
+            all_cleared(&faults, &[side.fault], LONG);
+            engine.stop();
+        }
+    });
+}
+
 #[test]
 fn a_sound_server_that_is_killed_in_mid_call_is_back_in_time() {
     with_cable("a_sound_server_that_is_killed_in_mid_call_is_back_in_time", |mut cable| {

@@ -12,7 +12,7 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What each top-level module may use of the others. `*` is everything.
-const LOCAL: [(&str, &[&str]); 19] = [
+const LOCAL: [(&str, &[&str]); 21] = [
     ("appliance", &["appliance"]),
     ("config", &["appliance", "config"]),
     ("pipe", &["appliance", "config", "pipe"]),
@@ -32,6 +32,8 @@ const LOCAL: [(&str, &[&str]); 19] = [
     ("gpio", &["appliance", "config", "gpio"]),
     ("panel", &["appliance", "config", "handle", "panel"]),
     ("mqtt", &["appliance", "config", "handle", "mqtt"]),
+    ("webhook", &["appliance", "config", "handle", "webhook"]),
+    ("telemetry", &["appliance", "config", "handle", "telemetry"]),
     ("system", &["appliance", "config", "system"]),
     ("control", &["appliance", "config", "control", "handle"]),
     ("handle", &["appliance", "config", "gpio", "system", "handle"]),
@@ -56,20 +58,24 @@ const ONLY_THESE_CRATES: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that stay in these modules.
-const HOME: [(&str, &[&str]); 24] = [
+const HOME: [(&str, &[&str]); 28] = [
     ("sd_notify", &["system"]),
     ("sonora", &["audio"]),
     ("realfft", &["audio"]),
     ("h2", &["pipe"]),
-    ("rustix", &["system", "gpio"]),
+    ("rustix", &["system", "gpio", "cli"]),
     ("rtnetlink", &["system"]),
     ("jiff", &["appliance", "config"]),
-    ("prost", &["pipe", "sim"]),
-    ("tonic", &["pipe", "sim"]),
+    ("prost", &["pipe", "sim", "telemetry"]),
+    ("tonic", &["pipe", "sim", "telemetry"]),
+    ("opentelemetry_proto", &["telemetry"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("tonic_prost", &["pipe", "sim"]),
     ("webrtc", &["media"]),
     ("oauth2", &["pipe"]),
-    ("reqwest", &["pipe", "system"]),
+    ("reqwest", &["pipe", "webhook", "telemetry", "system"]),
+    ("hmac", &["webhook"]),
     ("axum", &["sim", "panel"]),
     ("argon2", &["panel"]),
     ("csv", &["panel"]),

@@ -248,3 +248,58 @@ fn a_handset_and_the_place_of_the_memory_are_settings() {
     let text = GOOD.replace("action = \"call\", to = [\"home\"]", "action = \"reset-tamper\"");
     expect_one(&text, "9:20", "action cannot be \"reset-tamper\"", "\"open-door\"");
 }
+
+#[test]
+fn a_webhook_is_for_a_server_that_nobody_listens_in_on() {
+    let hook = |lines: &str| with(&format!("[[webhook]]\n{lines}"));
+    let good = "url = \"https://hooks.example/a\"\nevents = [\"call\", \"door\"]\n";
+    assert_eq!(diagnose_as(&hook(good)), Vec::<String>::new());
+    expect_one(&hook("events = [\"call\"]\n"), "10:1", "[[webhook]] has no url", "https://HOST/PATH");
+    let plain = hook("url = \"http://hooks.example/hunter2\"\n");
+    expect_one(&plain, "11:7", "\"http://hooks.example\" is not encrypted", "allow-plaintext = true");
+    assert!(!diagnose_as(&plain)[0].contains("hunter2"));
+    let with_user = "url = \"https://me:hunter2@hooks.example/\"\n";
+    expect_one(&hook(with_user), "11:7", "user name or password", "files of their own");
+    let word = good.replace("door", "dor");
+    expect_one(&hook(&word), "12:19", "events cannot be \"dor\"", "\"door\"");
+    expect_one(&hook(&good.replace("\"call\", \"door\"", "")), "12:1", "events names none", "for all");
+    let secret = "secret-file = \"hunter2\"\n";
+    expect_one(&hook(&format!("{good}{secret}")), "13:15", "secret-file is no path", "beginning with /");
+    let open = "secret = \"hunter2\"\n";
+    expect_one(&hook(&format!("{good}{open}")), "13:1", "holds a secret", "name that with secret-file");
+    let two = "secret-file = \"/a\"\nsecret-credential = \"a\"\n";
+    expect_one(
+        &hook(&format!("{good}{two}")),
+        "14:21",
+        "two sources",
+        "keep secret-file or secret-credential",
+    );
+    for (line, range) in
+        [("timeout = \"0s\"", "\"1s\" to \"1min\""), ("give-up-after = \"1s\"", "\"10s\" to \"24h\"")]
+    {
+        let found = diagnose_as(&hook(&format!("{good}{line}\n")));
+        assert!(
+            found.len() == 1 && found[0].contains("out of range") && found[0].contains(range),
+            "{found:?}"
+        );
+    }
+    let many = format!("[[webhook]]\n{good}").repeat(17);
+    let found = diagnose_as(&with(&many));
+    assert!(found.len() == 1 && found[0].contains("17 webhooks are too many"), "{found:?}");
+}
+
+#[test]
+fn a_collector_has_an_address_that_nobody_listens_in_on() {
+    let telemetry = |lines: &str| with(&format!("[telemetry]\n{lines}"));
+    assert_eq!(diagnose_as(&telemetry("otlp = \"http://127.0.0.1:4318\"\n")), Vec::<String>::new());
+    expect_one(
+        &telemetry("protocol = \"grpc\"\n"),
+        "10:1",
+        "[telemetry] has no otlp",
+        "http://127.0.0.1:4318",
+    );
+    let plain = "otlp = \"http://collector.example:4318\"\n";
+    expect_one(&telemetry(plain), "11:8", "is not encrypted", "allow-plaintext = true");
+    let protocol = "otlp = \"http://127.0.0.1:4317\"\nprotocol = \"json\"\n";
+    expect_one(&telemetry(protocol), "12:12", "protocol cannot be \"json\"", "\"http\", \"grpc\"");
+}

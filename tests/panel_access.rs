@@ -169,6 +169,7 @@ fn the_configuration_is_shown_without_secrets_and_changed_only_with_permission()
     for (method, path, body) in [
         ("PUT", "/api/config", Some(&change)),
         ("POST", "/api/config/check", Some(&json!({ "text": text }))),
+        ("POST", "/api/config/previous", Some(&json!({ "revision": shown["revision"] }))),
         ("POST", "/api/restart", None),
     ] {
         let reply = site.change(method, path, body);
@@ -218,6 +219,7 @@ fn a_change_is_checked_written_whole_and_in_force_after_a_restart() {
     let spied = put(&text.replace("front = \"+4700000001\"", "front = \"(hidden 1)\""), revision);
     assert!(spied.status == 422 && !spied.text.contains("1379"), "{spied:?}");
     assert_eq!(put(text, "0000000000000000").status, 409, "a change on top of one that was not seen");
+    assert_eq!(shown["previous"], false);
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
 
     let good = put(&text.replace("+4700000001", "+4700000002"), revision);
@@ -226,6 +228,24 @@ fn a_change_is_checked_written_whole_and_in_force_after_a_restart() {
     assert_eq!(after, before.replace("+4700000001", "+4700000002"));
     assert_eq!(fs::read_to_string(file.with_extension("toml.bak")).unwrap(), before);
     assert_eq!(put(text, revision).status, 409, "the same revision twice");
+
+    // Back, and forward again.
+    for (expected, kept) in [(&before, &after), (&after, &before)] {
+        let shown = site.get("/api/config").json();
+        assert_eq!(shown["previous"], true);
+        let back = json!({ "revision": shown["revision"] });
+        assert_eq!(site.change("POST", "/api/config/previous", Some(&back)).status, 200);
+        assert_eq!(&fs::read_to_string(&file).unwrap(), expected);
+        assert_eq!(&fs::read_to_string(file.with_extension("toml.bak")).unwrap(), kept);
+        assert_eq!(site.change("POST", "/api/config/previous", Some(&back)).status, 409, "an old revision");
+    }
+    // A previous one gives the page no more than it has.
+    fs::write(file.with_extension("toml.bak"), before.replace("codes = [\"1379\"", "codes = [\"0000\""))
+        .unwrap();
+    let back = json!({ "revision": site.get("/api/config").json()["revision"] });
+    let refused = site.change("POST", "/api/config/previous", Some(&back));
+    assert!(refused.status == 422 && refused.text.contains("what opens the door"), "{refused:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), after);
 
     // The same process begins again.
     let id = site.appliance.id();

@@ -7,6 +7,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -53,7 +54,11 @@ fn value(samples: &[Value], name: &str, labels: &[(&str, &str)]) -> f64 {
 #[test]
 fn a_call_is_seen_in_the_figures_and_in_the_history() {
     let core = Core::start(&CoreOptions { secure: false, ..CoreOptions::script(SCRIPT) });
-    let mut site = PanelBox::start(Some(&core), "");
+    // Nobody is there: the events wait.
+    let hook = "[[webhook]]\nurl = \"http://127.0.0.1:9/\"\nevents = [\"button\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("[state]\ndir = {:?}\n", folder.path().display().to_string());
+    let mut site = PanelBox::start(Some(&core), &format!("{hook}{state}"));
     site.appliance.wait_ready();
     assert_eq!(site.get("/healthz").text, "{\"ready\":true,\"reasons\":[]}");
     site.appliance.must(&["press", "call", "--for", "100"]);
@@ -73,6 +78,9 @@ fn a_call_is_seen_in_the_figures_and_in_the_history() {
         ("callbox_button_presses_total", vec![("button", "call"), ("gesture", "press")], 1.0),
         ("callbox_press_to_first_audio_seconds_count", vec![], 1.0),
         ("callbox_build_info", vec![("board", "desktop-mock")], 1.0),
+        ("callbox_webhook_waiting", vec![("hook", "1"), ("server", "http://127.0.0.1:9")], 1.0),
+        ("callbox_webhook_dropped_total", vec![("hook", "1")], 0.0),
+        ("callbox_call_mos_at_end_count", vec![], 0.0),
     ] {
         assert_eq!(value(&during, name, &labels), expected, "{name}");
     }
@@ -81,6 +89,12 @@ fn a_call_is_seen_in_the_figures_and_in_the_history() {
     assert!(value(&during, "callbox_press_to_offer_seconds_sum", &[]) < first_audio);
     assert!(value(&during, "callbox_audio_level_dbfs", &[("device", "capture")]) > -60.0);
     assert!(value(&during, "callbox_audio_playout_delay_seconds", &[]) > 0.0);
+
+    let mos = value(&during, "callbox_call_mos", &[("codec", "opus")]);
+    assert!((3.5..4.5).contains(&mos), "{mos} in a call within one machine");
+    assert!(value(&during, "callbox_call_lost_ratio", &[]) < 0.05);
+    assert!(value(&during, "callbox_call_target_delay_seconds", &[]) > 0.0);
+    assert!(value(&during, "callbox_call_bitrate_bits", &[]) > 1000.0);
 
     site.appliance.must(&["hangup"]);
     site.appliance.wait_call("idle");
@@ -105,6 +119,10 @@ fn a_call_is_seen_in_the_figures_and_in_the_history() {
     assert_eq!(value(&over, "callbox_calls_total", &labels), 1.0);
     assert_eq!(value(&over, "callbox_call_talk_seconds_count", &[]), 1.0);
     assert_eq!(value(&over, "callbox_in_call", &[]), 0.0);
+    assert_eq!(value(&over, "callbox_call_mos_at_end_count", &[]), 1.0);
+    assert!(value(&over, "callbox_call_packets_total", &[("fate", "received")]) > 100.0);
+    assert!(value(&over, "callbox_call_frames_total", &[("origin", "played")]) > 100.0);
+    assert!(!over.iter().any(|sample| sample["name"] == "callbox_call_mos"), "no call talks");
 
     // Without its core the box could take no call.
     drop(core);
@@ -127,6 +145,18 @@ fn a_call_is_seen_in_the_figures_and_in_the_history() {
     let kept = ["during", "over", "alone"].map(|name| site.appliance.folder().join(name));
     let files = [&[examples.join("alerts.yml"), examples.join("dashboard.json")], kept.as_slice()].concat();
     assert!(monitoring("judge", &files).as_u64() > Some(20));
+
+    // Another run of the box still knows of the call, and others may not read of it.
+    drop(site);
+    let next = PanelBox::start(None, &state);
+    let kept = &next.get("/api/calls").json()[0];
+    for part in ["call_id", "direction", "peer", "time", "result"] {
+        assert_eq!(kept[part], call[part], "{part}");
+    }
+    assert_eq!(kept["steps"].as_array().unwrap().len(), steps.len());
+    assert!((kept["talked_ms"].as_f64().unwrap() - call["talked_ms"].as_f64().unwrap()).abs() < 0.01);
+    let mode = fs::metadata(folder.path().join("panel/calls.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
 }
 
 #[test]

@@ -241,9 +241,17 @@ async fn other_origins_are_refused() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     let own = url.trim_end_matches('/');
-    for (origin, status) in [(Some("http://other.example"), 403), (None, 403), (Some(own), 101)] {
+    let host = own.trim_start_matches("http://");
+    for (origin, host, status) in [
+        (Some("http://other.example"), host, 403),
+        // A name of theirs that leads to this machine.
+        (Some("http://other.example"), "other.example", 403),
+        (None, host, 403),
+        (Some(own), host, 101),
+    ] {
         let mut request = reqwest::Client::new()
             .get(format!("{url}signalling"))
+            .header("host", host)
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
             .header("sec-websocket-version", "13")
@@ -251,7 +259,7 @@ async fn other_origins_are_refused() {
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
-        assert_eq!(request.send().await.unwrap().status(), status, "{origin:?}");
+        assert_eq!(request.send().await.unwrap().status(), status, "{origin:?} {host}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use callbox::appliance::event::SystemEvent;
 use callbox::appliance::fault::Fault;
-use callbox::appliance::memory::Memory;
+use callbox::appliance::memory::{KeptVolume, Memory};
 use callbox::system::state_store::StateStore;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -23,7 +23,8 @@ use tokio::sync::{mpsc, watch};
 const DIR: &str = "CALLBOX_TEST_STATE";
 
 fn numbered(n: u32) -> Memory {
-    Memory { tampered: n % 2 == 1, wrong_codes: n }
+    let volume = KeptVolume { percent: (n % 101) as u8, configured: 100 };
+    Memory { tampered: n % 2 == 1, wrong_codes: n, volume: Some(volume), ..Memory::default() }
 }
 
 fn store(dir: &TempDir) -> StateStore {
@@ -53,9 +54,9 @@ fn what_was_kept_is_there_again_and_nothing_is_at_first() {
 fn a_memory_of_another_version_is_read_as_far_as_it_goes() {
     let dir = TempDir::new().unwrap();
     store(&dir).save(&Memory::default()).unwrap();
-    fs::write(file(&dir, "memory.json"), r#"{"tampered":true,"volume":40}"#).unwrap();
+    fs::write(file(&dir, "memory.json"), r#"{"tampered":true,"brightness":40}"#).unwrap();
     let kept = store(&dir).load();
-    assert_eq!((kept.memory, kept.trouble), (Memory { tampered: true, wrong_codes: 0 }, None));
+    assert_eq!((kept.memory, kept.trouble), (Memory { tampered: true, ..Memory::default() }, None));
 }
 
 /// Whatever a write that was cut short left beside the old memory.

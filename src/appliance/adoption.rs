@@ -416,6 +416,7 @@ impl Phone {
         for timer in [Timer::Adoption(call), Timer::MediaLost(call), Timer::NoMedia(call)] {
             cx.timers.stop(&timer);
         }
+        self.keep_calls(cx);
         cx.step("adopted", &id, "the call goes on with new media");
         if old_id != id && !old_id.as_str().is_empty() {
             // Whatever is still said of it means the leg that is gone.

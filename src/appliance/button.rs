@@ -6,7 +6,8 @@
 //!
 //! The leading edge counts at once and what follows within `debounce` is a
 //! bounce. When that time is over the button takes the level it last saw, so
-//! that a release hidden among bounces is not lost.
+//! that a release hidden among bounces is not lost. An edge counts from when it
+//! was made: one of that time that is only told after it is a bounce, too.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -35,15 +36,30 @@ struct Button {
 #[derive(Clone, Copy)]
 enum Contact {
     /// Edges count.
-    Settled { down: bool },
-    /// Edges are bounces until `Debounce`.
-    Bouncing { accepted: bool, seen: bool },
+    Settled { down: bool, late: Option<Late> },
+    /// Edges are bounces until `Debounce`, which is due at `until`.
+    Bouncing { accepted: bool, seen: bool, until: Instant },
+}
+
+impl Contact {
+    fn settled(down: bool) -> Self {
+        Self::Settled { down, late: None }
+    }
 }
 
 impl Default for Contact {
     fn default() -> Self {
-        Self::Settled { down: false }
+        Self::settled(false)
     }
+}
+
+/// What tells an edge that comes late.
+#[derive(Clone, Copy)]
+struct Late {
+    /// The end of the time of bounces.
+    until: Instant,
+    /// When that end was acted on.
+    acted: Instant,
 }
 
 /// What the person does.
@@ -103,19 +119,27 @@ impl Buttons {
         };
         let begins = button.chatter.edge(cx.now);
         if button.chatter.is_on() {
-            button.contact = Contact::Settled { down };
+            button.contact = Contact::settled(down);
             cx.after(Timer::Calm(name.clone()), CALM);
             return begins.then(|| button.ignore(cx, name));
         }
         match button.contact {
-            Contact::Settled { down: before } if before == down => {
+            Contact::Settled { down: accepted, late: Some(late) } if cx.now < late.until => {
+                cx.counters.count("button-bounces");
+                // More of them may be on their way.
+                let until = late.acted.checked_add(settings.debounce).unwrap_or(late.acted);
+                cx.timers.set(Timer::Debounce(name.clone()), until);
+                button.contact = Contact::Bouncing { accepted, seen: down, until };
+                None
+            }
+            Contact::Settled { down: before, .. } if before == down => {
                 cx.counters.count("button-edge-repeated");
                 None
             }
             Contact::Settled { .. } => button.accept(cx, name, settings, down),
-            Contact::Bouncing { accepted, .. } => {
+            Contact::Bouncing { accepted, until, .. } => {
                 cx.counters.count("button-bounces");
-                button.contact = Contact::Bouncing { accepted, seen: down };
+                button.contact = Contact::Bouncing { accepted, seen: down, until };
                 None
             }
         }
@@ -127,8 +151,8 @@ impl Buttons {
         let button = self.buttons.get_mut(name)?;
         match button.contact {
             Contact::Settled { .. } => None,
-            Contact::Bouncing { accepted, seen } if accepted == seen => {
-                button.contact = Contact::Settled { down: seen };
+            Contact::Bouncing { accepted, seen, until } if accepted == seen => {
+                button.contact = Contact::Settled { down: seen, late: Some(Late { until, acted: cx.now }) };
                 None
             }
             Contact::Bouncing { seen, .. } => button.accept(cx, name, settings.buttons.get(name)?, seen),
@@ -179,7 +203,7 @@ impl Buttons {
     pub fn calm(&mut self, cx: &mut Context, name: &ButtonName) -> Option<Gesture> {
         let button = self.buttons.get_mut(name)?;
         button.chatter.calm();
-        if let Contact::Settled { down: true } = button.contact {
+        if let Contact::Settled { down: true, .. } = button.contact {
             button.finger = Finger::On;
             let stuck_after = cx.settings.buttons.get(name)?.stuck_after;
             cx.after(Timer::Stuck(name.clone()), stuck_after);
@@ -225,8 +249,9 @@ impl Button {
         settings: &ButtonSettings,
         down: bool,
     ) -> Option<Gesture> {
-        self.contact = Contact::Bouncing { accepted: down, seen: down };
-        cx.after(Timer::Debounce(name.clone()), settings.debounce);
+        let until = cx.now.checked_add(settings.debounce).unwrap_or(cx.now);
+        cx.timers.set(Timer::Debounce(name.clone()), until);
+        self.contact = Contact::Bouncing { accepted: down, seen: down, until };
         if down { self.pushed(cx, name, settings) } else { self.let_go(cx, name) }
     }
 
@@ -310,6 +335,8 @@ mod tests {
     }
 
     fn settle(cx: &mut Context, buttons: &mut Buttons, name: &ButtonName) {
+        // What is made within the debounce is a bounce however late it is told.
+        cx.now += Duration::from_secs(1);
         cx.timers.stop(&Timer::Debounce(name.clone()));
         assert_eq!(buttons.debounced(cx, name), None);
         assert!(!cx.timers.is_set(&Timer::Debounce(name.clone())), "it is settled");

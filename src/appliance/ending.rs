@@ -147,6 +147,7 @@ impl Phone {
         if told && cause.needs_bye() {
             self.bye(cx, leg);
         }
+        self.keep_calls(cx);
         self.check_over(cx, call, cause);
         self.connect(cx);
         self.peers.close(cx, peer, Some(id.clone()));
@@ -178,6 +179,7 @@ impl Phone {
         match change {
             Change::Registered => {
                 self.late_byes_due(cx);
+                self.end_left_over(cx);
                 self.signalling_back(cx);
             }
             Change::Lost => {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::id::CallId;
+
 /// Plain data. What a file does not say is at its default, and what this
 /// version does not know is ignored, so that versions may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,4 +15,19 @@ pub struct Memory {
     /// Wrong codes since the last right one; each few of them lock codes out
     /// for twice as long as the few before.
     pub wrong_codes: u32,
+    /// The volume that somebody chose where a change holds for good.
+    pub volume: Option<KeptVolume>,
+    /// The calls that the voice core knows of: a process that starts with some was not
+    /// ended in good order, and ends them.
+    pub calls: Vec<CallId>,
+}
+
+/// A volume that somebody chose at the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptVolume {
+    /// In percent of full.
+    pub percent: u8,
+    /// What the configuration said then: one that says something else now goes before.
+    pub configured: u8,
 }

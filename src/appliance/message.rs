@@ -12,10 +12,19 @@ use super::log::Kind;
 use super::phone::Phone;
 use super::settings::Mode;
 
+/// The longest call id that is taken for one, in bytes. The contract's is a UUID (36), and some
+/// cores use SIP's; what is longer only fills log and status.
+const LONGEST_ID: usize = 256;
+
 impl Phone {
     /// Obeys a message of a registered session.
     pub fn message(&mut self, cx: &mut Context, message: Message) {
+        if message.call_id.as_str().len() > LONGEST_ID {
+            cx.ignored("call-id-too-long", "a message came with a call id that is longer than any id");
+            return;
+        }
         self.settle_late_byes(cx, &message);
+        self.left_over_heard(cx, &message);
         let Message { call_id, body } = message;
         match body {
             Body::Offer { sdp, msisdn } => self.offer_received(cx, call_id, sdp, msisdn),

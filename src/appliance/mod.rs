@@ -39,6 +39,7 @@ pub mod indicator;
 pub mod input;
 mod keep_alive;
 mod late_bye;
+mod left_over;
 pub mod log;
 pub mod memory;
 mod message;
@@ -237,7 +238,11 @@ impl Appliance {
             }
             Event::System(SystemEvent::SelfTest(report)) => self.phone.self_test.answer(cx, report),
             Event::System(SystemEvent::Microphone(live)) => self.microphone = live,
-            Event::System(SystemEvent::Remembered(memory)) => door::remembered(cx, memory),
+            Event::System(SystemEvent::Remembered(memory)) => {
+                self.phone.left_over(memory.calls.clone());
+                door::remembered(cx, memory);
+                self.phone.volume.remembered(cx);
+            }
             Event::System(SystemEvent::Shutdown) => self.shut_down(),
         }
     }

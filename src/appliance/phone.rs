@@ -49,6 +49,8 @@ pub(super) struct Phone {
     /// The last calls that were let go of and when, the newest last.
     former: VecDeque<(CallId, Instant)>,
     pub late_byes: LateByes,
+    /// Of an earlier process: see `left_over.rs`.
+    pub left_over: Vec<CallId>,
     pub hearing: Hearing,
     pub check: CheckCall,
     pub muted: bool,
@@ -75,6 +77,7 @@ impl Phone {
             hunt: None,
             former: VecDeque::with_capacity(FORMER),
             late_byes: LateByes::default(),
+            left_over: Vec::new(),
             hearing: Hearing::default(),
             check: CheckCall::default(),
             muted: false,
@@ -90,6 +93,7 @@ impl Phone {
             cx.timers.stop_call(released.reference);
         }
         self.forget_late_byes(cx);
+        self.forget_left_over(cx);
         self.self_test.give_way(cx);
         self.calls.begin(leg, state)
     }
@@ -100,6 +104,7 @@ impl Phone {
         let Some(found) = self.calls.get_mut(call) else { return };
         let before = std::mem::replace(&mut found.state, state);
         cx.call_state(found.state.status(), &found.leg.id, text);
+        self.keep_calls(cx);
         self.sound(cx);
         self.watch_time(cx, call, &before);
         self.tell_place(cx, call, &before);

@@ -1,10 +1,12 @@
 //! The loudspeaker's volume, as people at the box set it.
 //!
-//! Inputs: action `Volume`; the end of the last call. Outputs: audio `Volume`.
+//! Inputs: action `Volume`; the end of the last call; what was kept over the restart.
+//! Outputs: audio `Volume`; what is to be kept.
 
 use super::action::VolumeChange;
 use super::command::AudioCommand;
 use super::context::Context;
+use super::memory::KeptVolume;
 
 /// Full volume, in percent.
 const FULL: u8 = 100;
@@ -26,7 +28,7 @@ pub enum Keep {
     /// To the end of the call: the next person finds the box as it was set up.
     #[default]
     Call,
-    /// Until the next change or restart.
+    /// Until the next change, over restarts.
     Always,
 }
 
@@ -59,6 +61,15 @@ impl Volume {
         self.set(cx, level);
     }
 
+    /// What was kept over the restart.
+    pub fn remembered(&mut self, cx: &mut Context) {
+        let settings = cx.settings.call.sound.volume;
+        match (settings.keep, cx.memory.volume) {
+            (Keep::Always, Some(kept)) if kept.configured == settings.level => self.set(cx, kept.percent),
+            (Keep::Always | Keep::Call, _) => {}
+        }
+    }
+
     /// The last call is over.
     pub fn call_over(&mut self, cx: &mut Context) {
         match cx.settings.call.sound.volume.keep {
@@ -77,6 +88,14 @@ impl Volume {
             VolumeChange::Percent(percent) => percent,
         };
         self.set(cx, percent);
+        let settings = cx.settings.call.sound.volume;
+        match settings.keep {
+            Keep::Always => {
+                let kept = KeptVolume { percent: self.percent, configured: settings.level };
+                cx.remember(|memory| memory.volume = Some(kept));
+            }
+            Keep::Call => {}
+        }
     }
 
     fn set(&mut self, cx: &mut Context, percent: u8) {

@@ -78,6 +78,7 @@ impl Care {
         let mut percent = 100;
         let mut dead = None;
         while !self.counters.stopping() {
+            self.counters.care_heartbeat.fetch_add(1, Relaxed);
             match self.notes.recv_timeout(LOOK_EVERY) {
                 Ok(Note::Down(Way::Capture, error)) => capture.down(error),
                 Ok(Note::Down(Way::Playback, error)) => playback.down(error),

@@ -230,6 +230,7 @@ fn tidy(
 ) {
     let mut live = false;
     loop {
+        counters.tidy_heartbeat.fetch_add(1, Relaxed);
         match reports.recv_timeout(TIDY_EVERY) {
             Ok(event) => faults(event),
             Err(RecvTimeoutError::Timeout) => {}

@@ -47,6 +47,7 @@ impl<D: Send + ?Sized> Keeper<D> {
         let mut down = None;
         while !self.counters.stopping() {
             let before = self.side().periods.load(Relaxed);
+            self.side().keeper_heartbeat.fetch_add(1, Relaxed);
             self.side().opening.store(true, Relaxed);
             let opened = (self.open)(down);
             self.side().opening.store(false, Relaxed);
@@ -94,6 +95,7 @@ impl<D: Send + ?Sized> Keeper<D> {
             // Also of one that was never down: whoever sets its volume waits for it.
             let mut told = false;
             while side.running.load(Relaxed) && !thread.is_finished() {
+                side.keeper_heartbeat.fetch_add(1, Relaxed);
                 if !told && side.periods.load(Relaxed) != before {
                     (told, *down) = (true, None);
                     self.note(Note::Up(self.way));

@@ -15,6 +15,10 @@ pub struct Meters {
     pub playback: DeviceMeters,
     /// Turns of the `audio-dsp` thread: stands still only when it hangs.
     pub dsp_heartbeat: u64,
+    /// Turns of the thread `audio-tidy`, which tells whether the microphone is live.
+    pub tidy_heartbeat: u64,
+    /// Turns of the thread `audio-care`; one lasts as long as a card's mixer makes it wait.
+    pub care_heartbeat: u64,
     /// Frames of silence sent to the far end because the microphone gave none.
     pub silence_sent: u64,
     /// Legs that panicked and were taken out.
@@ -61,6 +65,8 @@ pub struct DuplexMeters {
 pub struct DeviceMeters {
     /// Whether the device is open and delivers.
     pub running: bool,
+    /// Looks of the thread that keeps the device open; none while it opens it, which may last.
+    pub keeper_heartbeat: Option<u64>,
     /// RMS over about 100 ms in dBFS (a full-scale sine is 0, AES17); -120 is silence.
     pub level_db: f32,
     /// Overruns or underruns and suspends that the device recovered from.
@@ -104,6 +110,7 @@ pub(super) struct DeviceCounters {
     pub troubles: [AtomicU64; Trouble::ALL.len()],
     /// Opening goes on.
     pub opening: AtomicBool,
+    pub keeper_heartbeat: AtomicU64,
     /// Periods in a row of one and the same sample value, and with a large offset.
     pub stuck: AtomicU32,
     pub offset: AtomicU32,
@@ -122,6 +129,7 @@ impl Default for DeviceCounters {
             opened: AtomicU64::default(),
             troubles: Default::default(),
             opening: AtomicBool::default(),
+            keeper_heartbeat: AtomicU64::default(),
             stuck: AtomicU32::default(),
             offset: AtomicU32::default(),
         }
@@ -141,6 +149,7 @@ impl DeviceCounters {
         let queued_frames = self.queued_frames.load(Relaxed);
         DeviceMeters {
             running: self.running.load(Relaxed),
+            keeper_heartbeat: (!self.opening.load(Relaxed)).then(|| self.keeper_heartbeat.load(Relaxed)),
             level_db: f32::from_bits(self.level_db.load(Relaxed)),
             xruns: self.xruns.load(Relaxed),
             periods: self.periods.load(Relaxed),
@@ -227,6 +236,8 @@ pub(super) struct Counters {
     pub capture: DeviceCounters,
     pub playback: DeviceCounters,
     pub dsp_heartbeat: AtomicU64,
+    pub tidy_heartbeat: AtomicU64,
+    pub care_heartbeat: AtomicU64,
     pub silence_sent: AtomicU64,
     pub leg_panics: AtomicU64,
     pub realtime_threads: AtomicU32,
@@ -248,6 +259,8 @@ impl Counters {
             capture: DeviceCounters::default(),
             playback: DeviceCounters::default(),
             dsp_heartbeat: AtomicU64::default(),
+            tidy_heartbeat: AtomicU64::default(),
+            care_heartbeat: AtomicU64::default(),
             silence_sent: AtomicU64::default(),
             leg_panics: AtomicU64::default(),
             realtime_threads: AtomicU32::default(),
@@ -281,6 +294,8 @@ impl Counters {
             capture: self.capture.snapshot(),
             playback: self.playback.snapshot(),
             dsp_heartbeat: self.dsp_heartbeat.load(Relaxed),
+            tidy_heartbeat: self.tidy_heartbeat.load(Relaxed),
+            care_heartbeat: self.care_heartbeat.load(Relaxed),
             silence_sent: self.silence_sent.load(Relaxed),
             leg_panics: self.leg_panics.load(Relaxed),
             realtime_threads: self.realtime_threads.load(Relaxed),

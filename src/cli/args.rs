@@ -40,9 +40,12 @@ pub enum Command {
     },
     /// Show what the running appliance is doing.
     Status {
-        /// One JSON object.
+        /// One JSON object; with --watch, one a change.
         #[arg(long)]
         json: bool,
+        /// Go on: on a terminal a screen until q or ctrl-c, elsewhere a line a change.
+        #[arg(long)]
+        watch: bool,
     },
     /// Push a button of the mock board in.
     Press {
@@ -135,6 +138,10 @@ pub enum Command {
     },
     /// List GPIO chips, sound devices and network addresses of this machine.
     Devices,
+    /// Print the manual page, as `man -l` reads it.
+    Man,
+    /// Print the reference of all keys of the configuration, Markdown.
+    Reference,
     /// Switch every output of the board off, for after a process that was killed.
     OutputsOff {
         /// The configuration whose board is meant.
@@ -170,9 +177,25 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         into: PathBuf,
     },
+    /// Print the script with which a shell completes commands and switches.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        #[arg(hide_possible_values = true)]
+        shell: clap_complete::Shell,
+    },
     /// Run the simulated voice core alone.
     #[cfg(feature = "sim")]
     SimCore(Box<crate::sim::SimCoreArgs>),
+}
+
+/// The arguments of the binary that is shipped, whatever this one has beside them.
+pub fn shipped(command: &clap::Command) -> clap::Command {
+    let for_developers = ["demo", "sim-core"];
+    let subcommands = command.get_subcommands().filter(|sub| !for_developers.contains(&sub.get_name()));
+    clap::Command::new("callbox")
+        .about(command.get_about().cloned().unwrap_or_default())
+        .args(command.get_arguments().cloned())
+        .subcommands(subcommands.cloned())
 }
 
 fn volume(text: &str) -> Result<VolumeChange, String> {

@@ -2,21 +2,24 @@
 
 mod args;
 mod check;
+mod completions;
 mod devices;
 mod jumper;
+mod man;
 mod out;
 mod outputs_off;
 #[cfg(feature = "panel")]
 mod panel;
-mod remote;
 mod provision;
+mod remote;
 mod run;
 mod selftest;
 mod update;
+mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Command};
 
@@ -51,7 +54,8 @@ async fn perform(arguments: Arguments) -> u8 {
         #[cfg(feature = "sim")]
         Command::Demo(demo) => crate::demo::run(demo, socket).await,
         Command::Check { config } => check::check(&config),
-        Command::Status { json } => remote::status(socket, json).await,
+        Command::Status { json, watch: false } => remote::status(socket, json).await,
+        Command::Status { json, watch: true } => watch::watch(socket, json).await,
         Command::Press { button, for_ms } => remote::press(socket, button, for_ms).await,
         Command::Release { button } => remote::release(socket, button).await,
         Command::Call { who, all } => remote::call(socket, who, all).await,
@@ -73,12 +77,15 @@ async fn perform(arguments: Arguments) -> u8 {
             _ => selftest::selftest(socket, &config, json).await,
         },
         Command::Devices => devices::devices(),
+        Command::Man => print(&man::page(&args::shipped(&Arguments::command()))),
+        Command::Reference => print(&crate::config::reference::markdown()),
         Command::OutputsOff { config } => outputs_off::outputs_off(&config),
         Command::Update { bundle, ca_file, no_restart } => {
             update::update(socket, &bundle, ca_file.as_deref(), !no_restart).await
         }
         Command::UpdateAllowed { compatible, version } => update::allowed(socket, compatible, version).await,
         Command::Provision { file, into } => provision::provision(&file, &into),
+        Command::Completions { shell } => completions::completions(shell),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {
             Ok(()) => DONE,
@@ -88,4 +95,10 @@ async fn perform(arguments: Arguments) -> u8 {
             }
         },
     }
+}
+
+/// Prints a whole text. A reader that has gone wants no more of it.
+fn print(text: &str) -> u8 {
+    let _ = out::line(text.trim_end());
+    DONE
 }

@@ -185,7 +185,7 @@ fn fail(why: &str) -> u8 {
     FAILED
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
 
@@ -230,12 +230,17 @@ fn readable(status: &Value) -> String {
             word("detail")
         ));
     }
+    for hook in status["webhooks"].as_array().into_iter().flatten() {
+        let trouble = hook["trouble"].as_str().map_or("well".to_owned(), |why| format!("TROUBLE: {why}"));
+        let (server, waiting, dropped) = (text(&hook["server"]), &hook["waiting"], &hook["dropped"]);
+        lines.push(format!("webhook  {server} {trouble}, {waiting} waiting, {dropped} dropped"));
+    }
     lines.push(format!("version  {}, up {} s", text(&status["version"]), status["uptime_s"]));
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// Volume, who may talk, and the last self-test.
-fn sound_of(status: &Value) -> String {
+pub(super) fn sound_of(status: &Value) -> String {
     let flag =
         |name: &str, word: &str| if status[name] == true { format!(", {word}") } else { String::new() };
     let note = status["audio"]["volume_note"].as_str().map(|note| format!(" ({note})")).unwrap_or_default();
@@ -249,7 +254,7 @@ fn sound_of(status: &Value) -> String {
     format!("volume   {} %{note}{muted}{talk}{tested}", status["volume"])
 }
 
-fn door(door: &Value) -> String {
+pub(super) fn door(door: &Value) -> String {
     let open = match door["open"].as_bool() {
         Some(true) if door["held"] == true => ", open for too long",
         Some(true) => ", open",
@@ -260,7 +265,7 @@ fn door(door: &Value) -> String {
     format!("{}{open}{}", text(&door["state"]), locked.unwrap_or_default())
 }
 
-fn pairs(map: &Value) -> String {
+pub(super) fn pairs(map: &Value) -> String {
     let shown = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Bool(on) => if *on { "on" } else { "off" }.to_owned(),

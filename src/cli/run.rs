@@ -12,6 +12,7 @@ use crate::control::server::ControlSocket;
 use crate::mqtt;
 use crate::settings;
 use crate::system::{logging, notify, signals};
+use crate::{telemetry, webhook};
 
 /// Runs the appliance. Wrong configuration is exit code 2; everything else
 /// that can go wrong with devices and networks is a fault of the running box.
@@ -49,6 +50,8 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
     if let Some(mqtt) = settings::mqtt(&config) {
         mqtt::spawn(mqtt, running.handle.clone());
     }
+    let webhooks = webhook::spawn(settings::webhooks(&config), &running.handle);
+    let telemetry = settings::telemetry(&config).map(|settings| telemetry::spawn(settings, &running.handle));
     let pulses = std::mem::take(&mut running.pulses);
     tokio::spawn(notify::run(pulses, running.handle.status.clone()));
     #[cfg(not(feature = "panel"))]
@@ -68,6 +71,10 @@ pub async fn run(file: &Path, socket: Option<PathBuf>) -> u8 {
         }
     });
     let end = running.ended().await;
+    webhooks.ended().await;
+    if let Some(telemetry) = telemetry {
+        telemetry.ended().await;
+    }
     // Aborting drops the socket, which removes its file.
     serving.abort();
     #[cfg(feature = "panel")]

@@ -158,7 +158,7 @@ pub(super) fn read_auth(section: Option<Section<'_>>, root: &Section<'_>, base: 
 }
 
 fn read_secret(section: &mut Section<'_>, method: Method, base: &Path) -> Option<(SecretSource, Place)> {
-    let file = section.parsed("client-secret-file", |text| secret_path(text, base));
+    let file = section.parsed("client-secret-file", |text| secret_path("client-secret-file", text, base));
     let credential = section.parsed("client-secret-credential", credential_name);
     // What was named wrongly, or given in the open, is reported as such already.
     let named = ["client-secret-file", "client-secret-credential", "client-secret"]
@@ -188,14 +188,14 @@ fn read_secret(section: &mut Section<'_>, method: Method, base: &Path) -> Option
 
 /// Refuses what neither looks like a path nor names a file that is there: it
 /// may be the secret itself.
-fn secret_path(text: &str, base: &Path) -> Result<PathBuf, Problem> {
+pub(super) fn secret_path(key: &str, text: &str, base: &Path) -> Result<PathBuf, Problem> {
     let path_like = ["/", "./", "../"].iter().any(|start| text.starts_with(start));
     let plain = !text.is_empty() && !text.chars().any(char::is_control);
     if plain && (path_like || base.join(text).is_file()) {
         Ok(base.join(text))
     } else {
         Err(Problem::new(
-            "client-secret-file is no path",
+            format!("{key} is no path"),
             "write the path of the file that holds the secret, beginning with / or ./",
         ))
     }

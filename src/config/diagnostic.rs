@@ -79,16 +79,28 @@ pub(super) fn quoted(value: &str) -> String {
     }
 }
 
-/// Collects what is wrong with one text. Shared by everything that reads it.
+/// A question that the parser asked of a table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Asked {
+    /// The table, as people write it; empty for the top.
+    pub(super) section: String,
+    pub(super) key: &'static str,
+    /// What may stand there, for people.
+    pub(super) takes: String,
+}
+
+/// Collects what is wrong with one text, and what was asked of it. Shared by
+/// everything that reads it.
 pub(super) struct Report<'a> {
     file: &'a str,
     text: &'a str,
     found: RefCell<Vec<Diagnostic>>,
+    asked: RefCell<Vec<Asked>>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, found: RefCell::new(Vec::new()) }
+        Self { file, text, found: RefCell::default(), asked: RefCell::default() }
     }
 
     /// Notes a problem at a byte offset of the text.
@@ -113,6 +125,16 @@ impl<'a> Report<'a> {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
         }
+    }
+
+    /// Notes a question.
+    pub(super) fn ask(&self, asked: Asked) {
+        self.asked.borrow_mut().push(asked);
+    }
+
+    /// Every question, in the order in which they were asked.
+    pub(super) fn into_asked(self) -> Vec<Asked> {
+        self.asked.into_inner()
     }
 
     /// Everything noted, in the order of the text.

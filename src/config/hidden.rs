@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::section::looks_secret;
 
 /// Keys whose values are secrets although their names do not say so.
-const SECRET_KEYS: [(&str, &str); 1] = [("door", "codes")];
+const SECRET_KEYS: [(&str, &str); 2] = [("door", "codes"), ("webhook", "url")];
 
 /// A text without its secrets, and the secrets. They do not print.
 #[derive(Debug)]

@@ -24,14 +24,17 @@ mod incoming;
 pub mod media;
 pub mod mqtt;
 pub mod panel;
+pub mod reference;
 pub mod secret;
 mod section;
 mod selftest;
 mod server;
 pub mod setup;
+pub mod telemetry;
 pub mod tones;
 mod value;
 pub mod volume;
+pub mod webhook;
 
 use std::path::{Path, PathBuf};
 
@@ -52,8 +55,10 @@ pub use mqtt::MqttConfig;
 pub use panel::{PanelConfig, PanelTls};
 pub use secret::{SecretError, SecretSource};
 pub use setup::Setup;
+pub use telemetry::TelemetryConfig;
 pub use tones::{Region, SoundsConfig};
 pub use volume::CardConfig;
+pub use webhook::WebhookConfig;
 
 use diagnostic::Report;
 use section::{Located, Section};
@@ -84,6 +89,10 @@ pub struct Config {
     pub panel: PanelConfig,
     /// The broker; `None` for none.
     pub mqtt: Option<MqttConfig>,
+    /// Servers that are told what happens.
+    pub webhooks: Vec<WebhookConfig>,
+    /// Who gets traces of calls; `None` for nobody.
+    pub telemetry: Option<TelemetryConfig>,
     /// The control socket.
     pub control: ControlConfig,
     /// What outlives a restart.
@@ -161,14 +170,8 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(text: &str, file_name: &str, boards: &BoardLoader) -> Result<Self, Vec<Diagnostic>> {
         let report = Report::new(file_name, text);
-        let table = document::parse(text, &report);
-        let config = table.as_ref().and_then(|table| {
-            let mut root = Section::new(&report, table.get_ref(), 0, String::new());
-            let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
-            let config = read_root(&mut root, base, boards);
-            root.finish();
-            config
-        });
+        let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
+        let config = read_text(text, base, &report, boards);
         let found = report.into_found();
         match config {
             Some(config) if found.is_empty() => Ok(config),
@@ -183,8 +186,18 @@ impl Config {
         let mut found = core::check_files(&self.core, &self.auth);
         found.extend(panel::check_files(&self.panel));
         found.extend(self.mqtt.iter().flat_map(mqtt::check_files));
+        found.extend(self.webhooks.iter().flat_map(webhook::check_files));
+        found.extend(self.telemetry.iter().flat_map(telemetry::check_files));
         found
     }
+}
+
+fn read_text(text: &str, base: &Path, report: &Report<'_>, boards: &BoardLoader) -> Option<Config> {
+    let table = document::parse(text, report)?;
+    let mut root = Section::new(report, table.get_ref(), 0, String::new());
+    let config = read_root(&mut root, base, boards);
+    root.finish();
+    config
 }
 
 fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Option<Config> {
@@ -221,6 +234,8 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
     let media = media::read(root.section("media"));
     let panel = panel::read(root.section("panel"), base);
     let mqtt = mqtt::read(root.section("mqtt"), base);
+    let webhooks = webhook::read(root.sections("webhook"), base);
+    let telemetry = telemetry::read(root.section("telemetry"), base);
     let control = read_control(root.section("control"), base);
     let state = read_state(root.section("state"), base);
     let log = read_log(root.section("log"));
@@ -254,6 +269,8 @@ fn read_root(root: &mut Section<'_>, base: &Path, boards: &BoardLoader) -> Optio
         media,
         panel,
         mqtt,
+        webhooks,
+        telemetry,
         control,
         state,
         log,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Place, Problem, Report, quoted};
+use super::diagnostic::{Asked, Place, Problem, Report, quoted};
 use super::value;
 
 /// A value and the byte offset where it stands.
@@ -88,6 +88,11 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<Located<&'a str>> {
+        self.ask(key, "text");
+        self.plain_text(key)
+    }
+
+    fn plain_text(&mut self, key: &'static str) -> Option<Located<&'a str>> {
         let (at, value) = self.value(key)?;
         self.as_text(key, at, value)
     }
@@ -112,7 +117,16 @@ impl<'a> Section<'a> {
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, Problem>,
     ) -> Option<Located<T>> {
-        let text = self.text(key)?;
+        self.ask(key, "text");
+        self.plain_parsed(key, parse)
+    }
+
+    fn plain_parsed<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, Problem>,
+    ) -> Option<Located<T>> {
+        let text = self.plain_text(key)?;
         match parse(text.value) {
             Ok(value) => Some(Located { value, at: text.at }),
             Err(problem) => {
@@ -124,7 +138,8 @@ impl<'a> Section<'a> {
 
     /// A path; a relative one counts from `base`.
     pub(super) fn path(&mut self, key: &'static str, base: &Path) -> Option<Located<PathBuf>> {
-        self.parsed(key, |text| {
+        self.ask(key, "path");
+        self.plain_parsed(key, |text| {
             if text.is_empty() || text.contains('\0') {
                 Err(Problem::new(format!("{key} names no file"), "write a path, or leave the key out"))
             } else {
@@ -134,6 +149,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.ask(key, "`true` or `false`");
         let (at, value) = self.value(key)?;
         match value {
             DeValue::Boolean(value) => Some(*value),
@@ -142,6 +158,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        self.ask(key, &format!("number, {} to {}", range.start(), range.end()));
         let (at, value) = self.value(key)?;
         self.as_integer(key, at, value, &range)
     }
@@ -174,6 +191,8 @@ impl<'a> Section<'a> {
         key: &'static str,
         range: RangeInclusive<Duration>,
     ) -> Option<Duration> {
+        let [from, to] = [range.start(), range.end()].map(|end| value::in_words(*end));
+        self.ask(key, &format!("duration, {from} to {to}"));
         let (at, value) = self.value(key)?;
         let DeValue::String(text) = value else {
             return self.wrong_type(key, at, value, "a duration in double quotes such as \"30s\"");
@@ -182,7 +201,6 @@ impl<'a> Section<'a> {
             if range.contains(&duration) {
                 Ok(duration)
             } else {
-                let [from, to] = [range.start(), range.end()].map(|end| value::in_words(*end));
                 let what = format!("{key} = {} is out of range", quoted(text));
                 Err(Problem::new(what, format!("write a duration from \"{from}\" to \"{to}\"")))
             }
@@ -198,11 +216,14 @@ impl<'a> Section<'a> {
 
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-        self.parsed(key, |text| choose(key, text, words)).map(|located| located.value)
+        let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        self.ask(key, &all.join(", "));
+        self.plain_parsed(key, |text| choose(key, text, words)).map(|located| located.value)
     }
 
     /// A list of texts.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<Located<&'a str>>> {
+        self.ask(key, "list of texts");
         let (at, value) = self.value(key)?;
         let DeValue::Array(items) = value else {
             return self.wrong_type(key, at, value, "a list of texts such as [\"one\", \"two\"]");
@@ -222,6 +243,7 @@ impl<'a> Section<'a> {
 
     /// A list of whole numbers.
     pub(super) fn integers(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<Vec<u32>> {
+        self.ask(key, &format!("list of numbers, {} to {}", range.start(), range.end()));
         let (at, value) = self.value(key)?;
         let DeValue::Array(items) = value else {
             return self.wrong_type(key, at, value, "a list of whole numbers such as [2, 3]");
@@ -235,6 +257,7 @@ impl<'a> Section<'a> {
 
     /// A table inside this one.
     pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
+        self.ask(key, "table");
         let title =
             if self.title.is_empty() { format!("[{key}]") } else { format!("{key} in {}", self.title) };
         let (at, value) = self.value(key)?;
@@ -246,6 +269,7 @@ impl<'a> Section<'a> {
 
     /// A list of small tables. The example shows what would be right.
     pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Vec<Section<'a>> {
+        self.ask(key, "list of tables");
         let Some((at, value)) = self.value(key) else { return Vec::new() };
         let expected = format!("a list of tables such as {example}");
         let DeValue::Array(items) = value else {
@@ -302,7 +326,10 @@ impl<'a> Section<'a> {
             let place = place.trim_end();
             if looks_secret(key.value) {
                 let what = format!("{} {place} holds a secret", quoted(key.value));
-                let cure = "put it into a file of mode 600 and name that with client-secret-file";
+                let mut known = self.asked.iter().filter(|known| known.ends_with("-file"));
+                let file = known.find(|known| looks_secret(known.trim_end_matches("-file")));
+                let file = file.copied().unwrap_or("client-secret-file");
+                let cure = format!("put it into a file of mode 600 and name that with {file}");
                 self.note(key.at, Problem::new(what, cure));
                 continue;
             }
@@ -318,6 +345,10 @@ impl<'a> Section<'a> {
             let what = format!("unknown key {} {place}", quoted(key.value));
             self.note(key.at, Problem::new(what, cure));
         }
+    }
+
+    fn ask(&self, key: &'static str, takes: &str) {
+        self.report.ask(Asked { section: self.title.clone(), key, takes: takes.to_owned() });
     }
 
     fn value(&mut self, key: &'static str) -> Option<(usize, &'a DeValue<'a>)> {

@@ -12,6 +12,8 @@ pub(super) enum Shape {
     Endpoint,
     /// `https://HOST[:PORT]/PATH`.
     Url,
+    /// The same of a webhook, whose path may be a password.
+    Hook,
 }
 
 impl Shape {
@@ -19,6 +21,7 @@ impl Shape {
         match self {
             Shape::Endpoint => "\"https://api.wgtwo.com:443\"",
             Shape::Url => "\"https://id.wgtwo.com/oauth2/token\"",
+            Shape::Hook => "\"https://hooks.example/callbox\"",
         }
     }
 }
@@ -30,11 +33,14 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
     if text.contains('@') {
         return Err(Problem::new(
             "the address holds a user name or password",
-            "remove everything up to the @; credentials belong in [auth]",
+            "remove everything up to the @; credentials belong in files of their own",
         ));
     }
     // What follows the question mark may be a key: not quoted.
-    let shown = quoted(text.split('?').next().unwrap_or_default());
+    let shown = match shape {
+        Shape::Endpoint | Shape::Url => quoted(text.split('?').next().unwrap_or_default()),
+        Shape::Hook => quoted(without_path(text)),
+    };
     let (plaintext, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => (false, rest),
         (None, Some(rest)) => (true, rest),
@@ -71,10 +77,10 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
             let what = format!("{shown} goes on after the port");
             return Err(Problem::new(what, "end the address after the port"));
         }
-        Shape::Url if path.contains('#') || path.bytes().any(|b| b <= b' ' || b == 0x7f) => {
+        Shape::Url | Shape::Hook if path.contains('#') || path.bytes().any(|b| b <= b' ' || b == 0x7f) => {
             return Err(Problem::new(format!("{shown} is not a URL"), cure()));
         }
-        Shape::Endpoint | Shape::Url => {}
+        Shape::Endpoint | Shape::Url | Shape::Hook => {}
     }
     if plaintext && !allow_plaintext && !is_loopback(host) {
         return Err(Problem::new(
@@ -83,6 +89,13 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
         ));
     }
     Ok(text.to_owned())
+}
+
+/// Scheme, host and port of an address: what of a webhook may be shown.
+pub(super) fn without_path(url: &str) -> &str {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(begin..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(url.len(), |at| begin + at);
+    url.get(..end).unwrap_or_default()
 }
 
 /// Checks a broker's address, `mqtts://HOST[:PORT]` or, where it is safe, `mqtt://HOST[:PORT]`.
@@ -205,6 +218,24 @@ mod tests {
                 Ok(_) => panic!("{wrong} was accepted"),
                 Err(problem) => assert!(problem.cure.contains(cure), "{wrong}: {problem:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn of_a_webhooks_address_only_the_server_is_shown() {
+        for (url, server) in [
+            ("https://hooks.example/T0/hunter2", "https://hooks.example"),
+            ("https://hooks.example:8443?key=hunter2", "https://hooks.example:8443"),
+            ("http://[::1]:9", "http://[::1]:9"),
+        ] {
+            assert_eq!(check(url, Shape::Hook, false), Ok(url.to_owned()));
+            assert_eq!(without_path(url), server);
+        }
+        for wrong in
+            ["http://hooks.example/hunter2", "https://hooks.example/a#hunter2", "hooks.example/hunter2"]
+        {
+            let problem = check(wrong, Shape::Hook, false).unwrap_err();
+            assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
         }
     }
 

@@ -117,6 +117,15 @@ fn bind_at(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// A door for the fuzz targets in `tests/fuzz`: one client, served as any other.
+///
+/// # Errors
+/// That the client left early or was too slow.
+#[cfg(feature = "fuzzing")]
+pub async fn serve_client(stream: UnixStream, handle: &Handle) -> io::Result<()> {
+    serve_one(stream, handle, &Semaphore::new(1)).await
+}
+
 async fn serve_one(stream: UnixStream, handle: &Handle, followers: &Semaphore) -> io::Result<()> {
     let (mut read, mut write) = stream.into_split();
     match in_time(read_request(&mut read)).await? {
@@ -160,10 +169,11 @@ fn done_or_refused<E: std::fmt::Display>(result: Result<(), E>) -> Answer {
 }
 
 async fn read_request(read: &mut OwnedReadHalf) -> io::Result<Result<Request, String>> {
-    let mut line = String::new();
+    // Bytes: what is no UTF-8 is answered, too.
+    let mut line = Vec::new();
     let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
-    BufReader::new(read.take(limit)).read_line(&mut line).await?;
-    Ok(serde_json::from_str(&line).map_err(|error| format!("not a request: {error}")))
+    BufReader::new(read.take(limit)).read_until(b'\n', &mut line).await?;
+    Ok(serde_json::from_slice(&line).map_err(|error| format!("not a request: {error}")))
 }
 
 /// Entries as they come, until the client leaves or the appliance ends.

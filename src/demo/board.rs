@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,10 +13,11 @@ use rand::distr::Alphanumeric;
 use tempfile::TempDir;
 
 use super::DemoArguments;
+use crate::appliance::id::PhoneNumber;
 use crate::audio::device::{open_capture, open_playback};
 use crate::audio::{Buffering, DeviceName};
 use crate::config::Config;
-use crate::sim::script::{PickUp, Sound};
+use crate::sim::script::{Numbered, PickUp, Sound};
 use crate::sim::{Script, SimSettings};
 
 /// The mock board's call button.
@@ -27,6 +29,9 @@ pub const CALLER: &str = "+4722222222";
 const CALLEE: &str = "+4711111111";
 const CLIENT_ID: &str = "callbox-demo";
 const TEMPLATE: &str = include_str!("demo.toml");
+
+/// What opens the drawn door when it is dialled in a call.
+pub const DOOR_CODE: &str = "1379";
 
 /// How long the far end rings before it answers.
 const RINGS_FOR: Duration = Duration::from_millis(1500);
@@ -64,19 +69,25 @@ impl DemoBoard {
         Ok(Self { folder, secret, capture, playback, recording })
     }
 
-    /// The voice core: TLS, tokens, and a far end that rings, answers and echoes.
-    pub fn sim_settings(&self, arguments: &DemoArguments) -> SimSettings {
+    /// The voice core: TLS, tokens, and a far end that rings at the pages that
+    /// are open; without any it answers by itself and echoes.
+    pub fn sim_settings(&self, browser: SocketAddr) -> Result<SimSettings, String> {
         let mut script = Script::default();
         script.default_phone.ring_after = Some(Duration::from_millis(200));
         script.default_phone.pick_up = PickUp::Answer { after: RINGS_FOR };
-        if arguments.browser.is_some() {
-            script.default_phone.pick_up = PickUp::Manual;
-            script.default_phone.sound = Sound::Browser;
-        }
-        let mut settings = SimSettings { script, browser: arguments.browser, ..SimSettings::default() };
+        script.default_phone.sound = Sound::BrowserOrEcho;
+        // So that the pages call with a number that the box knows.
+        let number = PhoneNumber::parse(CALLEE).map_err(|error| error.to_string())?;
+        script.phones = vec![Numbered { number, phone: script.default_phone.clone() }];
+        let mut settings = SimSettings {
+            script,
+            browser: Some(browser),
+            browser_note: format!("The door opens with {DOOR_CODE}."),
+            ..SimSettings::default()
+        };
         settings.server.token.client_id = CLIENT_ID.to_owned();
         settings.server.token.client_secret.clone_from(&self.secret);
-        settings
+        Ok(settings)
     }
 
     /// The box's configuration, read by the same code as any other.
@@ -92,6 +103,7 @@ impl DemoBoard {
             ("{capture}", &self.capture),
             ("{playback}", &self.playback),
             ("{callee}", CALLEE),
+            ("{door-code}", DOOR_CODE),
         ]
         .iter()
         .fold(TEMPLATE.to_owned(), |text, (name, value)| text.replace(name, value));

@@ -22,7 +22,7 @@ use crate::control::server::ControlSocket;
 use crate::handle::Handle;
 use crate::panel::{Panel, PanelError};
 use crate::settings;
-use crate::sim::{SimCore, SimHandle};
+use crate::sim::{SimCore, SimError, SimHandle};
 use crate::system::signals;
 use board::DemoBoard;
 use screen::Screen;
@@ -30,6 +30,9 @@ use timeline::Timeline;
 
 /// The panel's port, unless it is taken.
 const PANEL_PORT: u16 = 8088;
+
+/// The phone page's, likewise.
+const PHONE_PORT: u16 = 8090;
 
 /// Redraws of the level bars a second are worth no more than this.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -52,9 +55,12 @@ pub struct DemoArguments {
     /// Where the box's loudspeaker goes where there is no sound card.
     #[arg(long, value_name = "WAV", default_value = "callbox-demo.wav")]
     pub recording: PathBuf,
-    /// Serve a page at this address that is a phone: answer there with a browser.
+    /// Where the page that is a phone is served [default: 127.0.0.1:8090, or a free port]
     #[arg(long, value_name = "ADDR:PORT")]
     pub browser: Option<SocketAddr>,
+    /// Go on until ctrl-c even if nobody is at the keyboard.
+    #[arg(long)]
+    pub serve: bool,
     /// Where the web panel listens, on this machine [default: 127.0.0.1:8088, or a free port]
     #[arg(long, value_name = "ADDR:PORT")]
     pub panel: Option<SocketAddr>,
@@ -77,7 +83,7 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
     println!("callbox {}: a box and a voice core in one process", env!("CARGO_PKG_VERSION"));
     let attended = std::io::stdin().is_terminal();
     let board = DemoBoard::prepare(&arguments)?;
-    let core = SimCore::start(board.sim_settings(&arguments)).await.map_err(|error| error.to_string())?;
+    let core = core(&arguments, &board).await?;
     let config = board.config(core.endpoint(), core.token_url(), core.ca_pem())?;
     let running = boot::start(&config, start).map_err(|error| error.to_string())?;
     let handle = running.handle.clone();
@@ -97,12 +103,19 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
     println!("voice core       {}", core.endpoint());
     println!("sound            {}", board.sound());
     if let Some(url) = core.browser_url() {
-        println!("far end          {url}");
+        println!("phone            {url}");
     }
+    println!("\nOpen the panel in one tab and the phone in another, press the drawn button, answer.");
+    println!(
+        "In a call the door opens with {}. Without a phone the far end answers and echoes.",
+        board::DOOR_CODE
+    );
     if attended {
         println!("\n  Enter  press the call button    h Enter  hang up    i Enter  the core calls the box");
         println!("  a Enter  answer                 m Enter  mute       q Enter  quit\n");
         attend(&handle, core.handle()).await;
+    } else if arguments.serve {
+        signals::asked_to_end().await;
     } else {
         println!("\nNobody is at the keyboard: one call is made, then the demo ends.\n");
         unattended(&handle).await?;
@@ -118,6 +131,23 @@ async fn demo(arguments: DemoArguments, socket: Option<PathBuf>) -> Result<(), S
         println!("what the loudspeaker played is in {}", recording.display());
     }
     Ok(())
+}
+
+/// The voice core, its phone page at the usual port or at any that is free.
+async fn core(arguments: &DemoArguments, board: &DemoBoard) -> Result<SimCore, String> {
+    let usual = SocketAddr::from(([127, 0, 0, 1], PHONE_PORT));
+    let wanted = arguments.browser.unwrap_or(usual);
+    if !wanted.ip().is_loopback() {
+        return Err(format!("--browser {wanted}: the demo's phones are for this machine alone"));
+    }
+    let core = match SimCore::start(board.sim_settings(wanted)?).await {
+        Err(SimError::Listen { .. }) if arguments.browser.is_none() => {
+            let any = SocketAddr::from(([127, 0, 0, 1], 0));
+            SimCore::start(board.sim_settings(any)?).await
+        }
+        started => started,
+    };
+    core.map_err(|error| error.to_string())
 }
 
 /// The box in a browser, at the usual port or at any that is free.

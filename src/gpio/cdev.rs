@@ -16,8 +16,9 @@ use crate::config::board::{Bias, Drive, Edges, Line, LineId};
 /// Who has the line, for others who ask the kernel.
 const CONSUMER: &str = "callbox";
 
-/// Edges read at once. The kernel keeps 16 a line and drops the oldest.
-const EDGES_AT_ONCE: usize = 16;
+/// Edges of a line that the kernel keeps until they are read, all at once; it drops the oldest. Of
+/// itself it keeps 16, which a bouncing contact makes while this process does not get its turn.
+const EDGES_KEPT: u32 = 128;
 
 /// The chips of this machine.
 pub fn chips() -> Vec<ChipFacts> {
@@ -61,6 +62,7 @@ impl Driver for Cdev {
         let mut builder = Request::builder();
         builder.on_chip(found.chip.path()).with_consumer(CONSUMER).with_line(found.offset);
         builder.as_input().with_edge_detection(edges(contact.edge)).with_bias(resistor(contact.bias));
+        builder.with_kernel_event_buffer_size(EDGES_KEPT);
         if line.active_low {
             builder.as_active_low();
         }
@@ -77,7 +79,7 @@ impl Driver for Cdev {
             }
             result => (result.map_err(|error| found.refused(line, &error))?, filters),
         };
-        let words = request.edge_event_u64_size() * EDGES_AT_ONCE;
+        let words = request.edge_event_u64_size() * EDGES_KEPT as usize;
         Ok(Box::new(CdevInput { request, filters, buffer: vec![0; words], line: line.to_string() }))
     }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// More edges in a second than the worst contact makes. The kernel keeps 16 of
-/// a line, and a finger on a bouncing mushroom button makes a hundred.
+/// More edges in a second than the worst contact makes: a finger on a bouncing
+/// mushroom button makes a hundred.
 const MOST: usize = 1000;
 
 /// A line that has made no edge for this long rests.

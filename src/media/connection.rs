@@ -137,7 +137,7 @@ impl Connection {
         let (digits, digits_out) = mpsc::channel(16);
         let types = Arc::new(SharedTypes::default());
         let panicked = Arc::new(Notify::new());
-        let runtime = Arc::new(GuardedRuntime::new(Arc::clone(&panicked)));
+        let runtime = Arc::new(GuardedRuntime::new(Arc::clone(&panicked), Arc::clone(&wires.shared.stats)));
         let live = Arc::new(AtomicBool::new(false));
         let tap = Tap::new(
             Arc::clone(&types),

@@ -15,10 +15,11 @@
 //! Real-time: no allocation.
 
 use std::f32::consts::{PI, TAU};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
+use super::lock_free::DigitRing;
 use crate::audio::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 
 /// ITU-T Q.23: rows and columns of the keypad, Hz.
@@ -59,16 +60,17 @@ const OFF: f32 = 0.024;
 
 /// Between the audio thread, which hears digits, and the peer's task, which
 /// wants them only of a far end that has no better way to send them.
-#[derive(Default)]
 pub(super) struct Inbox {
     wanted: AtomicBool,
-    /// The digits not fetched yet, 5 bits each, the last one lowest: 1 and its index.
-    digits: AtomicU64,
+    digits: DigitRing,
     news: Notify,
 }
 
-const BITS: u32 = 5;
-const MOST: u32 = u64::BITS / BITS;
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { wanted: AtomicBool::new(false), digits: DigitRing::new(), news: Notify::new() }
+    }
+}
 
 impl Inbox {
     /// Whether digits shall be looked for in the sound.
@@ -82,17 +84,9 @@ impl Inbox {
             return;
         }
         let Some(digit) = detector.hear(frame) else { return };
-        let index = KEYS.iter().flatten().position(|key| *key == digit).unwrap_or_default() as u64;
-        let mut digits = self.digits.load(Ordering::Relaxed);
-        // One other thread at most is in between, and it only fetches. Full if
-        // that has not looked for half a second.
-        while digits < 1 << ((MOST - 1) * BITS) {
-            let more = digits << BITS | 1 << (BITS - 1) | index;
-            match self.digits.compare_exchange_weak(digits, more, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => digits = now,
-            }
-        }
+        let index = KEYS.iter().flatten().position(|key| *key == digit).unwrap_or_default();
+        // Full if the other thread has not looked for half a second.
+        let _ = self.digits.push(index as u8);
         self.news.notify_one();
     }
 
@@ -103,12 +97,7 @@ impl Inbox {
 
     /// The digits since the last call, in order.
     pub(super) fn fetch(&self) -> impl Iterator<Item = char> + use<> {
-        let digits = self.digits.swap(0, Ordering::Relaxed);
-        (0..MOST).rev().filter_map(move |place| {
-            let digit = digits >> (place * BITS);
-            let index = (digit & 0xf) as usize;
-            (digit >> (BITS - 1) & 1 == 1).then(|| KEYS[index / 4][index % 4])
-        })
+        self.digits.take().map(|index| KEYS[usize::from(index / 4)][usize::from(index % 4)])
     }
 }
 

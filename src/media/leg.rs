@@ -7,7 +7,7 @@
 //! task: it takes Notify's short internal lock only when that task is parked,
 //! and no other thread holds it for longer than a few instructions.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::codec::{CodecError, Encoder, LONGEST_PACKET};
 use super::feedback::Feedback;
 use super::in_band::{Detector, Inbox};
 use super::jitter::Player;
+use super::lock_free::Arrivals;
 use super::packet::{Arrived, MAX_PAYLOAD, Outgoing, Payload};
 use super::{Codec, LegStats};
 use crate::audio::{FRAME_SAMPLES, Frame, Leg};
@@ -44,9 +45,8 @@ pub(super) struct Shared {
     pub(super) quiet: AtomicBool,
     /// Digits heard in the far end's sound.
     pub(super) in_band: Inbox,
-    /// RTP packets of any kind that came, and when the last one did, in ms since `epoch`.
-    rtp: AtomicU64,
-    last_rtp: AtomicU64,
+    /// RTP packets of any kind, in ms since `epoch`.
+    rtp: Arrivals,
     epoch: Instant,
 }
 
@@ -58,24 +58,20 @@ impl Shared {
             ready: Notify::new(),
             quiet: AtomicBool::new(false),
             in_band: Inbox::default(),
-            rtp: AtomicU64::new(0),
-            last_rtp: AtomicU64::new(0),
+            rtp: Arrivals::new(),
             epoch: Instant::now(),
         }
     }
 
     /// An RTP packet has come.
     pub(super) fn note_rtp(&self, arrival: Instant) {
-        let since = arrival.saturating_duration_since(self.epoch).as_millis() as u64;
-        self.last_rtp.store(since, Ordering::Relaxed);
-        self.rtp.fetch_add(1, Ordering::Relaxed);
+        self.rtp.note(arrival.saturating_duration_since(self.epoch).as_millis() as u64);
     }
 
     /// How many RTP packets came so far, and when the last one did.
     pub(super) fn rtp(&self) -> (u64, Option<Instant>) {
-        let packets = self.rtp.load(Ordering::Relaxed);
-        let last = self.epoch + Duration::from_millis(self.last_rtp.load(Ordering::Relaxed));
-        (packets, Some(last).filter(|_| packets > 0))
+        let (packets, last) = self.rtp.seen();
+        (packets, last.map(|ms| self.epoch + Duration::from_millis(ms)))
     }
 }
 

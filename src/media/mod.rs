@@ -10,10 +10,14 @@ mod dtmf;
 mod emodel;
 mod engine;
 mod feedback;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod gate;
 pub mod in_band;
 mod jitter;
 mod leg;
 mod line;
+mod lock_free;
 mod pacing;
 mod packet;
 mod pause;
@@ -30,6 +34,11 @@ mod tap;
 
 #[cfg(test)]
 mod bad_rtp_tests;
+
+/// The atomics of `lock_free`; its model has loom's.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -11,10 +11,13 @@ use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
+
+use super::LegStats;
+use super::gate::Gate;
 
 /// How long checks may come as fast as the library likes.
 const FAST_FOR: Duration = Duration::from_secs(1);
@@ -62,16 +65,52 @@ impl Pacer {
     }
 }
 
-/// A UDP socket that leaves out checks beyond the pacing.
+/// A UDP socket that leaves out checks beyond the pacing, and what the library
+/// should not see ([`Gate`]).
 #[derive(Debug)]
 pub(super) struct PacedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
     pacer: Mutex<Pacer>,
+    gate: Mutex<Gate>,
+    stats: Arc<LegStats>,
 }
 
 impl PacedSocket {
-    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>) -> Self {
-        Self { inner, pacer: Mutex::new(Pacer::default()) }
+    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, stats: Arc<LegStats>) -> Self {
+        Self { inner, pacer: Mutex::default(), gate: Mutex::default(), stats }
+    }
+
+    /// Keeps what may pass of `received` messages, in order at the front; how many messages that are.
+    fn sift(&self, received: usize, buffers: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> usize {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = 0;
+        for n in 0..received {
+            let RecvMeta { addr, len, stride, .. } = meta[n];
+            let (before, rest) = buffers.split_at_mut(n);
+            let Some(buffer) = rest.first_mut() else { break };
+            // The kernel may have put several datagrams of one sender into a message.
+            let (mut at, mut length) = (0, 0);
+            while at < len {
+                let end = (at + stride.max(1)).min(len);
+                if gate.admits(&buffer[at..end], addr) {
+                    buffer.copy_within(at..end, length);
+                    length += end - at;
+                } else {
+                    self.stats.packets_refused.add(1);
+                }
+                at = end;
+            }
+            if length == 0 {
+                continue;
+            }
+            if let Some(to) = before.get_mut(kept) {
+                to[..length].copy_from_slice(&buffer[..length]);
+            }
+            meta[kept] = meta[n];
+            meta[kept].len = length;
+            kept += 1;
+        }
+        kept
     }
 }
 
@@ -81,6 +120,9 @@ impl AsyncUdpSocket for PacedSocket {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.note_sent(transmit.contents, transmit.destination);
+        drop(gate);
         if is_check(transmit.contents) {
             let mut pacer = self.pacer.lock().unwrap_or_else(PoisonError::into_inner);
             if !pacer.admits(transmit.destination, Instant::now()) {
@@ -96,7 +138,13 @@ impl AsyncUdpSocket for PacedSocket {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.inner.poll_recv(cx, buffers, meta)
+        loop {
+            let received = ready!(self.inner.poll_recv(cx, buffers, meta))?;
+            let kept = self.sift(received, buffers, meta);
+            if kept > 0 {
+                return Poll::Ready(Ok(kept));
+            }
+        }
     }
 
     fn max_gro_segments(&self) -> usize {

@@ -1,6 +1,6 @@
-//! The tokio runtime as the library sees it, with two things added: a panic
-//! in one of the library's own tasks is reported instead of lost, and ICE
-//! checks slow down after the first second.
+//! The tokio runtime as the library sees it, with three things added: a panic
+//! in one of the library's own tasks is reported instead of lost, ICE checks
+//! slow down after the first second, and strangers' datagrams stay outside.
 
 use std::future::Future;
 use std::io;
@@ -17,6 +17,7 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use super::LegStats;
 use super::pacing::PacedSocket;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -26,13 +27,14 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct GuardedRuntime {
     inner: TokioRuntime,
     panicked: Arc<Notify>,
+    stats: Arc<LegStats>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
 impl GuardedRuntime {
-    /// `panicked` is notified when a task of this runtime panics.
-    pub(super) fn new(panicked: Arc<Notify>) -> Self {
-        Self { inner: TokioRuntime, panicked, tasks: Mutex::new(Vec::new()) }
+    /// `panicked` is notified when a task of this runtime panics; `stats` counts what was refused.
+    pub(super) fn new(panicked: Arc<Notify>, stats: Arc<LegStats>) -> Self {
+        Self { inner: TokioRuntime, panicked, stats, tasks: Mutex::new(Vec::new()) }
     }
 
     /// Spawns with the guard; the task ends at the latest at [`Self::abort_all`].
@@ -80,7 +82,7 @@ impl Runtime for GuardedRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        Ok(Arc::new(PacedSocket::new(self.inner.wrap_udp_socket(socket)?)))
+        Ok(Arc::new(PacedSocket::new(self.inner.wrap_udp_socket(socket)?, Arc::clone(&self.stats))))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {

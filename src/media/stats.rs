@@ -59,8 +59,12 @@ pub struct LegStats {
     pub packets_sent: Counter,
     /// Digits not sent because the far end takes no telephone events.
     pub digits_unsent: Counter,
+    /// Digits of the far end that came faster than anybody could take them.
+    pub digits_dropped: Counter,
     /// RTP payload bytes written to the network.
     pub bytes_sent: Counter,
+    /// Datagrams that were not shown to the library: of strangers, or too many of their kind.
+    pub packets_refused: Counter,
     /// RTP audio packets that arrived, in whatever order.
     pub packets_received: Counter,
     /// RTP payload bytes of these.

@@ -7,7 +7,7 @@
 //! way out it puts the far end's payload types in the place of the fixed ones
 //! that the library knows.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +21,7 @@ use super::codec::opus_samples_in;
 use super::dtmf::Receiver;
 use super::feedback::Feedback;
 use super::leg::Shared;
+use super::lock_free::Agreement;
 use super::packet::{Arrived, Payload};
 use super::{Codec, sdp::PayloadTypes};
 
@@ -35,29 +36,24 @@ pub(super) enum Heard {
     Feedback(Feedback),
 }
 
-/// Payload types, readable while they are renegotiated.
-#[derive(Default)]
-struct Packed(AtomicU64);
-
 /// A payload type that is not in use (they have seven bits).
 const NONE: u8 = 0xff;
 
-impl Packed {
-    fn set(&self, types: &PayloadTypes) {
-        let all = [types.opus, types.pcmu, types.pcma, types.telephone_event];
-        let [opus, pcmu, pcma, event] = all.map(|one| one.unwrap_or(NONE));
-        self.0.store(u64::from_le_bytes([1, opus, pcmu, pcma, event, 0, 0, 0]), Ordering::Relaxed);
-    }
+/// Payload types as one word, and back; 0 stands for none at all.
+fn pack(types: &PayloadTypes) -> u64 {
+    let all = [types.opus, types.pcmu, types.pcma, types.telephone_event];
+    let [opus, pcmu, pcma, event] = all.map(|one| one.unwrap_or(NONE));
+    u64::from_le_bytes([1, opus, pcmu, pcma, event, 0, 0, 0])
+}
 
-    fn get(&self) -> PayloadTypes {
-        let [set, opus, pcmu, pcma, event, ..] = self.0.load(Ordering::Relaxed).to_le_bytes();
-        let unpack = |one: u8| (set == 1 && one != NONE).then_some(one);
-        PayloadTypes {
-            opus: unpack(opus),
-            pcmu: unpack(pcmu),
-            pcma: unpack(pcma),
-            telephone_event: unpack(event),
-        }
+fn unpack(word: u64) -> PayloadTypes {
+    let [set, opus, pcmu, pcma, event, ..] = word.to_le_bytes();
+    let unpack = |one: u8| (set == 1 && one != NONE).then_some(one);
+    PayloadTypes {
+        opus: unpack(opus),
+        pcmu: unpack(pcmu),
+        pcma: unpack(pcma),
+        telephone_event: unpack(event),
     }
 }
 
@@ -70,31 +66,27 @@ const COMFORT_SAMPLES: u16 = 960;
 /// (RFC 3264 section 5.1), mostly the same. Where they differ, some far ends
 /// send with the numbers that they themselves have named. And a far end sends
 /// what was agreed on before until it has our answer to the change.
-#[derive(Default)]
-pub(super) struct SharedTypes {
-    send: Packed,
-    receive: Packed,
-    former: Packed,
+pub(super) struct SharedTypes(Agreement);
+
+impl Default for SharedTypes {
+    fn default() -> Self {
+        Self(Agreement::new())
+    }
 }
 
 impl SharedTypes {
     pub(super) fn set(&self, send: &PayloadTypes, receive: &PayloadTypes) {
-        let former = self.receive.get();
-        if former != *receive {
-            self.former.set(&former);
-        }
-        self.send.set(send);
-        self.receive.set(receive);
+        self.0.set(pack(send), pack(receive));
     }
 
     pub(super) fn send(&self) -> PayloadTypes {
-        self.send.get()
+        unpack(self.0.send())
     }
 
     /// The types in which `payload_type` that came in means something; our
     /// own meaning goes first, what was agreed on before comes last.
     fn received(&self, payload_type: u8) -> PayloadTypes {
-        let all = [self.receive.get(), self.send.get(), self.former.get()];
+        let all = self.0.received().map(unpack);
         all.into_iter().find(|types| types.names(payload_type)).unwrap_or_default()
     }
 }
@@ -147,8 +139,9 @@ impl Tap {
         let stats = &self.shared.stats;
         if Some(header.payload_type) == types.telephone_event {
             if let Some(digit) = self.digits.take(header.ssrc, header.timestamp, &packet.payload) {
-                // Full only if nobody reads events any more.
-                let _ = self.heard.try_send(Heard::Digit(digit));
+                // Full only in a storm, or if nobody reads events any more.
+                let told = self.heard.try_send(Heard::Digit(digit));
+                stats.digits_dropped.add(u64::from(told.is_err()));
             }
             return;
         }
@@ -215,7 +208,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
     fn handle_write(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtp(packet) = &mut message.message.packet {
             let header = &mut packet.header;
-            let send = self.types.send.get();
+            let send = self.types.send();
             let Some(theirs) = PayloadTypes::OFFERED.translate(header.payload_type, &send) else {
                 // No longer agreed on: it was on its way when the codec changed.
                 return Ok(());

@@ -7,24 +7,31 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::site::Site;
 use crate::appliance::id::CallId;
 use crate::handle::AudioStatus;
 
 /// Calls kept.
-const KEPT: usize = 100;
+pub const KEPT: usize = 100;
 
 /// Steps kept of one call.
 const STEPS: usize = 64;
 
+/// Who called whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Outgoing,
+    Incoming,
+}
+
 /// One call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
     pub call_id: CallId,
-    /// `outgoing` or `incoming`.
-    pub direction: &'static str,
+    pub direction: Direction,
     /// The other party's number, where known.
     pub peer: Option<String>,
     /// When it began, as in the event log.
@@ -55,14 +62,14 @@ pub struct Call {
 }
 
 /// One step of a call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     pub at_ms: f64,
     pub text: String,
 }
 
 /// Sound over a call, sampled every second.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Quality {
     /// Share of the sound that had to be made up, 0 to 1.
     pub concealed_ratio: f32,
@@ -75,6 +82,8 @@ pub struct Quality {
     pub xruns: u64,
     /// The last echo return loss, dB.
     pub echo_return_loss_db: Option<f32>,
+    /// Mean opinion score of the whole call (ITU-T G.107), 1.00 to 4.41; none while it goes on.
+    pub mos_cq: Option<f32>,
     #[serde(skip)]
     samples: f32,
     #[serde(skip)]
@@ -91,6 +100,7 @@ impl Quality {
             playout_delay_ms: 0.0,
             xruns: 0,
             echo_return_loss_db: None,
+            mos_cq: None,
             samples: 0.0,
             xruns_before: now.xruns,
         }
@@ -116,6 +126,11 @@ pub struct History {
 }
 
 impl History {
+    /// Of earlier runs, the oldest first.
+    pub fn of(calls: VecDeque<Call>) -> Self {
+        Self { calls }
+    }
+
     /// A call begins.
     pub fn begin(&mut self, call: Call) {
         if self.calls.len() == KEPT {
@@ -127,6 +142,11 @@ impl History {
     /// The call of this id that goes on.
     pub fn going_on(&mut self, id: &CallId) -> Option<&mut Call> {
         self.calls.iter_mut().rev().find(|call| call.result.is_none() && call.call_id == *id)
+    }
+
+    /// The newest call of this id, over or not.
+    pub fn newest(&mut self, id: &CallId) -> Option<&mut Call> {
+        self.calls.iter_mut().rev().find(|call| call.call_id == *id)
     }
 
     /// Calls in which both can talk.

@@ -1,6 +1,6 @@
 //! The configuration's file: shown without its secrets, checked with the same
 //! strictness as at the start, and changed whole or not at all. The previous
-//! one is kept beside it as `.bak`.
+//! one is kept beside it as `.bak`, and comes back at a word.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -41,6 +41,8 @@ struct Shown {
     revision: String,
     /// Whether this page may change it.
     changeable: bool,
+    /// Whether there is a previous one to go back to.
+    previous: bool,
 }
 
 /// The body of a check.
@@ -55,6 +57,13 @@ pub struct Candidate {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     text: String,
+    revision: String,
+}
+
+/// The body of a way back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
     revision: String,
 }
 
@@ -80,10 +89,12 @@ impl ConfigFile {
     }
 
     fn read(&self) -> Result<String, Refused> {
-        fs::read_to_string(&self.path).map_err(|error| {
-            let why = format!("{}: {error}", self.path.display());
-            Refused::new(StatusCode::CONFLICT, why)
-        })
+        read(&self.path)
+    }
+
+    /// Where the previous one is kept; the path of the file itself if it cannot be found.
+    fn previous(&self) -> PathBuf {
+        beside(&fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()), ".bak")
     }
 
     /// What is wrong with a text that came from the page, as it would be if it
@@ -151,6 +162,11 @@ fn same_door(now: &Config, next: &Config) -> bool {
         && wires(now) == wires(next)
 }
 
+fn read(path: &Path) -> Result<String, Refused> {
+    fs::read_to_string(path)
+        .map_err(|error| Refused::new(StatusCode::CONFLICT, format!("{}: {error}", path.display())))
+}
+
 fn revision(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }
@@ -189,6 +205,7 @@ pub async fn show(State(site): State<Arc<Site>>) -> Result<Response, Refused> {
         text: Hidden::new(&text).text,
         revision: revision(&text),
         changeable: site.permissions.config,
+        previous: config.previous().is_file(),
     };
     Ok(Json(shown).into_response())
 }
@@ -206,7 +223,33 @@ pub async fn check(
 /// `PUT /api/config`.
 pub async fn change(
     State(site): State<Arc<Site>>,
-    Body(Change { text, revision: seen }): Body<Change>,
+    Body(Change { text, revision }): Body<Change>,
+) -> Result<Response, Refused> {
+    put(site, revision, move |_, now| Ok(Hidden::new(now).reveal(&text))).await
+}
+
+/// `POST /api/config/previous`: the previous one again. What it replaces becomes
+/// the previous one, so the same once more is the way forward.
+pub async fn previous(
+    State(site): State<Arc<Site>>,
+    Body(Back { revision }): Body<Back>,
+) -> Result<Response, Refused> {
+    put(site, revision, |config, _| {
+        let kept = config.previous();
+        if kept.is_file() {
+            read(&kept)
+        } else {
+            Err(Refused::new(StatusCode::CONFLICT, "no previous one is kept"))
+        }
+    })
+    .await
+}
+
+/// Checks what `text` makes of the file as it is, and replaces it if it is good.
+async fn put(
+    site: Arc<Site>,
+    seen: String,
+    text: impl FnOnce(&ConfigFile, &str) -> Result<String, Refused> + Send + 'static,
 ) -> Result<Response, Refused> {
     changeable(&site)?;
     let work = move || {
@@ -217,7 +260,7 @@ pub async fn change(
             let why = "the file has changed since it was shown: load it again";
             return Err(Refused::new(StatusCode::CONFLICT, why));
         }
-        let text = Hidden::new(&now).reveal(&text);
+        let text = text(config, &now)?;
         let found = config.examine(&text);
         let good = found.is_empty();
         if good {

@@ -1,5 +1,8 @@
 //! `GET /metrics`: the box for Prometheus, in its text format 0.0.4.
 
+mod call;
+mod webhook;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,6 +21,8 @@ use super::site::Site;
 use crate::appliance::log::Kind;
 use crate::appliance::status::CallStatus;
 use crate::handle::{Entry, Snapshot};
+use call::CallFigures;
+use webhook::WebhookFigures;
 
 /// Seconds from a press; the last ones tell a far end that takes its time.
 const FROM_PRESS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 45.0];
@@ -54,7 +59,10 @@ pub struct Metrics {
     echo_return_loss: Gauge,
     echo_cancelled: Gauge,
     microphone_live: IntGauge,
+    tasks: IntGauge,
     troubles: IntCounterVec,
+    call: CallFigures,
+    webhooks: WebhookFigures,
 }
 
 impl Metrics {
@@ -129,19 +137,35 @@ impl Metrics {
             )?,
             microphone_live: make
                 .gauge("callbox_microphone_live", "1 while captured sound goes out to somebody.")?,
+            tasks: make.gauge("callbox_tasks", "Tasks of the program; calls that are over leave none.")?,
             troubles: make.counters(
                 "callbox_audio_troubles_total",
                 "Troubles of the sound devices, by kind.",
                 &["device", "trouble"],
             )?,
+            call: CallFigures::new(&make)?,
+            webhooks: WebhookFigures::new(&make)?,
             registry,
         })
     }
 
     /// An entry of the event log.
     pub fn entry(&self, entry: &Entry) {
-        if let Kind::Button { button, gesture } = &entry.record.kind {
-            self.buttons.with_label_values(&[button.as_str(), gesture]).inc();
+        match &entry.record.kind {
+            Kind::Button { button, gesture } => {
+                self.buttons.with_label_values(&[button.as_str(), gesture]).inc();
+            }
+            Kind::Statistics { statistics, .. } => self.call.over(statistics),
+            Kind::Session { .. }
+            | Kind::Call { .. }
+            | Kind::Step { .. }
+            | Kind::FaultRaised { .. }
+            | Kind::FaultCleared { .. }
+            | Kind::Ignored { .. }
+            | Kind::Refused
+            | Kind::Door { .. }
+            | Kind::DoNotDisturb { .. }
+            | Kind::SelfTest { .. } => {}
         }
     }
 
@@ -150,7 +174,7 @@ impl Metrics {
         let answered = if call.answered { "yes" } else { "no" };
         // The causes are few fixed sentences: see `appliance::cause`.
         let result = call.result.as_deref().unwrap_or_default().replace([' ', '\''], "-");
-        self.calls.with_label_values(&[call.direction, answered, &result]).inc();
+        self.calls.with_label_values(&[&word(call.direction), answered, &result]).inc();
         if call.answered {
             self.talk.observe(call.talked_ms / 1000.0);
         }
@@ -198,11 +222,15 @@ impl Metrics {
         self.echo_return_loss.set(audio.echo_return_loss_db.map_or(f64::NAN, f64::from));
         self.echo_cancelled.set(audio.echo_cancelled_db.map_or(f64::NAN, f64::from));
         self.microphone_live.set(i64::from(audio.microphone_live));
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         for (device, status) in [("capture", &audio.capture), ("playback", &audio.playback)] {
             for (trouble, count) in &status.troubles {
                 catch_up(&self.troubles.with_label_values(&[device, trouble]), *count);
             }
         }
+        self.call.now(audio.call.as_deref());
+        self.webhooks.take(&now.webhooks);
     }
 }
 

@@ -9,9 +9,12 @@ mod access;
 mod acts;
 mod answer;
 mod assets;
+mod call_file;
 mod calls;
 mod configuration;
 mod front;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod log;
@@ -48,6 +51,8 @@ pub struct PanelSettings {
     pub state_dir: PathBuf,
     /// The configuration's file, to show and change it; `None` where there is none.
     pub config_file: Option<PathBuf>,
+    /// Where the history of calls is kept; `None` for until the end.
+    pub call_file: Option<PathBuf>,
     /// How a changed configuration takes effect; `None` for by hand.
     pub restart: Option<Restart>,
 }

@@ -1,12 +1,15 @@
 //! Follows the event log for the history of calls and for the metrics.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::calls::{Call, History, Quality, ms};
+use super::call_file;
+use super::calls::{Call, Direction, History, Quality, ms};
 use super::metrics::Metrics;
 use crate::appliance::id::CallId;
 use crate::appliance::log::Kind;
@@ -23,6 +26,8 @@ pub struct Observer {
     pub metrics: Metrics,
     handle: Handle,
     seen: Mutex<Seen>,
+    /// Takes calls that are over, to be there after a restart.
+    keeper: Option<mpsc::Sender<Call>>,
 }
 
 #[derive(Default)]
@@ -32,8 +37,11 @@ struct Seen {
 }
 
 impl Observer {
-    pub fn new(handle: Handle, board: &str) -> Result<Self, prometheus::Error> {
-        Ok(Self { metrics: Metrics::new(board)?, handle, seen: Mutex::default() })
+    /// `file` has the calls of earlier runs, if they are kept.
+    pub fn new(handle: Handle, board: &str, file: Option<PathBuf>) -> Result<Self, prometheus::Error> {
+        let history = file.as_deref().map(call_file::load).map(History::of).unwrap_or_default();
+        let seen = Mutex::new(Seen { history, pressed_us: None });
+        Ok(Self { metrics: Metrics::new(board)?, handle, seen, keeper: file.map(call_file::keep) })
     }
 
     /// Runs until the future is dropped or the appliance has ended.
@@ -80,12 +88,17 @@ impl Observer {
             Kind::Button { .. } => seen.pressed_us = Some(entry.t_us),
             Kind::Call { state, call_id } => self.call_is(&mut seen, entry, state, call_id),
             Kind::Step { step, call_id } => self.step(&mut seen, entry, step, call_id),
+            Kind::Statistics { call_id, statistics } => {
+                let call = seen.history.newest(call_id);
+                if let Some(quality) = call.and_then(|call| call.quality.as_mut()) {
+                    quality.mos_cq = Some(statistics.mos_cq as f32 / 100.0);
+                }
+            }
             Kind::Session { .. }
             | Kind::FaultRaised { .. }
             | Kind::FaultCleared { .. }
             | Kind::Ignored { .. }
             | Kind::Refused
-            | Kind::Statistics { .. }
             | Kind::Door { .. }
             | Kind::SelfTest { .. }
             | Kind::DoNotDisturb { .. } => {}
@@ -115,6 +128,11 @@ impl Observer {
                 }
                 call.result = Some(entry.record.text.clone());
                 self.metrics.call_over(call);
+                if let Some(keeper) = &self.keeper
+                    && keeper.try_send(call.clone()).is_err()
+                {
+                    tracing::warn!("a call is not kept: the card is too slow");
+                }
             }
             _ => {}
         }
@@ -128,7 +146,7 @@ impl Observer {
             .filter(|pressed| outgoing && entry.t_us.saturating_sub(*pressed) < PRESS_TO_CALL_US);
         Call {
             call_id: id.clone(),
-            direction: if outgoing { "outgoing" } else { "incoming" },
+            direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
             peer: self.peer(id),
             time: entry.time.clone(),
             answered: false,

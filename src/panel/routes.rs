@@ -24,6 +24,7 @@ pub fn routes(site: Arc<Site>) -> Router {
     let configuration = Router::new()
         .route("/api/config", get(configuration::show).put(configuration::change))
         .route("/api/config/check", post(configuration::check))
+        .route("/api/config/previous", post(configuration::previous))
         .layer(DefaultBodyLimit::max(CONFIGURATION));
     Router::new()
         .merge(assets::routes())

@@ -117,7 +117,7 @@ async fn connection(
     }
 }
 
-async fn exchange(
+pub(super) async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     source: SocketAddr,
     router: Router,

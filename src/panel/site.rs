@@ -95,7 +95,7 @@ impl Site {
         let file = |path: PathBuf| ConfigFile::new(path, config);
         Ok(Self {
             front: Front::new(config, permissions.test),
-            observer: Observer::new(handle.clone(), &config.board.name)?,
+            observer: Observer::new(handle.clone(), &config.board.name, settings.call_file)?,
             handle,
             permissions,
             door,

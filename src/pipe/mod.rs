@@ -4,6 +4,8 @@
 mod connect;
 mod convert;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http2;
 mod link;
 pub mod proto;

@@ -48,6 +48,8 @@ pub(super) enum Exchange {
     FromBox,
     /// The core's, at the box.
     FromCore,
+    /// Another phone's, to which the far end hands the call over, at the box.
+    FromFarEnd,
     /// The box's answer, at the far end as an offer, whose answer nobody needs.
     Settling,
 }

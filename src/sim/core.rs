@@ -36,6 +36,8 @@ pub struct SimSettings {
     pub media: MediaSettings,
     /// Where the browser page is served, if it is; port 0 takes a free one.
     pub browser: Option<SocketAddr>,
+    /// A line for whoever sits at that page; empty for none.
+    pub browser_note: String,
 }
 
 impl Default for SimSettings {
@@ -52,6 +54,7 @@ impl Default for SimSettings {
                 ice_check_interval: Duration::from_millis(5),
             },
             browser: None,
+            browser_note: String::new(),
         }
     }
 }
@@ -118,7 +121,7 @@ impl SimCore {
         let (seen, _) = broadcast::channel(SEEN);
         let browser = match settings.browser {
             Some(address) => Some(
-                Browser::start(address, seen.clone())
+                Browser::start(address, settings.browser_note, seen.clone())
                     .await
                     .map_err(|source| SimError::Listen { address, source })?,
             ),
@@ -285,14 +288,30 @@ impl Shared {
         self.last_serial.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// A far end for one call of this phone.
-    pub fn far_end(&self, phone: &Phone, reports: FarReports) -> FarEnd {
+    /// The phone that has this number now.
+    pub fn phone(&self, number: &str) -> Phone {
+        let mut phone = self.script.phone(number).clone();
+        if phone.sound == Sound::BrowserOrEcho {
+            let somebody = self.browser.as_ref().is_some_and(Browser::somebody);
+            phone.sound = if somebody { Sound::Browser } else { Sound::Echo };
+        }
+        phone
+    }
+
+    /// A far end for one call of this phone; `page` is the only one that may have it.
+    pub fn far_end(&self, phone: &Phone, page: Option<u64>, reports: FarReports) -> FarEnd {
         match (&phone.sound, &self.browser) {
             (Sound::Sdp(text), _) => far_end::text(text.clone(), reports),
-            (Sound::Browser, Some(browser)) => browser.far_end(reports),
-            (Sound::Echo | Sound::Quiet | Sound::Tone(_) | Sound::Prompt { .. } | Sound::Browser, _) => {
-                far_end::phone(phone, &self.media, reports)
-            }
+            (Sound::Browser, Some(browser)) => browser.far_end(page, reports),
+            (
+                Sound::Echo
+                | Sound::Quiet
+                | Sound::Tone(_)
+                | Sound::Prompt { .. }
+                | Sound::Browser
+                | Sound::BrowserOrEcho,
+                _,
+            ) => far_end::phone(phone, &self.media, reports),
         }
     }
 }

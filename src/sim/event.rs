@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Seen {
     /// When.
     pub at: Instant,
-    /// At which terminal, in the order of registration; `None` for the browser page.
+    /// At which terminal, in the order of registration; `None` for the browser pages.
     pub terminal: Option<u64>,
     /// What.
     pub what: SimEvent,
@@ -132,9 +132,9 @@ pub enum SimEvent {
     },
     /// A browser page connected.
     PageOpened,
-    /// The browser page is gone.
+    /// A browser page is gone.
     PageClosed,
-    /// Once a second from the browser page: what it hears.
+    /// Once a second from every browser page: what it hears.
     Page(PageReport),
 }
 
@@ -142,6 +142,9 @@ pub enum SimEvent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageReport {
+    /// The phone's name, put in by the core.
+    #[serde(default, skip_deserializing)]
+    pub phone: String,
     /// Level of the last 170 ms, dBFS; -120 for silence.
     pub level_db: f64,
     /// The strongest frequency, Hz; within 1 Hz for a steady tone.
@@ -181,8 +184,8 @@ impl fmt::Display for SimEvent {
             Self::MediaFailed { call_id, detail } => write!(f, "media failed: {detail} {call_id}"),
             Self::PageOpened => f.write_str("browser page opened"),
             Self::PageClosed => f.write_str("browser page closed"),
-            Self::Page(PageReport { level_db, hz, state, codec }) => {
-                write!(f, "browser hears {level_db:.0} dBFS, {hz:.0} Hz, {codec}, {state}")
+            Self::Page(PageReport { phone, level_db, hz, state, codec }) => {
+                write!(f, "{phone} hears {level_db:.0} dBFS, {hz:.0} Hz, {codec}, {state}")
             }
         }
     }

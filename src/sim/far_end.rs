@@ -30,6 +30,8 @@ pub(super) enum FarCommand {
     Reoffered { sdp: String },
     /// Press these keys.
     Digits(String),
+    /// An offer of the far end's own in mid-call, while another one is open.
+    Refused,
 }
 
 /// What the far end tells the core.
@@ -39,7 +41,7 @@ pub(super) enum FarEvent {
     Ringing,
     /// Answers `PickUp` and `Reoffered`.
     Answer { sdp: String },
-    /// Answers `Call`.
+    /// Answers `Call`, or hands a call that is up over to another phone.
     Offer { sdp: String },
     /// ICE and DTLS are up.
     Connected { codec: String },
@@ -121,7 +123,8 @@ async fn run_phone(
         tokio::select! {
             command = commands.recv() => {
                 let Some(command) = command else { return };
-                if to_media.send((PEER, media_command(command))).await.is_err() {
+                let Some(command) = media_command(command) else { continue };
+                if to_media.send((PEER, command)).await.is_err() {
                     return;
                 }
             }
@@ -146,14 +149,16 @@ async fn run_phone(
     }
 }
 
-fn media_command(command: FarCommand) -> MediaCommand {
+fn media_command(command: FarCommand) -> Option<MediaCommand> {
     match command {
-        FarCommand::Offered { sdp, from: _ } => MediaCommand::Check { sdp },
-        FarCommand::PickUp => MediaCommand::Answer,
-        FarCommand::Call => MediaCommand::Prepare,
-        FarCommand::Answered { sdp } => MediaCommand::Start { sdp },
-        FarCommand::Reoffered { sdp } => MediaCommand::Renegotiate { sdp },
-        FarCommand::Digits(digits) => MediaCommand::Digits(digits),
+        FarCommand::Offered { sdp, from: _ } => Some(MediaCommand::Check { sdp }),
+        FarCommand::PickUp => Some(MediaCommand::Answer),
+        FarCommand::Call => Some(MediaCommand::Prepare),
+        FarCommand::Answered { sdp } => Some(MediaCommand::Start { sdp }),
+        FarCommand::Reoffered { sdp } => Some(MediaCommand::Renegotiate { sdp }),
+        FarCommand::Digits(digits) => Some(MediaCommand::Digits(digits)),
+        // This phone hands nothing over.
+        FarCommand::Refused => None,
     }
 }
 
@@ -183,7 +188,10 @@ pub(super) fn text(sdp: String, reports: FarReports) -> FarEnd {
             let event = match command {
                 FarCommand::PickUp | FarCommand::Reoffered { .. } => FarEvent::Answer { sdp },
                 FarCommand::Call => FarEvent::Offer { sdp },
-                FarCommand::Offered { .. } | FarCommand::Answered { .. } | FarCommand::Digits(_) => continue,
+                FarCommand::Offered { .. }
+                | FarCommand::Answered { .. }
+                | FarCommand::Digits(_)
+                | FarCommand::Refused => continue,
             };
             reports.tell(event).await;
         }

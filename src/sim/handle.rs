@@ -52,7 +52,11 @@ pub(super) struct Order {
 }
 
 pub(super) enum Act {
-    CallBox { from: String },
+    /// `page` is the browser page that is to make the call; `None` leaves it to the script.
+    CallBox {
+        from: String,
+        page: Option<u64>,
+    },
     Answer,
     Reject,
     HangUp,
@@ -60,7 +64,9 @@ pub(super) enum Act {
     Digits(String),
     SendRaw(WebTerminalMessage),
     Close(Status),
-    InCallElsewhere { number: String },
+    InCallElsewhere {
+        number: String,
+    },
     IdleElsewhere,
 }
 
@@ -75,7 +81,13 @@ impl SimHandle {
     /// # Errors
     /// [`ActError::NoTerminal`], or [`ActError::Busy`] with `Pipe`.
     pub async fn call_box(&self, from: &str) -> Result<String, ActError> {
-        self.act(Act::CallBox { from: from.to_owned() }).await
+        self.act(Act::CallBox { from: from.to_owned(), page: None }).await
+    }
+
+    /// The same for one browser page.
+    pub(super) async fn call_from_page(&self, page: u64) -> Result<String, ActError> {
+        let from = self.shared.script.browser_number().to_owned();
+        self.act(Act::CallBox { from, page: Some(page) }).await
     }
 
     /// A phone that waits (`manual`) picks up.

@@ -114,8 +114,10 @@ pub enum Sound {
         /// Once instead of again and again.
         once: bool,
     },
-    /// Whoever sits at the browser page.
+    /// Whoever sits at a browser page.
     Browser,
+    /// The same; what it hears, 40 ms later, while no page is open.
+    BrowserOrEcho,
     /// There is no media: this text is sent where an SDP should be.
     Sdp(String),
 }
@@ -235,7 +237,8 @@ impl Script {
 
     /// The number of the browser page; any number if it is the default phone.
     pub fn browser_number(&self) -> &str {
-        let page = self.phones.iter().find(|numbered| numbered.phone.sound == Sound::Browser);
+        let page = |sound: &Sound| matches!(sound, Sound::Browser | Sound::BrowserOrEcho);
+        let page = self.phones.iter().find(|numbered| page(&numbered.phone.sound));
         page.map_or("+4700000000", |numbered| numbered.number.as_str())
     }
 

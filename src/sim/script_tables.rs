@@ -44,6 +44,7 @@ enum Media {
     Echo,
     Quiet,
     Browser,
+    BrowserOrEcho,
 }
 
 /// What a phone can say and a person can hear.
@@ -86,6 +87,7 @@ impl PhoneTable {
                     Media::Echo => Sound::Echo,
                     Media::Quiet => Sound::Quiet,
                     Media::Browser => Sound::Browser,
+                    Media::BrowserOrEcho => Sound::BrowserOrEcho,
                 }),
                 self.tone.map(Sound::Tone),
                 self.prompt.map(|file| Sound::Prompt { file, once }),

@@ -63,7 +63,9 @@ impl Voice {
     /// A voice for this sound that writes what it hears to `record`.
     pub fn of(sound: &Sound, record: Option<&Path>) -> Result<Self, VoiceError> {
         let speech = match sound {
-            Sound::Echo => Speech::Echo(VecDeque::from([[0; FRAME_SAMPLES]; ECHO_FRAMES])),
+            Sound::Echo | Sound::BrowserOrEcho => {
+                Speech::Echo(VecDeque::from([[0; FRAME_SAMPLES]; ECHO_FRAMES]))
+            }
             Sound::Tone(hz) => Speech::Tone { step: TAU * hz / f64::from(SAMPLE_RATE), phase: 0.0 },
             Sound::Prompt { file, once } => {
                 Speech::Prompt { samples: read_prompt(file)?, at: 0, once: *once }

@@ -1,13 +1,20 @@
 //! Logs for the operator: one line an event on standard error, which journald keeps.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace` or a
-/// filter as in `RUST_LOG`, which goes before it). The second call does nothing.
+/// filter as in `RUST_LOG`, which goes before it: `info` or
+/// `warn,callbox=debug`). The second call does nothing.
 pub fn start(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet(level)));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if subscriber.try_init().is_err() {
+    let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
+    let filter = asked.and_then(|asked| asked.parse().ok()).or_else(|| quiet(level).parse().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    // It would tell of a log that cannot be written by `eprintln!`, which panics where it fails as well:
+    // a full disk, or a journal that has died, would end the box.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    if tracing_subscriber::registry().with(lines).with(filter).try_init().is_err() {
         tracing::debug!("logging runs already");
     }
 }

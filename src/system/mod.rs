@@ -10,4 +10,5 @@ pub mod notify;
 pub mod pulse;
 pub mod signals;
 pub mod state_store;
+pub mod threads;
 pub mod update;

@@ -321,6 +321,15 @@ impl Bench {
         self.event(Event::Line(LineEvent::Released(ButtonName::from(name))));
     }
 
+    /// An edge that is told now and was made at `at`.
+    pub fn edge_made(&mut self, name: &str, down: bool, at: Instant) {
+        let button = ButtonName::from(name);
+        let edge = if down { LineEvent::Pressed(button) } else { LineEvent::Released(button) };
+        self.box_.handle_timeout(at);
+        self.box_.handle_event(Event::Line(edge), at);
+        self.drain();
+    }
+
     /// Asks over the control socket; there must be exactly one reply.
     pub fn ask(&mut self, action: Action) -> Result<(), Refusal> {
         self.next_request += 1;

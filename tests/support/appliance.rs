@@ -123,6 +123,8 @@ impl Config {
 pub struct Appliance {
     process: Process,
     folder: TempDir,
+    environment: Vec<(String, String)>,
+    inside: Vec<String>,
 }
 
 impl Appliance {
@@ -152,12 +154,20 @@ impl Appliance {
         fs::write(&secret, &config.secret).unwrap();
         restrict(&secret, config.secret_mode);
         fs::write(dir.join("callbox.toml"), config.text(dir)).unwrap();
-        let mut command = command_inside(inside);
-        command.arg("run").arg("--config").arg(dir.join("callbox.toml"));
-        command.arg("--socket").arg(dir.join("control.sock"));
-        command.envs(environment.iter().map(|(name, value)| (*name, value)));
-        let process = Process::start("callbox", command, dir);
-        Self { process, folder }
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let process = launch(dir, &environment, inside);
+        Self { process, folder, environment, inside: inside.to_vec() }
+    }
+
+    /// `kill -9`. The commands that talk to it find nobody until `start_again`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it as before, over whatever it left behind.
+    pub fn start_again(&mut self) {
+        self.process = launch(self.folder.path(), &self.environment, &self.inside);
     }
 
     /// Starts a box and waits until the core knows it.
@@ -262,6 +272,14 @@ impl Appliance {
     pub fn assert_alive(&mut self) {
         self.process.assert_alive();
     }
+}
+
+fn launch(folder: &Path, environment: &[(String, String)], inside: &[String]) -> Process {
+    let mut command = command_inside(inside);
+    command.arg("run").arg("--config").arg(folder.join("callbox.toml"));
+    command.arg("--socket").arg(folder.join("control.sock"));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    Process::start("callbox", command, folder)
 }
 
 /// The box's lamps for all who look at it, as `desktop-mock.toml` names them.

@@ -145,6 +145,11 @@ impl Core {
         })
     }
 
+    /// Its process, to be stopped or killed.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     fn text(&self, key: &str) -> &str {
         self.first[key].as_str().unwrap_or_else(|| panic!("no {key} in {}", self.first))
     }

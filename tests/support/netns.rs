@@ -1,6 +1,7 @@
 //! Two network namespaces joined by a cable that can be pulled: the box is at
-//! one end, everything else at the other. As root, or as anybody where user
-//! namespaces are allowed.
+//! one end, everything else at the other. The cable may also be in two parts,
+//! for a program in the middle to carry packets across. As root, or as anybody
+//! where user namespaces are allowed.
 
 use std::process::Command;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub const FAR: &str = "10.78.0.2";
 pub struct Network {
     near: Process,
     far: Process,
+    middle: Option<Process>,
     _folder: TempDir,
 }
 
@@ -34,6 +36,16 @@ pub enum End {
 impl Network {
     /// Makes the namespaces and joins them.
     pub fn start() -> Self {
+        Self::make(false)
+    }
+
+    /// The same with nothing between the ends but what a program inside `middle`
+    /// carries from its interface `near` to `far` and back.
+    pub fn start_apart() -> Self {
+        Self::make(true)
+    }
+
+    fn make(apart: bool) -> Self {
         let folder = TempDir::new().expect("a folder");
         let mut unshare = Command::new("unshare");
         if !is_root() {
@@ -42,16 +54,30 @@ impl Network {
         unshare.args(["--net", "sleep", "infinity"]);
         let mut near = Process::start("near", unshare, folder.path());
         wait_inside(&mut near);
-        let mut other = command(&enter(&near));
-        other.args(["unshare", "--net", "sleep", "infinity"]);
-        let mut far = Process::start("far", other, folder.path());
-        wait_inside(&mut far);
-        let network = Self { near, far, _folder: folder };
-        let peer = network.far.id().to_string();
-        network.ip(
-            End::Near,
-            &["link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", &peer],
-        );
+        let another = |name| {
+            let mut other = command(&enter(&near));
+            other.args(["unshare", "--net", "sleep", "infinity"]);
+            let mut other = Process::start(name, other, folder.path());
+            wait_inside(&mut other);
+            other
+        };
+        let far = another("far");
+        let middle = apart.then(|| another("middle"));
+        let network = Self { near, far, middle, _folder: folder };
+        match &network.middle {
+            None => network.cable(End::Near, "cable", &network.far),
+            Some(middle) => {
+                network.cable(End::Near, "near", middle);
+                network.cable(End::Far, "far", middle);
+                for name in ["near", "far"] {
+                    network.run(&network.inside_middle(), &["ip", "link", "set", name, "up"]);
+                }
+                // Whoever carries packets across sees no checksums that a card would fill in.
+                for end in [End::Near, End::Far] {
+                    network.run(&network.inside(end), &["ethtool", "-K", "cable", "tx", "off"]);
+                }
+            }
+        }
         for (end, address) in [(End::Near, BOX), (End::Far, FAR)] {
             network.ip(end, &["link", "set", "lo", "up"]);
             network.ip(end, &["address", "add", &format!("{address}/24"), "dev", "cable"]);
@@ -68,6 +94,11 @@ impl Network {
         }
     }
 
+    /// The same for the middle of a cable in two parts.
+    pub fn inside_middle(&self) -> Vec<String> {
+        enter(self.middle.as_ref().expect("a cable in two parts"))
+    }
+
     /// Pulls the cable at this end.
     pub fn pull(&self, end: End) {
         self.ip(end, &["link", "set", "cable", "down"]);
@@ -80,8 +111,25 @@ impl Network {
         self.ip(end, &["route", "replace", "default", "dev", "cable"]);
     }
 
+    /// Gives the box another address in the place of this one, and its default route.
+    pub fn readdress(&self, from: &str, to: &str) {
+        self.ip(End::Near, &["address", "add", &format!("{to}/24"), "dev", "cable"]);
+        self.ip(End::Near, &["address", "del", &format!("{from}/24"), "dev", "cable"]);
+        self.ip(End::Near, &["route", "replace", "default", "dev", "cable"]);
+    }
+
+    fn cable(&self, end: End, name: &str, to: &Process) {
+        let there = to.id().to_string();
+        self.ip(end, &["link", "add", "cable", "type", "veth", "peer", "name", name, "netns", &there]);
+    }
+
     fn ip(&self, end: End, arguments: &[&str]) {
-        run(command(&self.inside(end)).arg("ip").args(arguments)).unwrap_or_else(|e| panic!("{e}"));
+        let words: Vec<&str> = std::iter::once("ip").chain(arguments.iter().copied()).collect();
+        self.run(&self.inside(end), &words);
+    }
+
+    fn run(&self, inside: &[String], words: &[&str]) {
+        run(command(inside).args(words)).unwrap_or_else(|e| panic!("{e}"));
     }
 }
 

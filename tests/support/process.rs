@@ -87,7 +87,14 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    fn signal(&self, signal: &str) {
+    /// Ends it at once, with all that it started.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal, such as `STOP`, to it and to all that it started.
+    pub fn signal(&self, signal: &str) {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-s", signal, "--", &group]).stderr(Stdio::null()).status();
     }

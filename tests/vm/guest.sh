@@ -20,8 +20,8 @@ suite=trixie
 
 # Kernel modules that the checks use; what they need comes along.
 modules=(gpio-sim snd-aloop virtio_pci virtio_net i6300esb softdog sch_netem)
-# The guest's user space. Python drives the checks, the tools are what people would compare with.
-packages=base-files,busybox-static,kmod,dash,libc6,libgcc-s1,libasound2t64,libasound2-data,alsa-utils,gpiod,python3-minimal,libpython3-stdlib
+# The guest's user space. Python drives the checks, the tools are what people would compare with; systemd is for the unit.
+packages=base-files,busybox-static,kmod,dash,systemd,udev,libc6,libgcc-s1,libasound2t64,libasound2-data,alsa-utils,gpiod,python3-minimal,libpython3-stdlib
 
 stamp=$cache/stamp
 wanted=$(sha256sum "$0" | cut -d ' ' -f 1)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub mod mixer;
 mod names;
+mod wait;
 
 use alsa::pcm::{Access, Format, Frames, HwParams, PCM, State};
 use alsa::{Direction, Output, ValueOr};
@@ -17,16 +18,17 @@ pub use names::{DeviceInfo, devices};
 use super::device::{Capture, DeviceError, Flow, Playback, Trouble};
 use super::leg::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use super::settings::Buffering;
+use wait::Waiter;
 
 /// More channels than a mono box can make sense of.
 const MOST_CHANNELS: u32 = 8;
 
 /// A card that gives or takes nothing for so long hangs. A sound server that
 /// wakes up an idle card may need two seconds.
-const STALLED_MS: u32 = 3000;
+const STALLED: Duration = Duration::from_secs(3);
 
 /// The same for one that has been running: nothing has to wake up there.
-const STALLED_RUNNING_MS: u32 = 1500;
+const STALLED_RUNNING: Duration = Duration::from_millis(1500);
 
 /// Recoveries for one period until the device is given up.
 const MOST_RECOVERIES: usize = 10;
@@ -93,7 +95,12 @@ impl Playback for AlsaPlayback {
             return Ok(());
         }
         // An underrun shows here first, and is mended by the write that follows.
-        match self.0.pcm.wait(Some(self.0.patience_ms())) {
+        self.0.waiter.moved();
+        let ready = self.0.pcm.avail_update().and_then(|room| match room {
+            PERIOD_FRAMES.. => Ok(true),
+            _ => self.0.wait(),
+        });
+        match ready {
             Ok(false) => Err(self.0.stalled()),
             Ok(true) => Ok(()),
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EPIPE | libc::ESTRPIPE) => Ok(()),
@@ -128,6 +135,7 @@ impl Playback for AlsaPlayback {
 #[derive(Debug)]
 struct Pcm {
     pcm: PCM,
+    waiter: Waiter,
     name: String,
     /// Bytes a sample: 2 or 4.
     width: usize,
@@ -155,7 +163,9 @@ impl Pcm {
             not_opened(name, error)
         })?;
         let (width, channels) = set_hardware(&pcm, name, period, buffer)?;
-        let mut opened = Self { pcm, name: name.to_owned(), width, channels, bytes: Vec::new(), moved: 0 };
+        let waiter = Waiter::new(&pcm).map_err(|error| not_opened(name, error))?;
+        let mut opened =
+            Self { pcm, waiter, name: name.to_owned(), width, channels, bytes: Vec::new(), moved: 0 };
         opened.set_software().map_err(|error| opened.failed(error))?;
         opened.bytes = vec![0; FRAME_SAMPLES * channels * width];
         Ok(opened)
@@ -186,16 +196,15 @@ impl Pcm {
         while done < self.bytes.len() {
             let error = match step(&self.pcm, &mut self.bytes[done..]) {
                 Ok(frames) => {
+                    self.waiter.moved();
                     done += frames * frame_bytes;
                     continue;
                 }
-                Err(error) if error.errno() == libc::EAGAIN => {
-                    match self.pcm.wait(Some(self.patience_ms())) {
-                        Ok(true) => continue,
-                        Ok(false) => return Err(self.stalled()),
-                        Err(error) => error,
-                    }
-                }
+                Err(error) if error.errno() == libc::EAGAIN => match self.wait() {
+                    Ok(true) => continue,
+                    Ok(false) => return Err(self.stalled()),
+                    Err(error) => error,
+                },
                 Err(error) => error,
             };
             match error.errno() {
@@ -213,8 +222,13 @@ impl Pcm {
         Ok(true)
     }
 
-    fn patience_ms(&self) -> u32 {
-        if self.moved < RUNNING { STALLED_MS } else { STALLED_RUNNING_MS }
+    fn patience(&self) -> Duration {
+        if self.moved < RUNNING { STALLED } else { STALLED_RUNNING }
+    }
+
+    fn wait(&mut self) -> alsa::Result<bool> {
+        let patience = self.patience();
+        self.waiter.ready(&self.pcm, patience)
     }
 
     fn delay(&self) -> Duration {
@@ -226,7 +240,7 @@ impl Pcm {
         DeviceError {
             device: self.name.clone(),
             trouble: Trouble::Frozen,
-            reason: format!("no sound has moved for {} ms", self.patience_ms()),
+            reason: format!("no sound has moved for {} ms", self.patience().as_millis()),
             cure: "unplug the device and plug it in again, or restart the sound server".to_owned(),
         }
     }

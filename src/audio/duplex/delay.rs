@@ -3,7 +3,11 @@
 //! C. Knapp, G. Carter, "The generalized correlation method for estimation of
 //! time delay", IEEE Trans. ASSP 24 (1976). Runs at 8 kHz on the last half
 //! second of the reference and the last 128 ms of the microphone, every 40 ms,
-//! its work spread over the blocks in between.
+//! its work spread over the blocks in between. A room has several ways from
+//! loudspeaker to microphone, and a later one may be the loudest: a filter that
+//! began there could never learn the earlier ones, so the first is told, too.
+
+use std::ops::Range;
 
 use realfft::num_complex::Complex32;
 
@@ -25,11 +29,36 @@ const CLEAR: f32 = 8.0;
 const AGREE: u32 = 3;
 const WITHIN: usize = 4;
 
+/// A peak that agreed stays the strongest while it is this share of the highest: two ways may be equally loud.
+const STAYS: f32 = 0.7;
+
+/// A way counts if its peak is this share of the strongest's, and so many times the effective value.
+const COUNTS: f32 = 0.25;
+const FLOOR: f32 = 6.0;
+
+/// The phase transform shows each later way as a ghost before the strongest, too: turned
+/// over, and a third of it at most. What is turned over counts with this share.
+const NO_GHOST: f32 = 0.45;
+
+/// So much earlier, 60 ms, it may be.
+const EARLIER: usize = 480;
+
 /// Smoothing from one estimate to the next.
 const MEMORY: f32 = 0.9;
 
 /// Effective value below which the reference counts as silent.
 const SILENT: f32 = 3e-4;
+
+/// When the echo arrives, in samples at 16 kHz after the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Arrival {
+    /// Its first way.
+    pub first: f64,
+    /// The first if a ghost of a later way should be none.
+    pub earliest: f64,
+    /// Its loudest way.
+    pub strongest: f64,
+}
 
 /// The estimator.
 pub(super) struct DelayEstimator {
@@ -64,8 +93,8 @@ impl DelayEstimator {
         }
     }
 
-    /// Takes a block of both at 16 kHz. A delay in samples at 16 kHz, when one is sure.
-    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<f64> {
+    /// Takes a block of both at 16 kHz. The delay, when it is sure.
+    pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK]) -> Option<Arrival> {
         halve(reference, &mut self.reference, &mut self.last[0]);
         halve(mic, &mut self.mic[WINDOW - HEARD..], &mut self.last[1]);
         self.step = (self.step + 1) % HOP;
@@ -116,24 +145,51 @@ impl DelayEstimator {
 
     /// How high the correlation stands at another delay, as a share of the highest.
     pub fn share(&self, delay: f64) -> f32 {
-        let at = (delay / 2.0).round().max(0.0) as usize;
-        let (low, high) = (at.saturating_sub(WITHIN).min(LONGEST), (at + WITHIN + 1).min(LONGEST));
-        let there = self.correlation[low..high].iter().fold(0.0f32, |most, c| most.max(c.abs()));
+        let there = highest(&self.correlation, around((delay / 2.0).round().max(0.0) as usize));
+        let there = self.correlation[there].abs();
         there / (self.correlation[self.candidate.min(LONGEST - 1)].abs() + 1e-12)
     }
 
-    fn judge(&mut self) -> Option<f64> {
+    fn judge(&mut self) -> Option<Arrival> {
         let lags = &self.correlation[..LONGEST];
         let effective = (lags.iter().map(|c| c * c).sum::<f32>() / LONGEST as f32).sqrt();
-        let best = (0..LONGEST).max_by(|a, b| lags[*a].abs().total_cmp(&lags[*b].abs()))?;
-        if lags[best].abs() < CLEAR * effective {
+        let mut best = highest(lags, 0..LONGEST);
+        let high = lags[best].abs();
+        if high < CLEAR * effective {
             self.agreed = 0;
             return None;
         }
+        let here = highest(lags, around(self.candidate));
+        if lags[here].abs() > STAYS * high {
+            best = here;
+        }
         self.agreed = if best.abs_diff(self.candidate) <= WITHIN { self.agreed + 1 } else { 1 };
         self.candidate = best;
-        (self.agreed >= AGREE).then(|| 2.0 * (best as f64 + f64::from(summit(lags, best))))
+        if self.agreed < AGREE {
+            return None;
+        }
+        let counts = |lag: &usize| lags[*lag].abs() > (COUNTS * high).max(FLOOR * effective);
+        let upright = |lag: &usize| lags[*lag] * lags[best] > 0.0 || lags[*lag].abs() > NO_GHOST * high;
+        let before = best.saturating_sub(EARLIER)..best.saturating_sub(WITHIN);
+        let exact = |lag: usize| {
+            let lag = highest(lags, lag..(lag + 2).min(LONGEST));
+            2.0 * (lag as f64 + f64::from(summit(lags, lag)))
+        };
+        let first = before.clone().filter(counts).find(upright).unwrap_or(best);
+        let earliest = before.clone().find(counts).unwrap_or(best);
+        Some(Arrival { first: exact(first), earliest: exact(earliest), strongest: exact(best) })
     }
+}
+
+/// Lags that count as the same.
+fn around(lag: usize) -> Range<usize> {
+    lag.saturating_sub(WITHIN).min(LONGEST - 1)..(lag + WITHIN + 1).min(LONGEST)
+}
+
+/// Where in a range, which is not empty, the correlation is strongest.
+fn highest(lags: &[f32], range: Range<usize>) -> usize {
+    let first = range.start;
+    range.fold(first, |best, lag| if lags[lag].abs() > lags[best].abs() { lag } else { best })
 }
 
 /// Where between its neighbours the top of a peak lies: that of a parabola through the three.

@@ -16,6 +16,7 @@ use realfft::num_complex::Complex32;
 
 use super::BLOCK;
 use super::fourier::Fourier;
+use super::inputs::Inputs;
 
 /// Bins of a spectrum of two blocks at 16 kHz, 50 Hz apart.
 pub(super) const BINS: usize = BLOCK + 1;
@@ -40,8 +41,8 @@ const HALF: f32 = 0.5;
 
 const SILENT: f32 = 1e-9;
 
-/// Share of a block's power within 250 Hz from which on it is a tone.
-const TONAL: f32 = 0.98;
+/// A part of the path is loud where it has this share of the loudest part's energy.
+const LOUD: f32 = 0.5;
 
 /// Smoothing of the near end's power, from block to block.
 const NEAR_MEMORY: f32 = 0.8;
@@ -49,16 +50,13 @@ const NEAR_MEMORY: f32 = 0.8;
 /// The filter.
 pub(super) struct Kalman {
     fourier: Fourier,
-    /// Spectra of the reference, newest first from `newest` on.
-    inputs: Vec<[Complex32; BINS]>,
-    newest: usize,
+    inputs: Inputs,
     path: Vec<[Complex32; BINS]>,
     covariance: Vec<[f32; BINS]>,
     /// Power of what the reference does not explain: the near end.
     near: [f32; BINS],
     /// Power that the covariance expects in the error.
     uncertain: [f32; BINS],
-    last: [f32; BLOCK],
     time: [f32; 2 * BLOCK],
     error: [Complex32; BINS],
     sum: [Complex32; BINS],
@@ -68,13 +66,11 @@ impl Kalman {
     pub fn new() -> Self {
         Self {
             fourier: Fourier::new(2 * BLOCK),
-            inputs: vec![[Complex32::ZERO; BINS]; PARTS],
-            newest: 0,
+            inputs: Inputs::new(),
             path: vec![[Complex32::ZERO; BINS]; PARTS],
             covariance: start().map(|p| [p; BINS]).collect(),
             near: [SILENT; BINS],
             uncertain: [0.0; BINS],
-            last: [0.0; BLOCK],
             time: [0.0; 2 * BLOCK],
             error: [Complex32::ZERO; BINS],
             sum: [Complex32::ZERO; BINS],
@@ -103,7 +99,7 @@ impl Kalman {
                 self.covariance[part].iter_mut().for_each(|p| *p = p.max(start));
             }
         }
-        self.refill(history);
+        self.inputs.refill(history);
     }
 
     /// Begins again after a pause, with the path as it was, and with as much
@@ -114,24 +110,28 @@ impl Kalman {
                 *p += PAUSE * (w.norm_sqr() - *p).max(0.0);
             }
         }
-        self.refill(history);
+        self.inputs.refill(history);
     }
 
-    fn refill(&mut self, history: &[f32]) {
-        self.newest = 0;
-        for (part, pair) in history.windows(2 * BLOCK).step_by(BLOCK).rev().take(PARTS).enumerate() {
-            self.fourier.forward(pair, &mut self.inputs[part]);
-        }
-        if let Some(newest) = history.last_chunk::<BLOCK>() {
-            self.last = *newest;
-        }
-    }
-
-    /// The partition with the loudest part of the path.
-    pub fn peak(&self) -> usize {
+    /// Whether so many partitions in (or one beside) the path is about as loud as anywhere.
+    pub fn is_loud_at(&self, part: usize) -> bool {
         let energy = |part: &[Complex32; BINS]| part.iter().map(Complex32::norm_sqr).sum::<f32>();
-        let loudest = self.path.iter().map(energy).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-        loudest.map_or(0, |(part, _)| part)
+        let loudest = |parts: &[[Complex32; BINS]]| parts.iter().map(energy).fold(0.0, f32::max);
+        let here = &self.path[part.saturating_sub(1).min(PARTS)..(part + 2).min(PARTS)];
+        loudest(here) > LOUD * loudest(&self.path)
+    }
+
+    /// Another filter, which understands more, has this path: so far as the two are apart, this one is in doubt.
+    pub fn doubt(&mut self, other: &[[Complex32; BINS]]) {
+        for ((path, covariance), other) in self.path.iter().zip(&mut self.covariance).zip(other) {
+            let apart = path.iter().zip(other).map(|(w, o)| (w - o).norm_sqr()).sum::<f32>() / BINS as f32;
+            covariance.iter_mut().for_each(|p| *p = p.max(apart));
+        }
+    }
+
+    /// What it works on.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 
     /// The path by partition and bin.
@@ -146,10 +146,10 @@ impl Kalman {
 
     /// Estimates the echo of one block, and learns from what is left.
     pub fn run(&mut self, reference: &[f32; BLOCK], mic: &[f32; BLOCK], echo: &mut [f32; BLOCK]) {
-        self.take(reference);
+        self.inputs.take(reference);
         self.sum = [Complex32::ZERO; BINS];
         for part in 0..PARTS {
-            let (x, w) = (&self.inputs[(self.newest + part) % PARTS], &self.path[part]);
+            let (x, w) = (self.inputs.part(part), &self.path[part]);
             for ((sum, x), w) in self.sum.iter_mut().zip(x).zip(w) {
                 *sum += x * w;
             }
@@ -161,29 +161,31 @@ impl Kalman {
             *error = mic - echo;
         }
         self.fourier.forward(&self.time, &mut self.error);
-        if is_tone(&self.inputs[self.newest]) {
-            self.uncertain = [0.0; BINS];
-        } else {
+        self.expect();
+        if self.teaches() {
             self.learn();
         }
     }
 
-    fn take(&mut self, reference: &[f32; BLOCK]) {
-        self.newest = (self.newest + PARTS - 1) % PARTS;
-        self.time[..BLOCK].copy_from_slice(&self.last);
-        self.time[BLOCK..].copy_from_slice(reference);
-        self.last = *reference;
-        self.fourier.forward(&self.time, &mut self.inputs[self.newest]);
+    /// Whether anything can be learnt from the newest block of the reference.
+    pub fn teaches(&self) -> bool {
+        !self.inputs.is_tone() && !self.inputs.is_sudden()
     }
 
-    fn learn(&mut self) {
+    fn expect(&mut self) {
         self.uncertain = [0.0; BINS];
+        if self.inputs.is_tone() {
+            return;
+        }
         for part in 0..PARTS {
-            let (x, p) = (&self.inputs[(self.newest + part) % PARTS], &self.covariance[part]);
+            let (x, p) = (self.inputs.part(part), &self.covariance[part]);
             for ((sum, x), p) in self.uncertain.iter_mut().zip(x).zip(p) {
                 *sum += HALF * x.norm_sqr() * p;
             }
         }
+    }
+
+    fn learn(&mut self) {
         // Scaled by the inverse of the innovation's power from here on.
         for ((error, near), unsure) in self.error.iter_mut().zip(&mut self.near).zip(&self.uncertain) {
             *near += (1.0 - NEAR_MEMORY) * (error.norm_sqr() - *near);
@@ -196,7 +198,7 @@ impl Kalman {
 
     /// One partition's Kalman step.
     fn correct(&mut self, part: usize) {
-        let x = &self.inputs[(self.newest + part) % PARTS];
+        let x = self.inputs.part(part);
         let (w, p) = (&mut self.path[part], &mut self.covariance[part]);
         for bin in 0..BINS {
             self.sum[bin] = self.error[bin] * x[bin].conj() * p[bin];
@@ -212,23 +214,6 @@ impl Kalman {
             p[bin] = SAME * kept.max(0.0) * p[bin] + (1.0 - SAME) * w[bin].norm_sqr();
         }
     }
-}
-
-/// A tone tells nothing of a room, and one that the near end happens to have too would be taken for its
-/// echo (ITU-T G.168 demands the same of line echo cancellers, "non-divergence on narrow-band signals").
-fn is_tone(spectrum: &[Complex32; BINS]) -> bool {
-    // As through a Hann window, whose main lobe is four bins wide.
-    let power = |bin: usize| (spectrum[bin] * 2.0 - spectrum[bin - 1] - spectrum[bin + 1]).norm_sqr();
-    let (mut all, mut most, mut peak) = (0.0, 0.0, 1);
-    for bin in 1..BINS - 1 {
-        let here = power(bin);
-        all += here;
-        if here > most {
-            (most, peak) = (here, bin);
-        }
-    }
-    let lobe: f32 = (peak.saturating_sub(2).max(1)..=(peak + 2).min(BINS - 2)).map(power).sum();
-    all > 0.0 && lobe > TONAL * all
 }
 
 /// The covariance of each partition before anything is known.

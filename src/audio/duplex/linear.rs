@@ -1,10 +1,11 @@
 //! The linear half at 16 kHz: delay and drift taken out, then the filter.
 
 use super::BLOCK;
-use super::delay::DelayEstimator;
+use super::delay::{Arrival, DelayEstimator};
 use super::drift::DriftEstimator;
 use super::kalman::{BINS, Kalman, PARTS};
 use super::reference::{Reference, Step};
+use super::shadow::Shadow;
 
 /// The echo's first sound is placed so many samples behind the filter's beginning,
 const AHEAD: f64 = 64.0;
@@ -18,6 +19,13 @@ const NEARBY: f64 = 24.0;
 /// An echo's old place is still one where the correlation is this share of the highest.
 const STILL_THERE: f32 = 0.5;
 
+/// Blocks of far-end speech that the filter fails at one place before an earlier one is tried: 1.5 s.
+const PATIENCE: u32 = 150;
+
+/// Estimates in a row, 40 ms apart, that must show a way ahead of the filter: one that was
+/// left by a jump is still to be seen for a while.
+const STEADY: u32 = 8;
+
 /// Smoothing of what is called recent, a sample: 100 ms.
 const RECENT: f32 = 1.0 / 1600.0;
 
@@ -30,12 +38,17 @@ pub(super) struct Linear {
     delay: DelayEstimator,
     drift: DriftEstimator,
     kalman: Kalman,
+    shadow: Shadow,
     history: Vec<f32>,
     block: [f32; BLOCK],
-    /// Samples from rendering to the echo, once known.
+    /// Samples from rendering to the echo's first way, once known.
     found: Option<f64>,
-    /// Where behind the reading point that was when the point was last set.
+    /// Where behind the reading point its loudest way was when the point was last set.
     place: Option<f64>,
+    /// Blocks of far-end speech since the filter was moved.
+    since: u32,
+    /// Estimates in a row with a way ahead of the filter.
+    ahead: u32,
     /// Mean power of the microphone and of what was left of it, of late.
     heard: f32,
     left: f32,
@@ -54,10 +67,13 @@ impl Linear {
             delay: DelayEstimator::new(),
             drift: DriftEstimator::new(),
             kalman: Kalman::new(),
+            shadow: Shadow::new(),
             history: vec![0.0; (PARTS + 1) * BLOCK],
             block: [0.0; BLOCK],
             found: None,
             place: None,
+            since: 0,
+            ahead: 0,
             heard: 0.0,
             left: 0.0,
             speaking: false,
@@ -89,13 +105,20 @@ impl Linear {
         }
         let far = self.reference.plain(0);
         self.rendered = far.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
-        if let Some(delay) = self.delay.run(&far, mic) {
-            self.align(delay);
+        if let Some(arrival) = self.delay.run(&far, mic) {
+            self.align(arrival);
         }
         self.reference.read(0, &mut self.block);
         self.kalman.run(&self.block, mic, echo);
-        self.weigh(mic, echo);
         self.speaking = self.block.iter().map(|s| s * s).sum::<f32>() > SPEECH * BLOCK as f32;
+        if self.speaking {
+            self.since = self.since.saturating_add(1);
+            self.weigh(mic, echo);
+        }
+        let teaches = self.speaking && self.kalman.teaches();
+        if teaches && self.shadow.run(self.kalman.inputs(), mic, echo) {
+            self.kalman.doubt(self.shadow.path());
+        }
         if let Some(drift) = self.drift.run(self.speaking, self.kalman.path()) {
             self.reference.set_drift(drift);
             self.ppm = drift * 1e6;
@@ -103,9 +126,6 @@ impl Linear {
     }
 
     fn weigh(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
-        if !self.speaking {
-            return;
-        }
         for (mic, echo) in mic.iter().zip(echo) {
             self.heard += RECENT * (mic * mic - self.heard);
             self.left += RECENT * ((mic - echo) * (mic - echo) - self.left);
@@ -125,39 +145,42 @@ impl Linear {
     }
 
     /// Moves the reference's reading point to where the echo is now, unless all is well as it is.
-    fn align(&mut self, delay: f64) {
-        self.found = Some(delay);
-        let place = delay - self.reference.delay();
+    fn align(&mut self, arrival: Arrival) {
+        let known = self.found.replace(arrival.first).is_some();
+        let lost = self.is_failing() && self.since > PATIENCE;
+        let [first, earliest, place] =
+            [arrival.first, arrival.earliest, arrival.strongest].map(|delay| delay - self.reference.delay());
+        let begin = if lost { earliest } else { first };
+        self.ahead = if begin < 0.0 { self.ahead + 1 } else { 0 };
+        let early = begin < 0.0 && (self.ahead > STEADY || !known);
         let usual = *self.place.get_or_insert(place);
-        if !self.is_failing() {
-            return;
-        }
-        let moved = if self.has_jumped(place, usual) {
+        let moved = if self.is_failing() && self.has_jumped(place, usual) {
             // Sound was lost or put in on its way, and the room is the same: the path moves along.
             self.reference.shift(place - usual);
             0
-        } else if (0.0..ROOM).contains(&place) {
-            return;
-        } else {
+        } else if early || (self.is_failing() && earliest > ROOM) {
             // By whole partitions, so that what was learnt stays.
-            let parts = ((place - AHEAD) / BLOCK as f64).floor();
+            let parts = ((begin - AHEAD) / BLOCK as f64).floor();
             let moved = self.reference.move_by(parts as isize);
             if moved == 0 {
                 return;
             }
             moved
+        } else {
+            return;
         };
-        self.place = Some(delay - self.reference.delay());
-        (self.heard, self.left) = (0.0, 0.0);
+        self.place = Some(arrival.strongest - self.reference.delay());
+        (self.heard, self.left, self.since, self.ahead) = (0.0, 0.0, 0, 0);
         self.reread();
         self.drift.restart();
         self.kalman.realign(moved, &self.history);
+        self.shadow.realign(moved);
     }
 
     /// The echo came at its usual place, as the path shows, and comes there no more.
     fn has_jumped(&self, place: f64, usual: f64) -> bool {
         (place - usual).abs() > NEARBY
-            && self.kalman.peak().abs_diff(usual.max(0.0) as usize / BLOCK) <= 1
+            && self.kalman.is_loud_at(usual.max(0.0) as usize / BLOCK)
             && self.delay.share(usual + self.reference.delay()) < STILL_THERE
     }
 
@@ -177,6 +200,11 @@ impl Linear {
     /// What of the error's power is expected to be echo not learnt yet.
     pub fn uncertain(&self) -> &[f32; BINS] {
         self.kalman.uncertain()
+    }
+
+    /// The far end is a tone now, from which nothing can be learnt.
+    pub fn is_tone(&self) -> bool {
+        self.kalman.inputs().is_tone()
     }
 
     /// The far end is heard now.

@@ -7,7 +7,7 @@
 use super::bands::{DELAY, Down, RATIO, Up};
 use super::envelope::Envelope;
 use super::linear::Linear;
-use super::suppress::Suppressor;
+use super::suppress::{Far, Suppressor};
 use super::{BLOCK, EchoCanceller, EchoState, FRAME, Samples};
 
 /// Samples of reference at 48 kHz that are kept: the longest delay, and what waits for the microphone.
@@ -119,7 +119,8 @@ impl Own {
     fn measure(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
         let left = mic.iter().zip(echo).map(|(mic, echo)| (mic - echo) * (mic - echo)).sum::<f32>();
         self.envelope.run(self.linear.rendered(), left / BLOCK as f32);
-        if !self.linear.speaking() {
+        // What teaches nothing cannot be cancelled, and says nothing of the room.
+        if !self.linear.speaking() || self.linear.is_tone() {
             return;
         }
         self.spell.frames += 1;
@@ -185,7 +186,7 @@ impl EchoCanceller for Own {
         self.suppressor.run(
             [&self.error, &self.echo, &self.aligned],
             self.linear.uncertain(),
-            self.linear.speaking(),
+            Far { speaks: self.linear.speaking(), teaches: !self.linear.is_tone() },
             microphone,
         );
         self.weigh(microphone);

@@ -93,6 +93,8 @@ pub(super) struct Powers<'a> {
     pub noise: &'a [f32],
     /// What the filter expects not to know.
     pub uncertain: &'a [f32],
+    /// What is left tells of the filter.
+    pub teach: bool,
 }
 
 /// The model.
@@ -199,7 +201,7 @@ impl Band {
         let bent = driven * linear(self.bent);
         let expected = direct + bent + uncertain;
         let heard = echo > AUDIBLE * noise;
-        if heard {
+        if heard && powers.teach {
             let ratio = db((error - noise).max(0.05 * error)) - db(echo);
             let jump = ratio - self.mean;
             self.mean += SPREAD_RATE * jump;

@@ -45,6 +45,15 @@ const FAR_ABOVE: f32 = 10.0;
 /// Frames after the far end's last word in which echo may still arrive.
 const ECHOES: u32 = 30;
 
+/// What the loudspeaker plays.
+#[derive(Clone, Copy)]
+pub(super) struct Far {
+    /// It is to be heard.
+    pub speaks: bool,
+    /// Something of the echo can be learnt from it.
+    pub teaches: bool,
+}
+
 /// The suppressor.
 pub(super) struct Suppressor {
     fourier: Fourier,
@@ -126,7 +135,7 @@ impl Suppressor {
         &mut self,
         inputs: [&Samples; 3],
         uncertain: &[f32; kalman::BINS],
-        far: bool,
+        far: Far,
         out: &mut Samples,
     ) {
         for (which, samples) in inputs.into_iter().enumerate() {
@@ -136,7 +145,7 @@ impl Suppressor {
             self.time.iter_mut().zip(&self.window).for_each(|(sample, weight)| *sample *= weight);
             self.fourier.forward(&self.time, &mut self.spectra[which]);
         }
-        self.silent = if far { 0 } else { self.silent.saturating_add(1) };
+        self.silent = if far.speaks { 0 } else { self.silent.saturating_add(1) };
         self.powers(uncertain);
         let alone = !self.far();
         self.noise.run(&self.spectra[0], alone);
@@ -145,6 +154,7 @@ impl Suppressor {
             echo: &self.echo,
             noise: self.noise.power(),
             uncertain: &self.uncertain,
+            teach: far.teaches,
         });
         self.residual.estimate(&self.echo, &self.uncertain, &mut self.left);
         self.suppress();

@@ -4,6 +4,8 @@ use std::f32::consts::TAU;
 
 use super::*;
 
+mod convergence;
+
 /// White noise from a seed, between -1 and 1.
 struct Random(u32);
 

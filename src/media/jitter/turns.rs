@@ -22,7 +22,7 @@ const LONGEST_COMFORT: Duration = Duration::from_secs(60);
 
 impl JitterBuffer {
     /// Says what to play next.
-    pub(super) fn next_turn(&mut self, now: Instant) -> Turn<'_> {
+    pub(in crate::media) fn next_turn(&mut self, now: Instant) -> Turn<'_> {
         let time = self.arrivals.micros(now);
         match self.state {
             State::Idle => self.silence(),

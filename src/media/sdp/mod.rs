@@ -34,6 +34,10 @@ pub(super) const LONGEST: usize = 64 * 1024;
 /// in the answer takes more room than offering it did.
 const MOST_SECTIONS: usize = 32;
 
+/// What the answer repeats of the offer, in bytes at most: with the library's own part, which is a
+/// few KiB, it must fit into a message of the session (`pipe::MESSAGE_LIMIT`), or it would end it.
+const MOST_REPEATED: usize = 32 * 1024;
+
 /// The media id that the library sees, whatever the far end calls its section.
 pub(super) const INNER_MID: &str = "0";
 
@@ -239,6 +243,14 @@ impl Remote {
         let bundled = mid.as_deref().is_some_and(|mid| group.contains(&mid));
         let transport = Transport::of(&session, section, bundled)?;
         let others = session.media_descriptions.iter().enumerate().filter(|(index, _)| *index != audio);
+        let others: Vec<OtherSection> = others.map(|(_, other)| OtherSection::of(other)).collect();
+        let protocol = section.media_name.protos.join("/");
+        let own = protocol.len() + 2 * mid.as_ref().map_or(0, String::len);
+        let repeated = own + others.iter().map(OtherSection::repeated).sum::<usize>();
+        if repeated > MOST_REPEATED {
+            let why = format!("an answer would repeat {repeated} bytes of it");
+            return Err(refuse(MediaErrorKind::BadSdp, why));
+        }
         Ok(Self {
             codec,
             types,
@@ -246,9 +258,9 @@ impl Remote {
             wishes: wishes::read(section, types.of(codec)),
             bundled,
             position: audio,
-            others: others.map(|(_, other)| OtherSection::of(other)).collect(),
+            others,
             mid,
-            protocol: section.media_name.protos.join("/"),
+            protocol,
             setup: transport.setup,
             fingerprint: transport.fingerprint.clone(),
             reduced: reduce(&session, &transport),
@@ -264,6 +276,12 @@ impl OtherSection {
             formats: section.media_name.formats.join(" "),
             mid: value(section, "mid").map(ToOwned::to_owned),
         }
+    }
+
+    /// Bytes of it in an answer, but for what is the same of all.
+    fn repeated(&self) -> usize {
+        let mid = self.mid.as_ref().map_or(0, String::len);
+        self.media.len() + self.protocol.len() + self.formats.len() + mid
     }
 }
 

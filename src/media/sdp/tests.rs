@@ -30,6 +30,21 @@ fn a_bundled_section_inherits_the_transport_of_the_first() {
 }
 
 #[test]
+fn what_an_answer_would_repeat_at_too_great_length_is_refused() {
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\n";
+    let long = "96 ".repeat(11_000);
+    for odd in [
+        format!("m=text 9 RTP {long}\r\n"),
+        format!("m=text 9 RTP 96\r\na=mid:{}\r\n", "x".repeat(33_000)),
+        format!("m={} 0 RTP 96\r\n", "text"),
+    ] {
+        let read = Remote::read(&bundled(&format!("{audio}{odd}")), OURS);
+        let refused = read.as_ref().is_err_and(|error| error.kind == MediaErrorKind::BadSdp);
+        assert_eq!(refused, odd.len() > 1_000, "{:?}", read.map(|remote| remote.others.len()));
+    }
+}
+
+#[test]
 fn a_section_outside_the_bundle_inherits_nothing() {
     let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:b\r\n";
     let error = Remote::read(&bundled(audio), OURS).unwrap_err();

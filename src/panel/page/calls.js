@@ -12,7 +12,7 @@ export function refresh() {
   setTimeout(async () => {
     wanted = false;
     const calls = await request("GET", "/api/calls").catch(() => []);
-    $("calls").replaceChildren(...(calls.length ? calls.map(row) : [el("tr", {}, el("td", { colspan: 8, text: "no calls yet" }))]));
+    $("calls").replaceChildren(...(calls.length ? calls.map(row) : [el("tr", {}, el("td", { colspan: 9, text: "no calls yet" }))]));
   }, 300);
 }
 
@@ -24,6 +24,7 @@ function row(call) {
     call.result ?? "goes on",
     call.answered ? duration(call.talked_ms) : "–",
     call.press_to_first_audio_ms === null ? "–" : duration(call.press_to_first_audio_ms),
+    quality?.mos_cq ? quality.mos_cq.toFixed(2) : "–",
     quality ? `${(quality.concealed_ratio * 100).toFixed(1)} %` : "–",
     quality ? `${quality.jitter_ms.toFixed(1)} ms` : "–",
     quality ? `${quality.playout_delay_ms.toFixed(0)} ms` : "–",

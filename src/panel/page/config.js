@@ -4,6 +4,7 @@ import { $, el } from "./dom.js";
 import { request } from "./api.js";
 
 let revision = "";
+let allowed = false;
 
 export function listen(session) {
   $("config-load").addEventListener("click", load);
@@ -12,9 +13,13 @@ export function listen(session) {
     const saved = "Saved; the previous one is kept as .bak. It takes effect at the next start.";
     send("PUT", "/api/config", { text: $("config").value, revision }, saved, load);
   });
+  $("config-previous").addEventListener("click", () => {
+    const back = "The previous one is back; press again to undo. It takes effect at the next start.";
+    send("POST", "/api/config/previous", { revision }, back, load);
+  });
   $("restart").addEventListener("click", () =>
     request("POST", "/api/restart").then(() => result("good", ["The box restarts."]), (error) => result("error", [error.message])));
-  const allowed = session.allow.config;
+  allowed = session.allow.config;
   $("config").readOnly = !allowed;
   for (const id of ["config-check", "config-save"]) $(id).disabled = !allowed;
   $("restart").disabled = !(allowed && session.restart);
@@ -30,6 +35,7 @@ async function load() {
     $("config-file").textContent = shown.file;
     $("config").value = shown.text;
     revision = shown.revision;
+    $("config-previous").disabled = !(allowed && shown.previous);
   } catch (error) {
     result("error", [error.message]);
   }

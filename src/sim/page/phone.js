@@ -1,65 +1,113 @@
-"use strict";
-// A phone: signalling over a WebSocket, sound over WebRTC without trickle.
+// A phone: signalling over a WebSocket, sound over WebRTC. Ties the parts
+// together and shows them.
 //
 // For tests: ?auto=answer answers by itself, ?codec=opus|pcmu|pcma knows that
 // codec only, ?processing=off sends the microphone as it is.
 
-const wishes = new URLSearchParams(location.search);
-const byId = (id) => document.getElementById(id);
+import { Line } from "./line.js";
+import { connect, say } from "./signalling.js";
+import * as sound from "./sound.js";
 
-let socket = null;
+const wishes = new URLSearchParams(location.search);
+const $ = (id) => document.getElementById(id);
+const TITLE = document.title;
+const REPORT_MS = 1000;
+const REFRESH_MS = 100;
+
+// What can be pressed in which state.
+const BUTTONS = {
+  starting: [], offline: [], ready: ["dial"], ringing: ["answer", "hang-up"], handed: ["answer", "hang-up"],
+  calling: ["hang-up"], "in-call": ["mute", "hang-up"],
+};
+
+let me = 0;
+let phones = [];
+let state = "starting";
 let microphone = null;
-let hearing = null; // { context, analyser }
-let peer = null;
+let line = null;
 let offered = null; // the SDP of a call that rings here
+let since = 0; // when the talk began
+let last = null; // its figures a second ago
 
 // What people see.
 
-function show(state, text) {
-  byId("state").textContent = text;
-  byId("answer").hidden = state !== "ringing";
-  byId("hang-up").hidden = !["ringing", "calling", "in-call"].includes(state);
-  byId("call").hidden = state !== "ready";
-  byId("keypad").hidden = state !== "in-call";
+function show(next, text, who = "") {
+  const held = document.activeElement;
+  const begins = ["starting", "offline"].includes(state);
+  state = next;
+  document.body.dataset.state = state;
+  $("state").textContent = text;
+  $("who").textContent = who;
+  for (const id of ["answer", "hang-up", "mute", "dial"]) $(id).hidden = !BUTTONS[state].includes(id);
+  $("hang-up").textContent = ["ringing", "handed"].includes(state) ? "Decline" : "Hang up";
+  $("pad").hidden = state !== "in-call";
+  $("figures").hidden = state !== "in-call";
+  if (state !== "in-call") $("time").textContent = "";
+  const rings = ["ringing", "handed"].includes(state);
+  document.title = rings ? `☎ ${text}` : TITLE;
+  sound.ring(rings);
+  list();
+  // A button that vanishes takes the keyboard's place with it.
+  if (!begins && (!held?.isConnected || held === document.body || held.closest("[hidden]"))) {
+    $(BUTTONS[state][0])?.focus({ preventScroll: true });
+  }
 }
 
-function ready() {
-  show("ready", "Ready");
-}
+const notice = (text) => { $("notice").textContent = text; };
 
 function trouble(error) {
-  const detail = String(error && error.message ? error.message : error);
-  byId("trouble").textContent = detail;
-  byId("trouble").hidden = false;
+  const detail = String(error?.message ?? error);
+  $("trouble").textContent = detail;
+  $("trouble").hidden = false;
   say({ say: "trouble", detail });
 }
 
-// What the core hears and says.
-
-function say(message) {
-  if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+function list() {
+  const own = phones.find(({ phone }) => phone === me);
+  if (own && document.activeElement !== $("name")) $("name").value = own.name;
+  const others = phones.filter(({ phone }) => phone !== me);
+  $("alone").hidden = others.length > 0;
+  $("others").replaceChildren(...others.map((other) => {
+    const item = document.createElement("li");
+    item.dataset.phone = other.name;
+    item.append(`${other.name}: ${other.state.replace("-", " ")}`);
+    if (state === "in-call" && other.state === "ready") {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = `Hand over to ${other.name}`;
+      button.onclick = () => {
+        say({ say: "hand-over", to: other.phone });
+        notice(`It rings at ${other.name}.`);
+      };
+      item.append(button);
+    }
+    return item;
+  }));
 }
 
-function connect() {
-  socket = new WebSocket(`ws://${location.host}/signalling`);
-  socket.onopen = ready;
-  socket.onmessage = (event) => hear(JSON.parse(event.data)).catch((error) => {
-    trouble(error);
-    say({ say: "bye" });
-    release();
-  });
-  socket.onclose = () => {
-    release();
-    show("offline", "The simulated core is away");
-    setTimeout(connect, 1000);
-  };
-}
+// What the core says.
 
 async function hear(message) {
   switch (message.say) {
+    case "you":
+      me = message.phone;
+      $("note").textContent = message.note;
+      rename(sessionStorage.getItem("name") ?? "");
+      break;
+    case "phones":
+      phones = message.phones;
+      list();
+      break;
     case "offer":
+      notice("");
       offered = message.sdp;
-      show("ringing", `${message.from} is called`);
+      show("ringing", "The box is calling", `It wants ${message.dialled}.`);
+      say({ say: "ringing" });
+      if (wishes.get("auto") === "answer") await answer();
+      break;
+    case "hand-over":
+      notice("");
+      show("handed", `${message.from} hands you a call`, "Somebody at the box is on the line.");
       say({ say: "ringing" });
       if (wishes.get("auto") === "answer") await answer();
       break;
@@ -67,160 +115,175 @@ async function hear(message) {
       await answer();
       break;
     case "make-offer":
+      show("calling", "Calling the box");
       await offer();
       break;
     case "answer":
-      await peer.setRemoteDescription({ type: "answer", sdp: message.sdp });
-      show("in-call", "In a call");
+      if (!line) break;
+      await line.answered(message.sdp);
+      talk();
       break;
     case "reoffer":
-      say({ say: "answer", sdp: await answerTo(message.sdp) });
+      if (line) say({ say: "answer", sdp: await line.answer(message.sdp) });
       break;
     case "digits":
       press(message.digits);
       break;
+    case "kept":
+      notice(`The call stays here: ${message.why}.`);
+      break;
     case "bye":
       release();
-      ready();
+      show("ready", "Ready");
+      notice(message.why && `Last call: ${message.why}.`);
       break;
   }
 }
 
+// What a person does.
+
 async function answer() {
-  if (offered === null) return;
-  const sdp = offered;
-  offered = null;
-  open();
-  say({ say: "answer", sdp: await answerTo(sdp) });
-  show("in-call", "In a call");
+  if (state === "handed") {
+    show("calling", "Taking the call over");
+    await offer();
+  } else if (offered !== null) {
+    const sdp = offered;
+    offered = null;
+    open();
+    say({ say: "answer", sdp: await line.answer(sdp) });
+    talk();
+  }
 }
 
-async function answerTo(sdp) {
-  await peer.setRemoteDescription({ type: "offer", sdp });
-  prefer();
-  await peer.setLocalDescription();
-  return described();
+function hangUp() {
+  say({ say: "bye" });
+  release();
+  show("ready", "Ready");
+}
+
+function press(digits) {
+  if (!line?.press(digits)) return trouble("the box takes no digits in this call");
+  $("pressed").textContent = ($("pressed").textContent + digits).slice(-16);
+}
+
+function mute(on) {
+  for (const track of microphone?.getAudioTracks() ?? []) track.enabled = !on;
+  $("mute").setAttribute("aria-pressed", String(on));
+}
+
+function rename(name) {
+  if (name) sessionStorage.setItem("name", name);
+  say({ say: "name", name });
+}
+
+// The call.
+
+function open() {
+  release();
+  sound.wake();
+  line = new Line(microphone, wishes.get("codec"), {
+    track(stream) {
+      $("sound").srcObject = stream;
+      sound.hearBox(stream);
+    },
+    // The core waits for it when a call is handed over.
+    state: () => report().catch(trouble),
+  });
 }
 
 async function offer() {
   open();
-  prefer();
-  show("calling", "Calling the box");
-  await peer.setLocalDescription();
-  say({ say: "offer", sdp: await described() });
+  say({ say: "offer", sdp: await line.offer() });
 }
 
-// The peer connection.
-
-function open() {
-  release();
-  peer = new RTCPeerConnection();
-  peer.ontrack = (event) => listen(new MediaStream([event.track]));
-  if (microphone) peer.addTrack(microphone.getAudioTracks()[0], microphone);
-  else peer.addTransceiver("audio", { direction: "recvonly" });
-  if (hearing) hearing.context.resume();
-}
-
-function prefer() {
-  const codec = wishes.get("codec");
-  if (!codec) return;
-  const kept = ["audio/" + codec, "audio/telephone-event"];
-  const codecs = RTCRtpReceiver.getCapabilities("audio").codecs.filter((one) =>
-    kept.includes(one.mimeType.toLowerCase()));
-  for (const transceiver of peer.getTransceivers()) transceiver.setCodecPreferences(codecs);
-}
-
-// There is no message for a late candidate: all of them travel in the SDP.
-async function described() {
-  const here = peer;
-  await new Promise((resolve) => {
-    const look = () => here.iceGatheringState === "complete" && resolve();
-    here.addEventListener("icegatheringstatechange", look);
-    setTimeout(resolve, 3000);
-    look();
-  });
-  return here.localDescription.sdp;
+function talk() {
+  since = Date.now();
+  $("pressed").textContent = "";
+  show("in-call", "Talking to the box", microphone ? "" : "The box does not hear you: there is no microphone.");
 }
 
 function release() {
   offered = null;
-  if (peer) peer.close();
-  peer = null;
-  byId("sound").srcObject = null;
-  if (hearing && hearing.source) hearing.source.disconnect();
+  last = null;
+  line?.close();
+  line = null;
+  mute(false);
+  $("sound").srcObject = null;
+  sound.hearBox(null);
 }
 
-// What comes from the box: played, and measured once a second.
-
-function listen(stream) {
-  byId("sound").srcObject = stream;
-  if (hearing.source) hearing.source.disconnect();
-  hearing.source = hearing.context.createMediaStreamSource(stream);
-  hearing.source.connect(hearing.analyser);
-}
-
-function measure() {
-  const { context, analyser } = hearing;
-  const wave = new Float32Array(analyser.fftSize);
-  analyser.getFloatTimeDomainData(wave);
-  const power = wave.reduce((sum, x) => sum + x * x, 0) / wave.length;
-  const bins = new Float32Array(analyser.frequencyBinCount);
-  analyser.getFloatFrequencyData(bins);
-  let top = 1;
-  for (let i = 1; i < bins.length - 1; i++) if (bins[i] > bins[top]) top = i;
-  // A parabola through the peak in dB finds the frequency between two bins.
-  const [a, b, c] = [bins[top - 1], bins[top], bins[top + 1]];
-  const bend = a - 2 * b + c;
-  const between = Number.isFinite(bend) && bend !== 0 ? (a - c) / (2 * bend) : 0;
-  return {
-    level_db: power > 1e-12 ? 10 * Math.log10(power) : -120,
-    hz: ((top + between) * context.sampleRate) / analyser.fftSize,
-  };
-}
-
+// To the core and into the figures, once a second and when the connection changes.
 async function report() {
-  const { level_db, hz } = measure();
-  byId("level").value = level_db;
-  let codec = "";
-  const here = peer;
-  if (here) {
-    const stats = await here.getStats();
-    stats.forEach((one) => {
-      if (one.type === "inbound-rtp" && stats.get(one.codecId)) codec = stats.get(one.codecId).mimeType;
-    });
-  }
-  const state = here ? here.connectionState : "none";
-  byId("heard").textContent = here ? `${level_db.toFixed(0)} dBFS ${codec}` : "";
-  say({ say: "report", report: { level_db, hz, state, codec } });
+  const here = line;
+  const codec = here ? await figures(here) : "";
+  const level_db = sound.levels().box;
+  say({ say: "report", report: { level_db, hz: sound.loudest(), state: here?.state ?? "none", codec } });
 }
 
-function press(keys) {
-  const sender = peer && peer.getSenders().find((one) => one.dtmf && one.dtmf.canInsertDTMF);
-  if (sender) sender.dtmf.insertDTMF(keys, 100, 70);
-  else trouble("the box takes no digits in this call");
+async function figures(here) {
+  const now = await sound.figures(here, last);
+  if (here !== line) return "";
+  last = now;
+  const ms = (value) => (value === null ? "–" : `${value.toFixed(0)} ms`);
+  $("verdict").textContent = here.state === "connected" ? sound.verdict(now) : here.state;
+  $("lost").textContent = `${(now.lostShare * 100).toFixed(1)} %`;
+  $("jitter").textContent = ms(now.jitter);
+  $("delay").textContent = ms(now.delay);
+  $("round-trip").textContent = ms(now.roundTrip);
+  $("codec").textContent = now.codec.replace("audio/", "");
+  return now.codec;
+}
+
+function refresh() {
+  if (document.hidden) return;
+  const { box, microphone: here } = sound.levels();
+  $("from-box").value = box;
+  $("from-here").value = here;
+  if (state !== "in-call") return;
+  const s = Math.floor((Date.now() - since) / 1000);
+  $("time").textContent = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
 }
 
 async function start() {
-  const context = new AudioContext({ sampleRate: 48000 });
-  const analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
-  hearing = { context, analyser, source: null };
-  byId("answer").onclick = () => answer().catch(trouble);
-  byId("hang-up").onclick = () => {
-    say({ say: "bye" });
-    release();
-    ready();
+  $("answer").onclick = () => answer().catch(trouble);
+  $("hang-up").onclick = hangUp;
+  $("mute").onclick = () => mute($("mute").getAttribute("aria-pressed") !== "true");
+  $("dial").onclick = () => { notice(""); sound.wake(); say({ say: "call" }); };
+  $("keys").onclick = (event) => {
+    const key = event.target.closest("button");
+    if (key) press(key.dataset.key ?? key.textContent);
   };
-  byId("call").onclick = () => say({ say: "call" });
-  byId("keypad").onclick = (event) => event.target.matches("button") && press(event.target.textContent);
+  $("naming").onsubmit = (event) => {
+    event.preventDefault();
+    $("name").blur();
+    rename($("name").value.trim());
+  };
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey;
+    if (state === "in-call" && !typing && /^[0-9*#]$/.test(event.key)) press(event.key);
+  });
   const on = wishes.get("processing") !== "off";
   const audio = { echoCancellation: on, noiseSuppression: on, autoGainControl: on };
   try {
     microphone = await navigator.mediaDevices.getUserMedia({ audio });
+    sound.hearMicrophone(microphone);
+    sound.wake();
   } catch (error) {
     trouble(`no microphone: ${error.message}`);
   }
-  connect();
-  setInterval(() => report().catch(trouble), 1000);
+  connect({
+    up: () => show("ready", "Ready"),
+    message: (message) => hear(message).catch((error) => {
+      trouble(error);
+      hangUp();
+    }),
+    down: () => {
+      release();
+      show("offline", "The simulated core is away");
+    },
+  });
+  setInterval(() => report().catch(trouble), REPORT_MS);
+  setInterval(refresh, REFRESH_MS);
 }
 
 start();

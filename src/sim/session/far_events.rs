@@ -31,15 +31,24 @@ impl Session {
                 }
                 State::Preparing | State::Offered { .. } => {}
             },
-            FarEvent::Offer { sdp } => {
-                let from = call.number.clone();
-                call.state = State::Offered { sdp: sdp.clone() };
-                let give_up_after = call.phone.give_up_after;
-                self.to_box.offer(call_id, sdp, Some(from)).await;
-                if let Some(after) = give_up_after {
-                    self.later(after, Due::GiveUp(serial));
+            FarEvent::Offer { sdp } => match &mut call.state {
+                State::Preparing => {
+                    let from = call.number.clone();
+                    call.state = State::Offered { sdp: sdp.clone() };
+                    let give_up_after = call.phone.give_up_after;
+                    self.to_box.offer(call_id, sdp, Some(from)).await;
+                    if let Some(after) = give_up_after {
+                        self.later(after, Due::GiveUp(serial));
+                    }
                 }
-            }
+                State::Established { sdp: last, exchange: exchange @ Exchange::None, offers: _ } => {
+                    *exchange = Exchange::FromFarEnd;
+                    last.clone_from(&sdp);
+                    self.to_box.offer(call_id, sdp, None).await;
+                }
+                State::Established { .. } => call.far.tell(FarCommand::Refused),
+                State::Dialled | State::Offered { .. } => {}
+            },
             FarEvent::Connected { codec } => {
                 call.replaces = None;
                 self.to_box.see(SimEvent::MediaConnected { call_id, codec });
@@ -80,7 +89,7 @@ impl Session {
             }
             Due::CallBox { from } => {
                 // A box that is busy by then is not called.
-                if let Err(error) = self.call_box(from) {
+                if let Err(error) = self.call_box(from, None) {
                     tracing::info!(%error, "the script's call to the box was not made");
                 }
             }

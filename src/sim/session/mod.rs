@@ -212,10 +212,18 @@ impl Session {
         }
     }
 
-    fn begin(&mut self, call_id: String, number: String, phone: Phone, state: State) -> u64 {
+    /// `page` is the only browser page that may have the call; `None` for any.
+    fn begin(
+        &mut self,
+        call_id: String,
+        number: String,
+        phone: Phone,
+        page: Option<u64>,
+        state: State,
+    ) -> u64 {
         let serial = self.shared.next_serial();
         let reports = FarReports::new(serial, self.far_events.clone());
-        let far = self.shared.far_end(&phone, reports.clone());
+        let far = self.shared.far_end(&phone, page, reports.clone());
         self.calls.insert(serial, Call { call_id, number, phone, far, reports, state, replaces: None });
         serial
     }

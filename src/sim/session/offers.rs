@@ -18,9 +18,10 @@ impl Session {
         let same = |there: &Elsewhere| !self.multi || there.call_id == call_id;
         let transfer = self.elsewhere.as_ref().is_some_and(same) && (number.is_none() || self.multi);
         if transfer && let Some(there) = self.elsewhere.take() {
-            let phone = self.shared.script.phone(&there.number).clone();
+            let kept = there.kept.as_ref().map(|call| call.phone.clone());
+            let phone = kept.unwrap_or_else(|| self.shared.phone(&there.number));
             let page = phone.sound == Sound::Browser;
-            let serial = self.begin(call_id, there.number.clone(), phone, State::Dialled);
+            let serial = self.begin(call_id, there.number.clone(), phone, None, State::Dialled);
             // Its sound goes on until the new way is up; a page has room for one call only.
             if let Some(call) = self.calls.get_mut(&serial) {
                 call.replaces = there.kept.filter(|_| !page).map(Box::new);
@@ -34,10 +35,10 @@ impl Session {
         if E164::parse(&number).is_err() {
             return self.to_box.bye(call_id).await;
         }
-        let phone = self.shared.script.phone(&number).clone();
+        let phone = self.shared.phone(&number);
         let (ring_after, pick_up) = (phone.ring_after, phone.pick_up);
         let page = phone.sound == Sound::Browser;
-        let serial = self.begin(call_id, number.clone(), phone, State::Dialled);
+        let serial = self.begin(call_id, number.clone(), phone, None, State::Dialled);
         self.tell(serial, FarCommand::Offered { sdp, from: number });
         match ring_after {
             // A page says by itself that it rings, and a person there picks up.
@@ -85,6 +86,10 @@ impl Session {
                 // The far end takes the box's new wishes as an offer, so that
                 // it never has to make one in mid-call.
                 call.far.tell(FarCommand::Reoffered { sdp: reoffer(&sdp, Change::Same, 0) });
+            }
+            State::Established { exchange, .. } if *exchange == Exchange::FromFarEnd => {
+                *exchange = Exchange::None;
+                call.far.tell(FarCommand::Answered { sdp });
             }
             State::Dialled | State::Preparing | State::Established { .. } => {
                 self.to_box.see(SimEvent::Ignored { why: "an Answer to no Offer".to_owned() });

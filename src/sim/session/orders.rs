@@ -12,7 +12,7 @@ impl Session {
     pub(super) async fn act(&mut self, act: Act) -> Result<String, ActError> {
         let newest = self.calls.last_key_value().map(|(serial, _)| *serial);
         match act {
-            Act::CallBox { from } => self.call_box(from),
+            Act::CallBox { from, page } => self.call_box(from, page),
             Act::Answer => {
                 let serial = self.newest_dialled()?;
                 self.tell(serial, FarCommand::PickUp);
@@ -74,13 +74,13 @@ impl Session {
     }
 
     /// The far end makes its offer first; the box hears of the call then.
-    pub(super) fn call_box(&mut self, from: String) -> Result<String, ActError> {
+    pub(super) fn call_box(&mut self, from: String, page: Option<u64>) -> Result<String, ActError> {
         if !self.multi && !self.calls.is_empty() {
             return Err(ActError::Busy);
         }
-        let phone = self.shared.script.phone(&from).clone();
+        let phone = self.shared.phone(&from);
         let call_id = Uuid::new_v4().to_string();
-        let serial = self.begin(call_id.clone(), from, phone, State::Preparing);
+        let serial = self.begin(call_id.clone(), from, phone, page, State::Preparing);
         self.tell(serial, FarCommand::Call);
         Ok(call_id)
     }

@@ -24,6 +24,8 @@ backend = "gpiocdev"
 [audio]
 capture = "{capture}"
 playback = "{playback}"
+# A steady tone is steady noise, and is lowered; the checks are of the way to the card and back.
+processing = "off"
 [media]
 codecs = ["pcmu"]
 [contacts]
@@ -34,9 +36,13 @@ press = {{ action = "call", to = ["flat"] }}
 [[button]]
 name = "hang-up"
 press = {{ action = "{button_action}" }}
+[[button]]
+name = "quiet"
+press = {{ action = "mute" }}
 """
 
-# A door station with a second button on line 22, and the exit button elsewhere.
+# A door station with a second button on line 22, the exit button elsewhere,
+# and a button beside a source of glitches on line 6.
 BOARD = """
 inherit = "rpi4-doorstation"
 [[input]]
@@ -47,7 +53,24 @@ name = "hang-up"
 offset = 22
 bias = "pull-up"
 active-low = true
+[[button]]
+name = "quiet"
+offset = 6
+bias = "pull-up"
+active-low = true
+glitch-filter = "5ms"
 """
+
+
+def configuration(folder, board="guest-door", capture="synth:silence", playback="synth:silence",
+                  number="+4700000001", button_action="hang-up"):
+    """Writes a box's configuration and its board into a folder; returns its file."""
+    (folder / "board").mkdir(parents=True, exist_ok=True)
+    (folder / "board/guest-door.toml").write_text(BOARD)
+    file = folder / "callbox.toml"
+    file.write_text(CONFIG.format(core=CORE, board=board, capture=capture, playback=playback,
+                                  number=number, button_action=button_action))
+    return file
 
 
 def wait_for(what, seconds, look):
@@ -65,13 +88,10 @@ def wait_for(what, seconds, look):
 class Box:
     """`callbox run` on a board."""
 
-    def __init__(self, board="guest-door", capture="synth:silence", playback="synth:silence", log=None,
-                 number="+4700000001", button_action="hang-up", more=""):
-        config = Path("/tmp/callbox.toml")
-        Path("/tmp/board").mkdir(exist_ok=True)
-        Path("/tmp/board/guest-door.toml").write_text(BOARD)
-        config.write_text(CONFIG.format(core=CORE, board=board, capture=capture, playback=playback,
-                                        number=number, button_action=button_action) + more)
+    def __init__(self, log=None, more="", **settings):
+        config = configuration(Path("/tmp"), **settings)
+        with config.open("a") as file:
+            file.write(more)
         self.log = Path("/tmp/callbox.log")
         environment = dict(os.environ, RUST_LOG=log or "warn,callbox=info")
         self.started = time.monotonic()

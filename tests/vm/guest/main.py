@@ -1,7 +1,9 @@
 """Runs every check of this folder and prints one table.
 
 A check is a file check_N_NAME.py with `run(guest)`, which calls `guest.row` for
-each claim. An exception is a failed row; the other checks go on.
+each claim. An exception is a failed row; the other checks go on. One with
+`INIT = "systemd"` runs where systemd is the first process, and one with
+`ONLY_WHEN_NAMED` where VM_CHECKS names it.
 """
 
 import importlib
@@ -22,6 +24,8 @@ class Guest:
     def __init__(self):
         self.rows = []
         self.check = ""
+        # What is to be done when the table is printed: the machine may not outlive it.
+        self.last_words = None
         # The chip of a Raspberry Pi 4 as far as user space can tell: its real board file fits.
         self.chip = Chip("pinctrl-bcm2711", 58)
 
@@ -39,10 +43,14 @@ def short(name):
 
 
 def wanted():
-    """The names of the checks to run: those of VM_CHECKS, else all."""
+    """The checks to run here: those of VM_CHECKS, else all."""
     chosen = os.environ.get("VM_CHECKS", "").replace(",", " ").split()
-    there = sorted(path.stem for path in Path(__file__).parent.glob("check_*.py"))
-    return [name for name in there if not chosen or short(name) in chosen]
+    for name in sorted(path.stem for path in Path(__file__).parent.glob("check_*.py")):
+        check = importlib.import_module(name)
+        if getattr(check, "INIT", "busybox") != os.environ.get("VM_INIT", "busybox"):
+            continue
+        if short(name) in chosen or not chosen and not hasattr(check, "ONLY_WHEN_NAMED"):
+            yield name, check
 
 
 def main():
@@ -51,11 +59,11 @@ def main():
     kernel = os.uname()
     version = subprocess.run([CALLBOX, "--version"], capture_output=True, text=True).stdout.strip()
     print(f"vm: {version} on {kernel.machine}, Linux {kernel.release}", flush=True)
-    for name in wanted():
+    for name, check in wanted():
         guest.check = short(name)
         begin = time.monotonic()
         try:
-            importlib.import_module(name).run(guest)
+            check.run(guest)
         except Exception as error:
             traceback.print_exc(file=sys.stdout)
             guest.row("ran to its end", str(error) or type(error).__name__, False)
@@ -65,6 +73,8 @@ def main():
     for row in guest.rows:
         print("VM-ROW|" + "|".join(str(cell).replace("|", "/") for cell in row))
     print("VM-END", flush=True)
+    if guest.last_words:
+        guest.last_words()
     return 1 if failed or not guest.rows else 0
 
 
