@@ -47,7 +47,7 @@ if test -n "${slot}"; then
     echo "Slot ${slot} of ${BOOT_ORDER}, starts left: A ${BOOT_A_LEFT}, B ${BOOT_B_LEFT}"
     setenv tree @TREE@
     @LOAD_TREE@
-    setenv bootargs "root=PARTUUID=ca11b0c5-0${slot_part} ro rauc.slot=${slot} panic=5 fsck.repair=yes quiet loglevel=4 @APPEND@"
+    setenv bootargs "root=PARTUUID=ca11b0c5-0${slot_part} ro rauc.slot=${slot} panic=5 quiet loglevel=4 @APPEND@"
     booti @KERNEL@ @INITRD@:${initrd_size} ${tree}
 fi
 # Nothing started: the next try counts one more down.

@@ -68,7 +68,7 @@ mkfs.vfat -C -F 32 -n CALLBOX -i CA11B0C5 "$work/boot.vfat" 65536 >/dev/null
 mcopy -s -i "$work/boot.vfat" "$work"/fat/* ::
 printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n' | mkenvimage -s 512 -o "$work/env.bin" -
 # Grows to the card at the first start.
-mke2fs -q -t ext4 -L callbox-data -U ca11b0c5-0000-4000-8000-000000000004 -E resize=16777216,lazy_itable_init=0 -m 1 "$work/data.ext4" 64M
+mke2fs -q -t ext4 -b 4096 -L callbox-data -U ca11b0c5-0000-4000-8000-000000000004 -E resize=16777216,lazy_itable_init=0 -m 1 "$work/data.ext4" 64M
 cat >"$work/genimage.cfg" <<'END'
 image disk.img {
     hdimage {
