@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants fuzz loom soak test-faults bench bench-audio vm-test cross reproduce deb release dependencies lint fmt
+.PHONY: help setup build demo test sim mutants fuzz loom soak test-faults bench bench-audio vm-test cross reproduce deb release dependencies image image-test lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -90,6 +90,16 @@ reproduce: ## that binary once more in another folder: the same bytes; ARCH
 deb: ## its Debian package, installed in a throw-away Debian; ARCH=aarch64, armv7 or x86_64
 	@$(SETUP) build cross deb
 	image/package.sh $(ARCH)
+
+image: ## the card's image and its update bundle; BOARD=rpi or virt, VERSION, CALLBOX_KEYS
+	@$(SETUP) image
+	@[[ -n "$(CALLBOX_BINARY)" ]] || { $(SETUP) build cross && image/cross.sh aarch64; }
+	image/image.sh $(or $(BOARD),rpi) $(VERSION)
+
+image-test: ## the image in QEMU: start, set-up, updates, rollback, power cuts; IMAGE_CHECKS
+	@$(SETUP) build image vm
+	@[[ -n "$(CALLBOX_BINARY)" ]] || { $(SETUP) cross && image/cross.sh aarch64; }
+	tests/image/run.sh $(IMAGE_CHECKS)
 
 release: ## binaries, packages, bills of materials, checksums and a signature: CALLBOX_RELEASE_KEY=FILE; ARCHES
 	@$(SETUP) build cross deb

@@ -31,7 +31,7 @@ use crate::settings;
 use crate::system::event_log::EventLog;
 use crate::system::pulse::{Beat, Pulse, Pulses};
 use crate::system::state_store::{Kept, StateStore};
-use crate::system::{addresses, clock, threads};
+use crate::system::{addresses, clock, machine, threads};
 
 /// Room for commands and events between the driver and each shell. A call
 /// makes a handful; a queue this full means that a shell is stuck.
@@ -140,6 +140,8 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
     tokio::spawn(report_lines(line_health, system.clone()));
     tokio::spawn(report_addresses(system.clone()));
     tokio::spawn(clock::watch(system.clone()));
+    let (told, slot) = watch::channel(None);
+    tokio::spawn(machine::watch(machine::FOLDER.into(), system.clone(), told));
 
     let mut random = StdRng::from_os_rng();
     let entropy = Box::new(move || random.random());
@@ -158,6 +160,7 @@ pub fn start(config: &Config, start: Instant) -> Result<Running, BootError> {
         asks,
         status: shown,
         audio: audio_status(Arc::clone(&audio), stats, start),
+        slot,
         log: Arc::clone(&log),
         start,
         edges,

@@ -20,6 +20,7 @@ use crate::gpio::Stamped;
 use crate::gpio::mock::MockButtons;
 pub use crate::system::event_log::Entry;
 use crate::system::event_log::EventLog;
+use crate::system::machine::UpdateStatus;
 
 /// A request to act, with the way back for its answer.
 #[derive(Debug)]
@@ -154,6 +155,8 @@ pub struct Snapshot {
     pub appliance: Status,
     /// Sound.
     pub audio: AudioStatus,
+    /// The slot that runs and how its update went; none but on the image.
+    pub update: Option<UpdateStatus>,
     /// Webhooks, in the order of the configuration.
     pub webhooks: Vec<WebhookStatus>,
     /// Seconds since the process started.
@@ -168,6 +171,7 @@ pub struct Handle {
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) audio: Arc<dyn Fn() -> AudioStatus + Send + Sync>,
+    pub(crate) slot: watch::Receiver<Option<UpdateStatus>>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) start: Instant,
     pub(crate) edges: mpsc::Sender<Stamped>,
@@ -195,6 +199,7 @@ impl Handle {
         Snapshot {
             appliance,
             audio,
+            update: self.slot.borrow().clone(),
             webhooks: self.webhooks.iter().map(|meter| meter.status()).collect(),
             uptime_s: self.start.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION"),
@@ -259,6 +264,7 @@ pub fn detached(config: &crate::config::Config) -> (Handle, mpsc::Receiver<Ask>,
         asks,
         status,
         audio: Arc::new(AudioStatus::default),
+        slot: watch::channel(None).1,
         log: Arc::new(log),
         start,
         edges,

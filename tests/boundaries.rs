@@ -75,7 +75,7 @@ const HOME: [(&str, &[&str]); 28] = [
     ("tonic_prost", &["pipe", "sim"]),
     ("webrtc", &["media"]),
     ("oauth2", &["pipe"]),
-    ("reqwest", &["pipe", "webhook", "telemetry"]),
+    ("reqwest", &["pipe", "webhook", "telemetry", "system"]),
     ("hmac", &["webhook"]),
     ("axum", &["sim", "panel"]),
     ("argon2", &["panel"]),

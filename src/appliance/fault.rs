@@ -51,6 +51,9 @@ pub enum Fault {
     DoorForced,
     /// What should outlive a restart cannot be kept.
     StateNotKept,
+    /// The machine around says that something is wrong: the data partition, the
+    /// configuration or a set-up that was refused.
+    MachineTrouble,
     /// An input or output line cannot be used.
     LineLost,
     /// No check call has been good for too long.

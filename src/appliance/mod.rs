@@ -57,6 +57,7 @@ pub mod status;
 mod talking;
 pub mod timer;
 pub mod tone;
+pub mod update;
 pub mod volume;
 mod waiting;
 pub mod wall_clock;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::check_call::CheckCallStatus;
 use super::do_not_disturb::DoNotDisturbStatus;
@@ -111,7 +111,7 @@ pub enum SessionStatus {
 }
 
 /// The call's state in public words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallStatus {
     /// No call.

@@ -148,6 +148,35 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "/etc/callbox/callbox.toml")]
         config: PathBuf,
     },
+    /// Install an update of the appliance image, and start from it when no call is up.
+    Update {
+        /// A bundle: its file, or where to fetch it, http:// or https://.
+        #[arg(value_name = "FILE|URL")]
+        bundle: String,
+        /// Certificates to trust for https instead of the public ones, PEM.
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+        /// Leave the restart to somebody else.
+        #[arg(long)]
+        no_restart: bool,
+    },
+    /// Say whether an update may be installed now; RAUC's pre-install handler.
+    #[command(hide = true)]
+    UpdateAllowed {
+        /// What the bundle is for.
+        compatible: String,
+        /// Its version.
+        version: String,
+    },
+    /// Take a set-up file apart into a folder that can be /etc/callbox.
+    #[command(hide = true)]
+    Provision {
+        /// The set-up.
+        file: PathBuf,
+        /// A new folder.
+        #[arg(long, value_name = "FOLDER")]
+        into: PathBuf,
+    },
     /// Print the script with which a shell completes commands and switches.
     Completions {
         /// bash, zsh, fish, elvish or powershell.

@@ -20,7 +20,7 @@ pub fn page(command: &Command) -> String {
         entry(&mut page, argument);
     }
     page.control("SH", ["COMMANDS"]);
-    for sub in command.get_subcommands() {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         let positional = sub.get_positionals().map(|argument| format!(" {}", placeholder(argument)));
         page.control("SS", [format!("{}{}", sub.get_name(), positional.collect::<String>()).as_str()]);
         page.text([roman(about(sub))]);

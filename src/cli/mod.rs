@@ -10,9 +10,11 @@ mod out;
 mod outputs_off;
 #[cfg(feature = "panel")]
 mod panel;
+mod provision;
 mod remote;
 mod run;
 mod selftest;
+mod update;
 mod watch;
 
 use std::process::ExitCode;
@@ -78,6 +80,11 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::Man => print(&man::page(&args::shipped(&Arguments::command()))),
         Command::Reference => print(&crate::config::reference::markdown()),
         Command::OutputsOff { config } => outputs_off::outputs_off(&config),
+        Command::Update { bundle, ca_file, no_restart } => {
+            update::update(socket, &bundle, ca_file.as_deref(), !no_restart).await
+        }
+        Command::UpdateAllowed { compatible, version } => update::allowed(socket, compatible, version).await,
+        Command::Provision { file, into } => provision::provision(&file, &into),
         Command::Completions { shell } => completions::completions(shell),
         #[cfg(feature = "sim")]
         Command::SimCore(arguments) => match crate::sim::run_cli(*arguments).await {

@@ -219,6 +219,17 @@ fn readable(status: &Value) -> String {
     for fault in status["faults"].as_array().into_iter().flatten() {
         lines.push(format!("FAULT    {}: {}", text(&fault["fault"]), text(&fault["detail"])));
     }
+    let update = &status["update"];
+    if update.is_object() {
+        let word = |name: &str| text(&update[name]);
+        lines.push(format!(
+            "image    {} in slot {}, {} {}",
+            word("version"),
+            word("slot"),
+            word("state"),
+            word("detail")
+        ));
+    }
     for hook in status["webhooks"].as_array().into_iter().flatten() {
         let trouble = hook["trouble"].as_str().map_or("well".to_owned(), |why| format!("TROUBLE: {why}"));
         let (server, waiting, dropped) = (text(&hook["server"]), &hook["waiting"], &hook["dropped"]);

@@ -60,6 +60,7 @@ fn prevents_calls(fault: Fault) -> bool {
         | Fault::DoorHeldOpen
         | Fault::DoorForced
         | Fault::StateNotKept
+        | Fault::MachineTrouble
         | Fault::SoundFile
         | Fault::LineLost
         | Fault::CheckCallOverdue

@@ -46,6 +46,7 @@ pub struct Metrics {
     in_call: IntGauge,
     muted: IntGauge,
     faults: IntGaugeVec,
+    slot: IntGaugeVec,
     lamps: IntGaugeVec,
     outputs: IntGaugeVec,
     inputs: IntGaugeVec,
@@ -102,6 +103,11 @@ impl Metrics {
             in_call: make.gauge("callbox_in_call", "1 while both can talk.")?,
             muted: make.gauge("callbox_muted", "1 while the microphone is muted.")?,
             faults: make.gauges("callbox_fault", "1 for every fault that is present.", &["fault"])?,
+            slot: make.gauges(
+                "callbox_slot",
+                "1 for the slot that runs and how its update went.",
+                &["slot", "version", "state"],
+            )?,
             lamps: make.gauges("callbox_lamp", "1 for what each lamp shows.", &["lamp", "pattern"])?,
             inputs: make.gauges("callbox_input_active", "1 while the input is active.", &["input"])?,
             outputs: make.gauges("callbox_output_on", "1 while the output is on.", &["output"])?,
@@ -188,6 +194,10 @@ impl Metrics {
         self.faults.reset();
         for fault in &status.faults {
             self.faults.with_label_values(&[&word(fault.fault)]).set(1);
+        }
+        self.slot.reset();
+        if let Some(update) = &now.update {
+            self.slot.with_label_values(&[&update.slot, &update.version, &update.state]).set(1);
         }
         self.lamps.reset();
         for (lamp, pattern) in &status.leds {

@@ -8,6 +8,7 @@
 #   tests/support/setup.sh build test bench and what `make bench` needs
 #   tests/support/setup.sh build vm         and what `make vm-test` needs
 #   tests/support/setup.sh build cross      and what `make cross` needs for both boards
+#   tests/support/setup.sh image            what `make image` needs
 #   tests/support/setup.sh build cross deb  and what `make deb` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 #   tests/support/setup.sh build test faults and what `make test-faults` and `make soak` need
@@ -110,6 +111,27 @@ packages_cross() {
     want jq "reads bills of materials" jq
 }
 
+packages_image() {
+    want mmdebstrap "unpacks the image's user space" mmdebstrap
+    want debian-archive-keyring "checks what the image is made of"
+    want systemd "makes users and enables units in it" systemd-sysusers
+    want kmod "finds kernel modules" depmod
+    want cpio "packs the initrd" cpio
+    want zstd "packs the initrd" zstd
+    want xz-utils "packs the image" xz
+    want e2fsprogs "makes file systems" mke2fs
+    want dosfstools "makes file systems" mkfs.vfat
+    want mtools "fills a FAT file system without mounting it" mcopy
+    want genimage "puts partitions together" genimage
+    want u-boot-tools "wraps the boot script" mkimage
+    want rauc "makes and signs update bundles" rauc
+    want squashfs-tools "what bundles are made of" mksquashfs
+    want openssl "makes test keys" openssl
+    want qemu-user-static "asks the image's own tools" qemu-aarch64-static
+    want qemu-system-arm "boots the image" qemu-system-aarch64
+    want python3 "drives the test" python3
+}
+
 packages_deb() {
     want lintian "judges the package" lintian
     want mmdebstrap "unpacks a fresh Debian to install it in" mmdebstrap
@@ -198,10 +220,11 @@ for group in "$@"; do
         vm) packages_vm ;;
         faults) packages_faults ;;
         cross) packages_cross ;;
+        image) packages_image ;;
         deb) packages_deb ;;
         mutants) ;;
         fuzz) packages_fuzz ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, deb, mutants, fuzz" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, image, deb, mutants, fuzz" ;;
     esac
 done
 install_packages

@@ -10,6 +10,7 @@ export function show(status) {
     ["Session", status.session + (status.session_detail ? `: ${status.session_detail}` : "")],
     ["Running for", duration(status.uptime_s * 1000)],
     ...Object.entries(status.inputs).map(([name, active]) => [`Input ${name}`, active ? "active" : "at rest"]),
+    ...(status.update ? [["Image", `${status.update.version} in slot ${status.update.slot}: ${status.update.state} ${status.update.detail}`]] : []),
     ["Loudspeaker", `${status.volume} %`],
     ["Sound devices", `${status.audio.xruns} under-runs and over-runs`],
     ...(check ? [["Check call", Number.isInteger(check.last_good_s) ? `good ${duration(check.last_good_s * 1000)} ago` : "none good yet"]] : []),
