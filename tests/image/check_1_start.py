@@ -25,7 +25,7 @@ def run(rig):
     box = rig.new_box("box")
     rig.box = box
     box.put("callbox-setup.toml", rig.setup)
-    box.start(restarts=True)
+    box.start()
     seconds = box.up()
     rig.row("power-on to user space, emulated", f"{seconds:.0f} s")
     box.registered()

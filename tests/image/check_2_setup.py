@@ -7,7 +7,7 @@ def run(rig):
     box = rig.running()
     box.pull()
     box.put("callbox-setup.toml", rig.setup.replace('to = ["flat"]', 'to = ["flt"]'))
-    box.start(restarts=True)
+    box.start()
     box.up()
     status = box.registered()
     # Looked for every two seconds.
@@ -23,7 +23,7 @@ def run(rig):
     rig.row("so does a file beside it", errors.splitlines()[0][:58], "flt" in errors and ":23:" in errors)
     rig.row("the refused set-up stays for whoever mends it", "there", "callbox-setup.toml" in box.files())
     box.put("callbox-setup.toml", rig.setup)
-    box.start(restarts=True)
+    box.start()
     box.up()
     box.registered()
     rig.row("the mended one is taken", "no fault", not [f for f in box.status()["faults"] if f["fault"] == "machine-trouble"])

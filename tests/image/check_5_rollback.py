@@ -8,7 +8,7 @@ from bundles import FAULTS
 def run(rig):
     for number, fault in enumerate(FAULTS):
         box = rig.running()
-        old = box.status()["update"]
+        old = box.wait("the slot's state", 120, lambda: box.status().get("update"))
         version = f"1.{number + 2}.0"
         with rig.server(rig.bundles.make(version, fault)) as url:
             box.sh(f"callbox update --no-restart {url}", seconds=400)

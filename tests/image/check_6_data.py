@@ -2,8 +2,20 @@
 registers and calls, with its last good configuration, and says what is wrong.
 """
 
+import struct
+
 from check_1_start import CALL, press
-from power import partition
+
+SECTOR = 512
+DATA = 4
+
+
+def partition(card, number):
+    """Where a partition begins and how long it is, in bytes, from the partition table."""
+    with open(card, "rb") as file:
+        file.seek(446 + 16 * (number - 1) + 8)
+        start, length = struct.unpack("<II", file.read(8))
+    return start * SECTOR, length * SECTOR
 
 
 def serves(rig, box, what):
@@ -31,11 +43,11 @@ def run(rig):
     serves(rig, box, "is read-only")
 
     box.pull()
-    start, length = partition(box.card, 4)
+    start, length = partition(box.card, DATA)
     with open(box.card, "r+b") as card:
         card.seek(start)
         card.write(b"\xa5" * min(length, 64 << 20))
-    box.start(restarts=True)
+    box.start()
     box.up(300)
     serves(rig, box, "is beyond repair")
     box.drop()

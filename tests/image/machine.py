@@ -30,10 +30,9 @@ class Machine:
         self.process = None
         self.port = None
         self.boots = 0
-        if image is not None:
-            subprocess.run(["cp", "--sparse=always", image, self.card], check=True)
-            # A card is larger than the image.
-            os.truncate(self.card, 2 << 30)
+        subprocess.run(["cp", "--sparse=always", image, self.card], check=True)
+        # A card is larger than the image.
+        os.truncate(self.card, 2 << 30)
 
     def put(self, name, text):
         """A file on the boot partition, as any computer would write it."""
@@ -54,8 +53,8 @@ class Machine:
         return subprocess.run([tool, "-i", f"{self.card}@@{BOOT_PARTITION}", *arguments],
                               check=True, capture_output=True, text=True)
 
-    def start(self, restarts=False, log=None):
-        """Puts the plug in. Without `restarts` a restart of the box ends QEMU. Into `log` goes every write."""
+    def start(self):
+        """Puts the plug in."""
         self.boots += 1
         path = self.folder / "port"
         path.unlink(missing_ok=True)
@@ -65,15 +64,13 @@ class Machine:
             "qemu-system-aarch64", "-M", "virt", "-accel", "tcg", "-cpu", "cortex-a72", "-smp", "1", "-m", "1024",
             "-bios", str(self.u_boot), "-display", "none", "-nodefaults", "-monitor", "none",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
-            *self._drive(log),
+            "-drive", f"if=none,id=card,format=raw,file={self.card}",
             "-device", "virtio-blk-pci,drive=card", "-device", "virtio-rng-pci",
             "-device", "i6300esb", "-action", "watchdog=reset",
             "-nic", "user,model=virtio-net-pci",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=test,path={path},server=on,wait=off",
             "-device", "virtserialport,chardev=test,name=callbox.test",
         ]
-        if not restarts:
-            command.append("-no-reboot")
         self.begin = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         for _ in range(100):
@@ -86,14 +83,6 @@ class Machine:
         self.buffer = b""
         self.number = 0
 
-    def _drive(self, log):
-        if log is None:
-            return ["-drive", f"if=none,id=card,format=raw,file={self.card}"]
-        Path(log).write_bytes(b"")
-        return ["-blockdev", f"driver=file,node-name=raw,filename={self.card}",
-                "-blockdev", f"driver=file,node-name=log,filename={log}",
-                "-blockdev", "driver=blklogwrites,node-name=card,file=raw,log=log"]
-
     def pull(self):
         """Pulls the plug."""
         self.process.kill()
@@ -101,11 +90,11 @@ class Machine:
         self.port.close()
 
     def ended(self, seconds):
-        """Waits until the box has gone off or, without `restarts`, starts again."""
+        """Waits until the box has gone off."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Silent(f"the box did not restart within {seconds} s") from None
+            raise Silent(f"the box did not go off within {seconds} s") from None
         self.port.close()
 
     def _line(self, end):
@@ -197,12 +186,6 @@ class Machine:
 
     def tail(self, lines=15):
         return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
-
-    def copy(self, folder):
-        """The same card again, in another box."""
-        other = Machine(folder, None, self.u_boot)
-        subprocess.run(["cp", "--sparse=always", self.card, other.card], check=True)
-        return other
 
     def drop(self):
         """Ends it and throws the card away."""

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import http.server
 import importlib
-import subprocess
+import signal
 import sys
 import threading
 import time
@@ -62,19 +62,13 @@ class Rig:
         """A card fresh from the factory."""
         return Machine(self.work / name, self.given.image, self.given.u_boot)
 
-    def new_copy(self, card, name):
-        """A box with a copy of a card."""
-        box = Machine(self.work / name, None, self.given.u_boot)
-        subprocess.run(["cp", "--sparse=always", card, box.card], check=True)
-        return box
-
     def running(self):
         """The card that the checks share, set up, started and registered."""
         if self.box is None:
             self.box = self.new_box("box")
             self.box.put("callbox-setup.toml", self.setup)
         if self.box.process is None or self.box.process.poll() is not None:
-            self.box.start(restarts=True)
+            self.box.start()
             self.box.up()
             self.box.registered()
         return self.box
@@ -105,6 +99,21 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def perform(rig, name):
+    """One check; the next begins with a fresh card if it breaks off."""
+    started = time.monotonic()
+    try:
+        importlib.import_module(name).run(rig)
+    except Exception as error:
+        traceback.print_exc(file=sys.stdout)
+        rig.row("ran to its end", str(error).splitlines()[0] if str(error) else type(error).__name__, False)
+        if rig.box:
+            (rig.keep / f"failed-{rig.check}.log").write_text(rig.box.console.read_text(errors="replace"))
+            rig.box.drop()
+            rig.box = None
+    print(f"image-test: {rig.check} took {time.monotonic() - started:.0f} s", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("image", "slot", "bundle", "u-boot", "keys", "other-keys", "work", "core", "keep"):
@@ -114,23 +123,16 @@ def main():
     rig = Rig(given)
     names = sorted(path.stem for path in Path(__file__).parent.glob("check_*.py"))
     begin = time.monotonic()
-    for name in names:
-        rig.check = name.split("_", 2)[2]
-        if given.checks and rig.check not in given.checks:
-            continue
-        started = time.monotonic()
-        try:
-            importlib.import_module(name).run(rig)
-        except Exception as error:
-            traceback.print_exc(file=sys.stdout)
-            rig.row("ran to its end", str(error).splitlines()[0] if str(error) else type(error).__name__, False)
-            if rig.box:
-                (rig.keep / f"failed-{rig.check}.log").write_text(rig.box.console.read_text(errors="replace"))
-                rig.box.drop()
-                rig.box = None
-        print(f"image-test: {rig.check} took {time.monotonic() - started:.0f} s", flush=True)
-    if rig.box:
-        rig.box.drop()
+    # Whoever stops the test stops the box.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        for name in names:
+            rig.check = name.split("_", 2)[2]
+            if not given.checks or rig.check in given.checks:
+                perform(rig, name)
+    finally:
+        if rig.box:
+            rig.box.drop()
     print(f"\n{'check':9} {'claim':66} {'measured':60} {'limit':10}")
     for check, claim, measured, limit, verdict in rig.rows:
         print(f"{check:9} {claim:66} {measured:60} {limit:10} {verdict}")
