@@ -138,7 +138,8 @@ fn downmix(
         if !sum.is_finite() {
             return Err(Unplayable::NotNumbers);
         }
-        mono.push(sum / f32::from(channels));
+        // Beyond full scale nothing can be played, and the resampler's sums of it may be infinite.
+        mono.push((sum / f32::from(channels)).clamp(-1.0, 1.0));
     }
     Ok(mono)
 }
