@@ -149,11 +149,44 @@ async fn broken_messages_end_the_session_and_the_next_one_works() {
         assert!(closed.detail.contains("decode"), "{closed:?}");
     }
     session.connect().await;
-    let stream = core.accept().await;
+    let mut stream = core.accept().await;
     session.expect(SessionEvent::Sent).await;
     session.expect(SessionEvent::Opened).await;
     stream.reset(h2::Reason::INTERNAL_ERROR);
     assert_eq!(session.closed().await.reason, CloseReason::Lost);
+}
+
+/// RFC 9113 section 10.5: more small frames than this side has room for end the connection. It is this
+/// side that says ENHANCE_YOUR_CALM then; a core that says so asks the box to come back later.
+#[tokio::test]
+async fn a_flood_of_small_frames_loses_the_session_and_is_no_word_of_the_core() {
+    let core = RawCore::start().await;
+    let mut session = Session::with_room(plain(core.endpoint()), 4);
+    session.connect().await;
+    let mut stream = core.accept().await;
+    for _ in 0..2_000 {
+        stream.say(b"\x22\x00");
+    }
+    // Nobody listens meanwhile: the channel of four is full, and the frames wait.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut heard = 0;
+    let closed = loop {
+        match session.event().await {
+            SessionEvent::Closed(closed) => break closed,
+            SessionEvent::Message(_) => heard += 1,
+            SessionEvent::Sent | SessionEvent::Opened | SessionEvent::Unknown => {}
+        }
+    };
+    assert_eq!(closed.reason, CloseReason::Lost, "{closed:?}");
+    assert!(closed.detail.contains("too_many_data_frames"), "{closed:?}");
+    assert!(heard < 2_000, "all {heard} were kept");
+
+    session.connect().await;
+    let mut stream = core.accept().await;
+    session.expect(SessionEvent::Sent).await;
+    session.expect(SessionEvent::Opened).await;
+    stream.reset(h2::Reason::ENHANCE_YOUR_CALM);
+    assert_eq!(session.closed().await.reason, CloseReason::RateLimited);
 }
 
 /// An Offer whose message on the wire has exactly this many bytes.

@@ -20,6 +20,11 @@ pub(super) fn closed(reason: CloseReason, detail: impl AsRef<str>) -> Closed {
 
 /// Why a stream ended that the core did not end in good order.
 pub(super) fn from_status(status: &Status) -> Closed {
+    // This side's HTTP/2 found a breach of the protocol. What it tells the core by it, such as to be calm
+    // when it floods, is not a word of the core's to this side.
+    if let Some(broken) = status.source().and_then(find::<h2::Error>).filter(|error| error.is_library()) {
+        return closed(CloseReason::Lost, format!("the core broke HTTP/2: {broken}"));
+    }
     // A status that the core sent has no cause on this side.
     let cause = status.source().map(chain_text);
     let told = match &cause {

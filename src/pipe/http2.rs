@@ -22,6 +22,11 @@ use crate::appliance::settings::KeepAlive;
 /// Headers beyond this are refused, in bytes.
 const HEADERS_LIMIT: u32 = 16 * 1024;
 
+/// Room is given back in pieces this large, half of a stream's window. Given back frame by frame, a core that
+/// waits for room would break what it sends into ever smaller frames (the silly window of RFC 1122 section 4.2.3.3),
+/// and h2 ends a connection that has too many of them.
+const ROOM: usize = 32 * 1024;
+
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
@@ -102,7 +107,7 @@ impl Service<Request<Body>> for Http2 {
             let (response, stream) = sent?;
             // Its end is the body's, or the stream's.
             tokio::spawn(send_body(body, stream));
-            Ok(response.await?.map(Received))
+            Ok(response.await?.map(|stream| Received { stream, read: 0 }))
         })
     }
 }
@@ -137,7 +142,11 @@ async fn next_piece(body: &mut Body) -> Option<Bytes> {
 }
 
 /// The body of an answer.
-pub(super) struct Received(RecvStream);
+pub(super) struct Received {
+    stream: RecvStream,
+    /// Bytes whose room was not given back yet.
+    read: usize,
+}
 
 impl HttpBody for Received {
     type Data = Bytes;
@@ -147,12 +156,16 @@ impl HttpBody for Received {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        let stream = &mut self.0;
+        let Self { stream, read } = &mut *self;
         match ready!(stream.poll_data(cx)) {
             Some(Ok(data)) => {
-                // Read is taken: the peer may send as much again.
-                let taken = stream.flow_control().release_capacity(data.len());
-                return Poll::Ready(Some(taken.map(|()| Frame::data(data))));
+                *read += data.len();
+                let given = if *read < ROOM {
+                    Ok(())
+                } else {
+                    stream.flow_control().release_capacity(std::mem::take(read))
+                };
+                return Poll::Ready(Some(given.map(|()| Frame::data(data))));
             }
             Some(Err(error)) if ended_well(&error) => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -166,7 +179,7 @@ impl HttpBody for Received {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.stream.is_end_stream()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The session to the voice core: one gRPC stream, prost to appliance types,
 //! and the token that opens it.
 
+mod brake;
 mod connect;
 mod convert;
 mod error;

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Request, Status};
 
+use super::brake::Brake;
 use super::connect::{Connection, connect};
 use super::convert::{from_wire, to_wire};
 use super::error::{closed, from_status, is_too_many_pings, says_too_many_pings};
@@ -138,9 +139,10 @@ impl Shell<'_> {
             })
             .try_flatten_stream();
         let mut news = pin!(news);
+        let mut brake = Brake::new();
         loop {
             tokio::select! {
-                next = news.next() => match next {
+                next = brake.read(news.next()) => match next {
                     Some(Ok(News::Headers)) => self.link.report(SessionEvent::Opened).await?,
                     Some(Ok(News::Message(message))) => {
                         let event = from_wire(message).map_or(SessionEvent::Unknown, SessionEvent::Message);

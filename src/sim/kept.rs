@@ -4,28 +4,32 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
+
 use super::call::Call;
 use super::core::Shared;
 
 /// Longer than any back-off of a box.
 const KEPT_FOR: Duration = Duration::from_secs(90);
 
+/// Each call, and until when it is kept: one that was taken and comes back has a time of its own.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<Vec<Call>>);
+pub(super) struct Kept(Mutex<Vec<(Instant, Call)>>);
 
 impl Kept {
     /// All of them, the oldest first.
     pub fn take(&self) -> Vec<Call> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.into_iter().map(|(_, call)| call).collect()
     }
 
-    fn add(&self, calls: Vec<Call>) {
+    fn add(&self, until: Instant, calls: Vec<Call>) {
+        let calls = calls.into_iter().map(|call| (until, call));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(calls);
     }
 
-    fn drop_these(&self, serials: &[u64]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|call| !serials.contains(&call.reports.serial));
+    fn drop_old(&self, now: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(until, _)| *until > now);
     }
 }
 
@@ -34,14 +38,14 @@ pub(super) fn keep(shared: &Arc<Shared>, calls: Vec<Call>) {
     if calls.is_empty() {
         return;
     }
-    let serials: Vec<u64> = calls.iter().map(|call| call.reports.serial).collect();
-    shared.kept.add(calls);
+    let until = Instant::now() + KEPT_FOR;
+    shared.kept.add(until, calls);
     // Weak, so that waiting does not keep the core alive.
     let shared = Arc::downgrade(shared);
     tokio::spawn(async move {
-        tokio::time::sleep(KEPT_FOR).await;
+        sleep_until(until).await;
         if let Some(shared) = shared.upgrade() {
-            shared.kept.drop_these(&serials);
+            shared.kept.drop_old(Instant::now());
         }
     });
 }

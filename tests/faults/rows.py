@@ -53,7 +53,7 @@ ROWS = [
     *outage("switch", "a_box_whose_switch_was_off_for_a_minute_is_registered_within_three_seconds"),
     *cut("own interface", "a_call_lives_through_ten_seconds_without_its_interface"),
     *cut("switch", "a_call_lives_through_ten_seconds_without_a_switch"),
-    *own("weather::the_boxs_address_changes_in_a_call", "weather::a_nat_that_forgets_its_ports",
+    *own("weather::a_call_that_has_lost_its_way_ends_and_the_next_is_well",
          "weather::five_percent_loss_and_a_hundred_milliseconds", "weather::bursts_and_a_quarter_of_a_second",
          "weather::thirty_percent_random_loss", "weather::from_three_hundred_to_twenty_five_kilobits",
          "storm::calls_in_changing_weather"),

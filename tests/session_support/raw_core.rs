@@ -77,7 +77,7 @@ impl RawStream {
     }
 
     /// Ends the stream without a word.
-    pub fn reset(mut self, reason: Reason) {
+    pub fn reset(&mut self, reason: Reason) {
         self.outbound.send_reset(reason);
     }
 

@@ -113,8 +113,9 @@ impl Network {
 
     /// Gives the box another address in the place of this one, and its default route.
     pub fn readdress(&self, from: &str, to: &str) {
-        self.ip(End::Near, &["address", "add", &format!("{to}/24"), "dev", "cable"]);
+        // In this order: the second address of a network goes with the first.
         self.ip(End::Near, &["address", "del", &format!("{from}/24"), "dev", "cable"]);
+        self.ip(End::Near, &["address", "add", &format!("{to}/24"), "dev", "cable"]);
         self.ip(End::Near, &["route", "replace", "default", "dev", "cable"]);
     }
 
