@@ -91,7 +91,10 @@ fn calls_in_changing_weather() {
     let early = early.expect("more than five calls");
     let growth = late.1 - early.1;
     row(
-        &format!("{:.0} min of calls while loss, delay, rate, cuts and NAT change every few seconds", hours * 60.0),
+        &format!(
+            "{:.0} min of calls while loss, delay, rate, cuts and NAT change every few seconds",
+            hours * 60.0
+        ),
         &format!("ready {} s after it clears; nothing leaks", RECOVERED.as_secs()),
         format_args!(
             "{calls} calls, {outlived} of them outlived it; ready again after {:.1} s at most; descriptors {} and {}; \
