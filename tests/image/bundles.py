@@ -22,6 +22,9 @@ filename=rootfs.img
 FAULTS = {
     "does not start": (["rm /boot/kernel", "write {file} /boot/kernel"], "no kernel\n"),
     "cannot register": (["rm /usr/lib/systemd/systemd-networkd", "write {file} /usr/lib/systemd/systemd-networkd"], "no network\n"),
+    # The right first process never comes to life, and nobody feeds the watchdog.
+    "hangs": (["rm /usr/lib/systemd/systemd", "write {file} /usr/lib/systemd/systemd"],
+              "#!/usr/bin/sh\necho the slot hangs >/dev/console\nwhile :; do sleep 1000; done\n"),
 }
 
 
