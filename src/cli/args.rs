@@ -165,8 +165,9 @@ pub enum Command {
     UpdateAllowed {
         /// What the bundle is for.
         compatible: String,
-        /// Its version.
-        version: String,
+        /// Its version; `version` itself is the program's own flag.
+        #[arg(value_name = "VERSION")]
+        bundle_version: String,
     },
     /// Take a set-up file apart into a folder that can be /etc/callbox.
     #[command(hide = true)]

@@ -83,7 +83,9 @@ async fn perform(arguments: Arguments) -> u8 {
         Command::Update { bundle, ca_file, no_restart } => {
             update::update(socket, &bundle, ca_file.as_deref(), !no_restart).await
         }
-        Command::UpdateAllowed { compatible, version } => update::allowed(socket, compatible, version).await,
+        Command::UpdateAllowed { compatible, bundle_version } => {
+            update::allowed(socket, compatible, bundle_version).await
+        }
         Command::Provision { file, into } => provision::provision(&file, &into),
         Command::Completions { shell } => completions::completions(shell),
         #[cfg(feature = "sim")]

@@ -108,8 +108,8 @@ const TRACES: [(&str, &str, u64, u64); 11] = [
     ("jitter30", include_str!("../../../tests/traces/jitter30.trace"), 40, 100),
     ("jitter100", include_str!("../../../tests/traces/jitter100.trace"), 140, 250),
     ("wifi", include_str!("../../../tests/traces/wifi.trace"), 90, 130),
-    ("lte", include_str!("../../../tests/traces/lte.trace"), 50, 75),
-    ("stall300", include_str!("../../../tests/traces/stall300.trace"), 45, 130),
+    ("lte", include_str!("../../../tests/traces/lte.trace"), 50, 60),
+    ("stall300", include_str!("../../../tests/traces/stall300.trace"), 45, 160),
     ("reordered", include_str!("../../../tests/traces/reordered.trace"), 40, 60),
 ];
 
