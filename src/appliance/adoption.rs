@@ -317,6 +317,8 @@ impl Phone {
         let Signalling::Asked(adoption) = found.leg.signalling.clone() else { return false };
         found.leg.signalling = if registered { Signalling::Up } else { Signalling::Lost };
         found.leg.origin = Origin::TakenOver;
+        // Of the media that is gone, where it had not come up yet.
+        cx.timers.stop(&Timer::MediaTimeout(call));
         let state = match adoption.step {
             Step::Preparing => {
                 cx.after(Timer::PeerWait(call), PREPARING);
