@@ -132,7 +132,7 @@ async fn a_peer_that_is_flooded_with_commands_still_closes() {
         commands.send((PeerId(1), MediaCommand::Check { sdp: offer })).await.unwrap();
         commands.send((PeerId(1), MediaCommand::Answer)).await.unwrap();
         // Nobody takes its outputs yet: it stands still at the second one.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         for _ in 0..flood {
             commands.send((PeerId(1), MediaCommand::Digits("1".to_owned()))).await.unwrap();
         }

@@ -28,22 +28,20 @@ const PACE: Pace = Pace {
     heal_every: Duration::from_secs(3600),
 };
 
-/// One seed to replay, or many that nobody has tried before; `WORLD_SEEDS`
-/// says how many.
+/// The same thousand seeds in every run, so that a change is not answered for what it did not
+/// break; `WORLD_SEEDS=n` takes n that nobody has tried before, `CALLBOX_SEED` one to replay.
 fn seeds() -> std::ops::Range<u64> {
-    let count =
-        std::env::var("WORLD_SEEDS").map_or(WORLDS, |count| count.parse().expect("WORLD_SEEDS is a number"));
-    match std::env::var("CALLBOX_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("CALLBOX_SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            let base = now.as_secs() % 1_000_000_000 * 1000;
-            base..base + count
-        }
+    if let Ok(seed) = std::env::var("CALLBOX_SEED") {
+        let seed = seed.parse().expect("CALLBOX_SEED is a number");
+        return seed..seed + 1;
     }
+    if let Ok(count) = std::env::var("WORLD_SEEDS") {
+        let count: u64 = count.parse().expect("WORLD_SEEDS is a number");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let base = now.as_secs() % 1_000_000_000 * 1000;
+        return base..base + count;
+    }
+    0..WORLDS
 }
 
 #[test]
@@ -98,10 +96,15 @@ fn no_rule_is_broken_in_a_thousand_worlds() {
     }
 }
 
+/// Worlds that once broke a rule.
+const MENDED: &[u64] = &[
+    // Old media that had not come up yet failed while the core's call was taken up: its time-out went on.
+    795_392_379_338,
+];
+
 #[test]
 fn worlds_that_once_broke_a_rule_break_none_any_more() {
-    // Old media that had not come up yet failed while the core's call was taken up: its time-out went on.
-    for seed in [795_392_379_338] {
+    for &seed in MENDED {
         let plan = plan(seed, PACE);
         if let Err(failure) = run(&plan, None, false) {
             panic!("{}", shrink::report(&plan, &failure, None));
