@@ -2,16 +2,20 @@
 //! how much it lost, and how long a round trip takes. Pure: told the time.
 //!
 //! Loss with a steady round trip is a bad radio link: it is answered with
-//! forward error correction, which needs bits (RFC 6716 section 2.1.7). Loss with
+//! forward error correction, which needs bits (RFC 6716 section 2.1.7), unless
+//! sending less helps ([`blame`]). Loss with
 //! a round trip that grew, or one that grew far, is a queue that runs over: what
 //! got through is what the link carries, and the box sends a little less than
 //! that, in longer packets, since at 20 ms the headers take 20 kb/s. It asks for
 //! more again after a while, and later each time that was too much. A good
 //! network gets packets of 10 ms, for less delay.
 
+mod blame;
+
 use std::time::{Duration, Instant};
 
 use super::limits::{Length, Limits};
+use blame::{Blame, Verdict};
 
 /// What the encoder should do. G.711 takes only the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +52,17 @@ const ENOUGH: u32 = 24_000;
 /// that a loss near a step does not make it waver).
 const STEPS: [(f32, f32, u8); 4] = [(16.0, 12.0, 20), (7.0, 5.5, 10), (3.0, 2.0, 5), (0.7, 0.3, 2)];
 
-/// Loss, percent, under which the network is good, from which a round trip that grew means a
-/// queue, and from which no round trip is asked for: no radio link loses a third.
+/// Loss, percent, under which the network is good, and from which a round trip that grew means a
+/// queue.
 const GOOD: f32 = 0.5;
 const BAD: f32 = 2.0;
-const HOPELESS: f32 = 30.0;
+
+/// Loss, percent, from which one longer round trip is enough.
+const FULL: f32 = 30.0;
+
+/// No path is so long without a queue: one by satellite takes 0.6 s. The first report of a call
+/// may come when the queue is full already, and knows no shorter round trip.
+const NO_PATH: Duration = Duration::from_secs(1);
 
 /// A round trip longer by this than the shortest of late means a queue, with loss and without.
 const QUEUE: Duration = Duration::from_millis(80);
@@ -93,6 +103,7 @@ pub(in crate::media) struct Control {
     /// Whether the last change was for more.
     grown: bool,
     patience: Duration,
+    blame: Blame,
 }
 
 impl Control {
@@ -116,6 +127,7 @@ impl Control {
             blind_until: None,
             grown: false,
             patience: PATIENCE,
+            blame: Blame::new(),
         }
     }
 
@@ -168,14 +180,25 @@ impl Control {
         let round_trip = round_trip.min(LONGEST);
         let shortest = self.shortest.map_or(round_trip, |known| known.mul_f64(FORGET).min(round_trip));
         self.shortest = Some(shortest);
-        // One long round trip is jitter, two in a row are a queue.
+        // One long round trip is jitter, two in a row are a queue, and so is one with so much loss.
         let before = self.before.replace(round_trip).unwrap_or(shortest);
-        let longer = round_trip.min(before).saturating_sub(shortest);
-        if percent > HOPELESS || (longer > QUEUE && percent > BAD) {
-            Some(got_through)
-        } else {
-            (longer > LONG_QUEUE).then_some(OF_WHAT_WAS_SENT)
+        let least = if percent > FULL { round_trip } else { round_trip.min(before) };
+        let longer = least.saturating_sub(shortest);
+        let jammed = (longer > QUEUE && percent > BAD) || (round_trip > NO_PATH && percent > FULL);
+        if jammed || longer > LONG_QUEUE {
+            self.blame.queue();
+            return Some(if jammed { got_through } else { OF_WHAT_WAS_SENT });
         }
+        match self.blame.loss(percent) {
+            Verdict::Innocent => {}
+            Verdict::Suspect => return Some(got_through),
+            Verdict::Watched => self.quiet_since = None,
+            Verdict::Acquitted => {
+                self.settings.bitrate = self.limits.bitrate;
+                self.settings.length = self.settings.length.min(self.limits.usual);
+            }
+        }
+        None
     }
 
     fn expected_loss(&self) -> u8 {

@@ -1,3 +1,6 @@
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
 use super::*;
 use crate::media::FrameLength;
 
@@ -166,6 +169,40 @@ fn a_link_of_25_kbit_per_second_carries_the_call() {
         assert!(lost < 0.03, "{queue} ms, reports every {every} s: {lost:.3} are lost");
         assert!(waiting < 0.3, "{queue} ms, reports every {every} s: {waiting:.2} s are waiting");
         assert!(last.settings.bitrate >= LEAST && last.settings.length >= Length::Ms40, "{last:?}");
+    }
+}
+
+#[test]
+fn a_link_that_throws_away_what_is_above_its_rate_gets_less() {
+    for (capacity, most_lost) in [(25_000.0, 0.1), (35_000.0, 0.1), (15_000.0, 0.25)] {
+        let link = Link { capacity, queue: Duration::from_millis(20), every: Duration::from_secs(1) };
+        let mut control = control();
+        let seen = link.run(&mut control, Instant::now(), 180);
+        let late = &seen[60..];
+        let lost = late.iter().map(|second| second.lost).sum::<f64>() / late.len() as f64;
+        println!("{capacity} b/s: lost {lost:.3}, {:?}", late[late.len() - 1]);
+        assert!(lost < most_lost, "{capacity} b/s: {lost:.3} are lost");
+    }
+}
+
+#[test]
+fn a_third_lost_at_random_is_answered_with_fec_once_less_has_helped_nothing() {
+    for lost in [0.3, 0.35, 0.45] {
+        let mut kept = 0;
+        for seed in 0..20u64 {
+            println!("seed {seed}");
+            let mut dice = StdRng::seed_from_u64(seed);
+            let (mut control, start) = (control(), Instant::now());
+            for second in 0..600u64 {
+                let packets = 100 / control.settings().length.frames();
+                let gone = (0..packets).filter(|_| dice.random_bool(lost)).count();
+                let share = gone as f32 / packets as f32;
+                let round_trip = Some(Duration::from_millis(30 + dice.random_range(0..20)));
+                control.report(share, round_trip, start + Duration::from_secs(second));
+                kept += usize::from(control.settings() == settings(32_000, 20, Length::Ms20));
+            }
+        }
+        assert!(kept > 20 * 600 * 95 / 100, "{lost}: whole in {kept} of 12000 s");
     }
 }
 
