@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::access::sessions::hex;
 use super::acts;
 use super::answer::{Body, Refused, done};
+use super::server::AfterAnswer;
 use super::site::Site;
 use crate::appliance::status::CallStatus;
 use crate::config::mqtt::Permission;
@@ -290,8 +292,11 @@ pub async fn restart(State(site): State<Arc<Site>>) -> Result<Response, Refused>
         return Err(Refused::new(StatusCode::CONFLICT, "a call is up: a restart would end it"));
     }
     tracing::info!("panel: restart");
-    restart();
-    Ok(done())
+    // Whoever asked is answered first.
+    let mut answer = done();
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer.extensions_mut().insert(AfterAnswer(Arc::clone(restart)));
+    Ok(answer)
 }
 
 /// Replaces a file so that at any moment, also of a power cut, the old text or

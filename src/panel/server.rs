@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::Restart;
 use super::routes;
 use super::site::Site;
 
@@ -56,6 +57,10 @@ pub struct Server {
     pub tls: Option<Tls>,
     pub site: Arc<Site>,
 }
+
+/// What is to be done once the answer that bears this has left, and its connection is closed.
+#[derive(Clone)]
+pub struct AfterAnswer(pub Restart);
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -123,20 +128,28 @@ pub(super) async fn exchange(
     router: Router,
 ) -> Result<(), String> {
     let service = TowerToHyperService::new(router);
+    let after = Arc::new(OnceLock::new());
+    let asked = Arc::clone(&after);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Source(source));
-        let answer = hyper::service::Service::call(&service, request);
+        let (answer, asked) = (hyper::service::Service::call(&service, request), Arc::clone(&asked));
         async move {
             let Ok(answer) = answer.await;
+            if let Some(AfterAnswer(act)) = answer.extensions().get() {
+                asked.get_or_init(|| Arc::clone(act));
+            }
             Ok::<hyper::Response<Body>, Infallible>(answer)
         }
     });
-    http1::Builder::new()
+    let end = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_headers(HEAD_FIELDS)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
-        .await
-        .map_err(|error| error.to_string())
+        .await;
+    if let Some(act) = after.get() {
+        act();
+    }
+    end.map_err(|error| error.to_string())
 }

@@ -1,6 +1,9 @@
 //! Logs for the operator: one line an event on standard error, which journald keeps.
 
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -14,7 +17,12 @@ pub fn start(level: &str) {
     // It would tell of a log that cannot be written by `eprintln!`, which panics where it fails as well:
     // a full disk, or a journal that has died, would end the box.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
-    if tracing_subscriber::registry().with(lines).with(filter).try_init().is_err() {
+    let (brake, begin) = (Brake::default(), Instant::now());
+    let brake = dynamic_filter_fn(move |about, _| {
+        about.target().starts_with("callbox") || brake.lets_through(begin.elapsed().as_secs() / 60)
+    });
+    let registry = tracing_subscriber::registry().with(lines).with(filter);
+    if registry.with(brake).try_init().is_err() {
         tracing::debug!("logging runs already");
     }
 }
@@ -25,4 +33,39 @@ fn quiet(level: &str) -> String {
     let errors = ["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp", "webrtc", "netlink_packet_route"];
     let errors: String = errors.iter().map(|library| format!(",{library}=error")).collect();
     format!("warn,callbox={level}{errors}")
+}
+
+/// Lines that the libraries may write together in a minute: a call that has lost its network makes
+/// webrtc write an error for every packet, which would wash everything else out of the journal.
+const LIBRARIES: u64 = 20;
+
+/// Lets so many lines through in each minute.
+#[derive(Default)]
+struct Brake {
+    /// The minute, and how many lines it has had, in the low half.
+    seen: AtomicU64,
+}
+
+impl Brake {
+    fn lets_through(&self, minute: u64) -> bool {
+        let count = |seen: u64| {
+            let lines = if seen >> 32 == minute { seen & 0xffff_ffff } else { 0 };
+            (lines < LIBRARIES).then_some(minute << 32 | (lines + 1))
+        };
+        self.seen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_complains_of_every_packet_is_heard_a_few_times_a_minute() {
+        let brake = Brake::default();
+        for minute in [0, 1, 5] {
+            let written = (0..3_000).filter(|_| brake.lets_through(minute)).count();
+            assert_eq!(written as u64, LIBRARIES, "minute {minute}");
+        }
+    }
 }
