@@ -407,11 +407,12 @@ fn renew_or_wait(cx: &mut Context, reason: CloseReason, detail: String) {
         }
         // There is no token: the next attempt asks for one, and what it gets
         // is as new as can be.
-        CloseReason::TokenRefused | CloseReason::TokenUnavailable | CloseReason::SecretUnreadable => {
+        CloseReason::TokenRefused | CloseReason::TokenUnavailable => {
             cx.session.tokenless = true;
             wait(cx, reason, detail);
         }
-        CloseReason::Requested => wait(cx, reason, detail),
+        // The token server was not even asked: the next attempt may show the old token.
+        CloseReason::SecretUnreadable | CloseReason::Requested => wait(cx, reason, detail),
     }
 }
 
