@@ -81,6 +81,9 @@ const GOOD_FOR: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_PATIENCE: Duration = Duration::from_secs(160);
 
+/// Reports that need not tell a round trip yet: the far end has had no sender report of ours.
+const UNECHOED: u8 = 5;
+
 /// A round trip longer than this is a mistake.
 const LONGEST: Duration = Duration::from_secs(20);
 
@@ -96,6 +99,8 @@ pub(in crate::media) struct Control {
     shortest: Option<Duration>,
     /// The round trip of the report before.
     before: Option<Duration>,
+    /// Reports before the first round trip.
+    unechoed: u8,
     good_since: Option<Instant>,
     quiet_since: Option<Instant>,
     /// Before this, reports tell of what was sent before the last change.
@@ -122,6 +127,7 @@ impl Control {
             loss: 5.0,
             shortest: None,
             before: None,
+            unechoed: 0,
             good_since: None,
             quiet_since: None,
             blind_until: None,
@@ -163,8 +169,8 @@ impl Control {
         let percent = if lost.is_finite() { lost.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
         self.loss =
             if percent > self.loss { (self.loss + percent) / 2.0 } else { self.loss * 0.75 + percent * 0.25 };
-        let share = self.share(percent, round_trip);
         let before = self.settings;
+        let share = self.share(percent, round_trip);
         self.settings.expected_loss = self.expected_loss();
         match share {
             Some(share) => self.less(share, round_trip, now),
@@ -176,7 +182,11 @@ impl Control {
     /// Where there is a queue: the share of what was sent that the link can carry.
     fn share(&mut self, percent: f32, round_trip: Option<Duration>) -> Option<f32> {
         let got_through = OF_WHAT_GOT_THROUGH * (1.0 - percent / 100.0);
-        let Some(round_trip) = round_trip else { return (percent > 10.0).then_some(got_through) };
+        // A report that echoes nothing of ours says nothing new of the round trip.
+        let Some(round_trip) = round_trip.or(self.before) else {
+            self.unechoed = self.unechoed.saturating_add(1);
+            return (self.unechoed > UNECHOED && percent > 10.0).then_some(got_through);
+        };
         let round_trip = round_trip.min(LONGEST);
         let shortest = self.shortest.map_or(round_trip, |known| known.mul_f64(FORGET).min(round_trip));
         self.shortest = Some(shortest);

@@ -95,9 +95,17 @@ impl Call {
     /// Stays in the call for this long; the last status.
     fn stays_up(&self, time: Duration) -> Value {
         let begin = Instant::now();
+        let mut before = Value::Null;
         loop {
             let status = self.appliance.status().unwrap();
             assert_eq!(status["call"], "in-call", "after {:?}: {status}", begin.elapsed());
+            let figures = &status["audio"]["call"];
+            let codec = json!([figures["bitrate"], figures["packet_ms"], figures["expected_loss_percent"]]);
+            if codec != before {
+                let (lost, way) = (&figures["far_end_lost_permille"], &figures["round_trip_us"]);
+                println!("{:.0?}: codec {codec}, {lost} ‰ lost, round trip {way} us", begin.elapsed());
+                before = codec;
+            }
             if begin.elapsed() >= time {
                 return status;
             }
