@@ -119,6 +119,12 @@ impl Call {
         self.appliance.wait_status(20, "idle", |status| status["call"] == "idle");
         // What it plays last is on the disk.
         thread::sleep(Duration::from_secs(1));
+        // The far end's recording is whole once it has heard of the end, which a session that was lost must tell.
+        let there = &self.heard()[0];
+        wait_for(Duration::from_secs(90), "the far end's recording", || {
+            let samples = hound::WavReader::open(there).map_err(|e| e.to_string())?.duration();
+            if samples > 0 { Ok(()) } else { Err("no sample yet".to_owned()) }
+        });
         self.heard().map(|wav| speech::understood(&wav))
     }
 
