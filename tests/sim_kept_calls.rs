@@ -76,6 +76,23 @@ async fn on_multi_pipe_nothing_is_said_and_the_talk_is_there() {
 }
 
 #[tokio::test]
+async fn on_multi_pipe_a_box_that_came_back_before_its_old_stream_was_found_dead_has_its_talk() {
+    let core = core(ANSWERS).await;
+    let mut old = Client::multi_pipe(&core).await;
+    talking(&mut old).await;
+    let mut events = core.events();
+    let mut client = Client::multi_pipe(&core).await;
+    wait_for(&mut events, "again", |e| (*e == SimEvent::Registered { multi: true }).then_some(())).await;
+    drop(old);
+    wait_for(&mut events, "the old one's end", |e| (*e == SimEvent::Unregistered).then_some(())).await;
+    client.silence(Duration::from_millis(100)).await;
+    client.bye(CALL).await;
+    wait_for(&mut events, "Bye", |e| matches!(e, SimEvent::ByeReceived { .. }).then_some(())).await;
+    client.silence(Duration::from_millis(200)).await;
+    assert_eq!(core.handle().hang_up().await, Err(ActError::NoCall));
+}
+
+#[tokio::test]
 async fn a_call_that_only_rang_is_over_with_its_stream() {
     let core = core("default-phone = { answer-sdp = 'far', answer-after = '10s' }").await;
     let mut client = Client::registered(&core).await;

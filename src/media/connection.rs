@@ -42,9 +42,16 @@ const GATHERING: Duration = Duration::from_secs(5);
 /// How long the library may take to close before its tasks are aborted.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// ICE tries for half a minute before it gives up (library defaults: 5 s and
-/// 25 s); this many checks outlast that at any interval.
+/// ICE reports a break after the first and tries for as long as the second before it gives up.
+const BROKEN: Duration = Duration::from_secs(5);
+const HOPELESS: Duration = Duration::from_secs(25);
+
+/// This many checks outlast that at any interval.
 const CHECKS: u16 = u16::MAX;
+
+/// Between two questions whether the way is still there (RFC 7675; 5 s there). To the library RTP is
+/// no sign of life: where a third is lost, every 2 s would be a break now and then that is none.
+const CONSENT: Duration = Duration::from_secs(1);
 
 /// What the library reports to the peer's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +162,7 @@ impl Connection {
             .with_interceptor_registry(registry)
             .with_setting_engine(
                 SettingEngineBuilder::new()
+                    .with_ice_timeouts(Some(BROKEN), Some(HOPELESS), Some(CONSENT))
                     .with_ice_connection_attempts(Some(settings.ice_check_interval), Some(CHECKS))
                     .with_host_acceptance_min_wait(Some(Duration::ZERO))
                     .with_prflx_acceptance_min_wait(Some(Duration::ZERO))

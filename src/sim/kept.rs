@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::Call;
@@ -14,22 +15,26 @@ const KEPT_FOR: Duration = Duration::from_secs(90);
 
 /// Each call, and until when it is kept: one that was taken and comes back has a time of its own.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<Vec<(Instant, Call)>>);
+pub(super) struct Kept {
+    calls: Mutex<Vec<(Instant, Call)>>,
+    /// Somebody left calls behind.
+    pub left: Notify,
+}
 
 impl Kept {
     /// All of them, the oldest first.
     pub fn take(&self) -> Vec<Call> {
-        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
         kept.into_iter().map(|(_, call)| call).collect()
     }
 
     fn add(&self, until: Instant, calls: Vec<Call>) {
         let calls = calls.into_iter().map(|call| (until, call));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(calls);
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).extend(calls);
     }
 
     fn drop_old(&self, now: Instant) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(until, _)| *until > now);
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).retain(|(until, _)| *until > now);
     }
 }
 
@@ -40,6 +45,7 @@ pub(super) fn keep(shared: &Arc<Shared>, calls: Vec<Call>) {
     }
     let until = Instant::now() + KEPT_FOR;
     shared.kept.add(until, calls);
+    shared.kept.left.notify_one();
     // Weak, so that waiting does not keep the core alive.
     let shared = Arc::downgrade(shared);
     tokio::spawn(async move {

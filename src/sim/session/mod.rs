@@ -72,6 +72,7 @@ pub(super) async fn serve(terminal: Terminal, shared: Arc<Shared>) {
         Rpc::Pipe => false,
         Rpc::MultiPipe => true,
     };
+    let core = shared.clone();
     let mut session = Session {
         multi,
         to_box: Outbox { id, outbound, shared: shared.clone() },
@@ -101,6 +102,8 @@ pub(super) async fn serve(terminal: Terminal, shared: Arc<Shared>) {
             }
             Some((serial, event)) = far.recv() => session.far_event(serial, event).await,
             Some(Ok(due)) = session.deadlines.join_next() => session.due(due).await,
+            // The box came back on this stream before its old one was found dead.
+            () = core.kept.left.notified(), if multi => session.take_over(core.kept.take()),
         }
     }
     session.shared.leave(id);
@@ -115,11 +118,7 @@ impl Session {
         let shared = self.shared.clone();
         let kept = shared.kept.take();
         if self.multi {
-            // The box knows their ids, and may end or move them as before.
-            for call in kept {
-                call.reports.hand_over(self.far_events.clone());
-                self.calls.insert(call.reports.serial, call);
-            }
+            self.take_over(kept);
         } else if let Some(call) = kept.into_iter().last() {
             let (call_id, number) = (call.call_id.clone(), call.number.clone());
             self.in_call_elsewhere(call_id, number, Some(call)).await;
@@ -133,6 +132,14 @@ impl Session {
         }
         for raw in &shared.script.send {
             self.later(raw.after, Due::Raw(raw.clone()));
+        }
+    }
+
+    /// `MultiPipe`: the box knows the calls' ids, and may end or move them as before.
+    fn take_over(&mut self, kept: Vec<Call>) {
+        for call in kept {
+            call.reports.hand_over(self.far_events.clone());
+            self.calls.insert(call.reports.serial, call);
         }
     }
 
