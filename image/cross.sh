@@ -7,8 +7,8 @@
 #   image/cross.sh [aarch64|armv7|x86_64]
 #
 # Leaves target/cross/callbox-ARCH there, its .sha256, and its .cdx.json: the
-# bill of materials (CycloneDX). CROSS_TRY=no leaves the trying out, CROSS_MAP=FILE
-# leaves a linker's map there: what is how big.
+# bill of materials (CycloneDX). CROSS_TRY=no leaves the trying out; CROSS_MAP=FILE has a
+# linker's map written there: what is how big.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,10 +55,12 @@ shipped=(--target "$triple" --no-default-features --features device)
 # The last step sees the whole program: what is the same is kept once, and
 # relocations are packed, which asks for glibc 2.36. Crates have inlined by
 # their own opt-level by then, so across crates only what is as short as a call
-# is inlined, and functions are packed as tightly as the processor allows.
+# is inlined; functions are packed as tightly as the processor allows; and what
+# several have in common becomes a function of its own only where that saves
+# more than what unwinding must know of it (some 40 bytes).
+llvm=(-inline-threshold=25 -inlinehint-threshold=25 -align-all-functions=2 -outliner-benefit-threshold=48)
 cargo rustc --locked --profile dist --bin callbox "${shipped[@]}" -- \
-    -C lto=fat -C llvm-args=-inline-threshold=25 -C llvm-args=-inlinehint-threshold=25 -C llvm-args=-align-all-functions=2 \
-    -C link-arg=-B/usr/lib/llvm-19/bin -C link-arg=-fuse-ld=lld \
+    -C lto=fat "${llvm[@]/#/-Cllvm-args=}" -C link-arg=-B/usr/lib/llvm-19/bin -C link-arg=-fuse-ld=lld \
     -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs ${CROSS_MAP:+-C link-arg=-Wl,-Map=$CROSS_MAP}
 unset RUSTC_WRAPPER
 mkdir -p target/cross
