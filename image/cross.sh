@@ -7,8 +7,8 @@
 #   image/cross.sh [aarch64|armv7|x86_64]
 #
 # Leaves target/cross/callbox-ARCH there, its .sha256, and its .cdx.json: the
-# bill of materials (CycloneDX). CROSS_TRY=no leaves the trying out; CROSS_MAP=FILE has a
-# linker's map written there: what is how big.
+# bill of materials (CycloneDX). CROSS_TRY=no leaves the trying out; CROSS_MAP=FILE
+# has the linker write a map there: what is how big.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
