@@ -7,7 +7,8 @@
 #   image/cross.sh [aarch64|armv7|x86_64]
 #
 # Leaves target/cross/callbox-ARCH there, its .sha256, and its .cdx.json: the
-# bill of materials (CycloneDX). CROSS_TRY=no leaves the trying out.
+# bill of materials (CycloneDX). CROSS_TRY=no leaves the trying out; CROSS_MAP=FILE
+# has the linker write a map there: what is how big.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,7 +40,11 @@ fi
 export SOURCE_DATE_EPOCH
 home=${CARGO_HOME:-$HOME/.cargo} target=${CARGO_TARGET_DIR:-target}
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
-export "CARGO_TARGET_${under^^}_RUSTFLAGS=--remap-path-prefix=$PWD=/callbox --remap-path-prefix=$home=/cargo"
+remap="--remap-path-prefix=$PWD=/callbox --remap-path-prefix=$home=/cargo"
+# Nor where crates came from: every place that can panic names its file.
+cargo fetch --quiet --locked --target "$triple"
+for crates in "$home"/registry/src/*; do remap+=" --remap-path-prefix=$crates=/crates"; done
+export "CARGO_TARGET_${under^^}_RUSTFLAGS=$remap"
 export "CFLAGS_$under=$flags -ffile-prefix-map=$PWD=/callbox -ffile-prefix-map=$home=/cargo"
 
 # `cargo auditable` would put the path of its wrapper into the hash of every
@@ -48,10 +53,15 @@ export RUSTC_WRAPPER=$PWD/.cache/cargo-tools/bin/cargo-auditable
 export CARGO_AUDITABLE_ORIG_ARGS='{"config":[],"offline":false,"locked":true,"frozen":false}'
 shipped=(--target "$triple" --no-default-features --features device)
 # The last step sees the whole program: what is the same is kept once, and
-# relocations are packed, which asks for glibc 2.36.
+# relocations are packed, which asks for glibc 2.36. Crates have inlined by
+# their own opt-level by then, so across crates only what is as short as a call
+# is inlined; functions are packed as tightly as the processor allows; and what
+# several have in common becomes a function of its own only where that saves
+# more than what unwinding must know of it (some 40 bytes).
+llvm=(-inline-threshold=25 -inlinehint-threshold=25 -align-all-functions=2 -outliner-benefit-threshold=48)
 cargo rustc --locked --profile dist --bin callbox "${shipped[@]}" -- \
-    -C lto=fat -C llvm-args=-inline-threshold=50 -C link-arg=-B/usr/lib/llvm-19/bin -C link-arg=-fuse-ld=lld \
-    -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs
+    -C lto=fat "${llvm[@]/#/-Cllvm-args=}" -C link-arg=-B/usr/lib/llvm-19/bin -C link-arg=-fuse-ld=lld \
+    -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs ${CROSS_MAP:+-C link-arg=-Wl,-Map=$CROSS_MAP}
 unset RUSTC_WRAPPER
 mkdir -p target/cross
 binary=target/cross/callbox-$arch

@@ -5,7 +5,7 @@
 #   image/pretend.sh FOLDER
 set -euo pipefail
 
-for secret in client-secret mqtt-password; do
+for secret in client-secret mqtt-password hook-secret; do
     install -m 600 <(echo "nothing of worth") "$1/$secret"
 done
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=home -days 1 \

@@ -41,9 +41,13 @@ apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME)' 'Created-By: P
     sort -u >"$cache/apt/sources.list"
 [[ -s $cache/apt/sources.list ]] || { echo "cross: no Debian among this machine's package sources" >&2; exit 1; }
 echo "cross: fetching what building for $arch needs"
-# A mirror may be in the middle of renewing one list; what then is missing is named below.
-private_apt "$cache" "$host" "$debian" ||
-    echo "cross: not all of Debian's package lists could be had; going on with the others" >&2
+if ! private_apt "$cache" "$host" "$debian"; then
+    # A mirror may be in the middle of renewing one list, and then apt takes none of that suite. The compiler
+    # comes from this machine's own security suite, which therefore is asked for this machine's list alone.
+    echo "cross: not all of Debian's package lists could be had; trying without $debian's own security updates" >&2
+    sed -i "s|\[\(.*-security main\)|[arch=$host \1|" "$cache/apt/sources.list"
+    private_apt "$cache" "$host" "$debian" || echo "cross: still not; going on with what there is" >&2
+fi
 echo "APT::Default-Release \"/^$own(|-security|-updates)\$/\";" >>"$APT_CONFIG"
 
 # fetch FOLDER PACKAGE...: unpacks packages there.

@@ -37,13 +37,15 @@ if [[ ! -f $fresh ]]; then
     mv "$fresh.new" "$fresh"
 fi
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+trap 'mountpoint --quiet "$root/proc" && umount "$root/proc"; rm -rf --one-file-system "$root"' EXIT
 tar -xpf "$fresh" -C "$root"
+# Without it systemd-tmpfiles makes nothing.
+mount -t proc proc "$root/proc"
 inside() { chroot "$root" "$@"; }
 # Every file, with its rights and contents where they say who is who, but for what installing anything changes.
 files() {
     inside find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /root -o -path /tmp -o -path /var/cache -o -path /var/log \
-        -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -printf '%p %M %u %g %l\n' | sort
+        -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /run/systemd \) -prune -o -printf '%p %M %u %g %l\n' | sort
     grep -v '^gpio:' "$root/etc/group"
     cat "$root/etc/passwd"
 }
