@@ -41,11 +41,16 @@ export SOURCE_DATE_EPOCH
 home=${CARGO_HOME:-$HOME/.cargo} target=${CARGO_TARGET_DIR:-target}
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 remap="--remap-path-prefix=$PWD=/callbox --remap-path-prefix=$home=/cargo"
-# Nor where crates came from: every place that can panic names its file.
+remap_c="-ffile-prefix-map=$PWD=/callbox -ffile-prefix-map=$home=/cargo"
+# Nor where crates came from: every place that can panic names its file, and
+# CMake names it without symbolic links.
 cargo fetch --quiet --locked --target "$triple"
-for crates in "$home"/registry/src/*; do remap+=" --remap-path-prefix=$crates=/crates"; done
+for crates in "$home"/registry/src/*; do
+    remap+=" --remap-path-prefix=$crates=/crates"
+    remap_c+=" -ffile-prefix-map=$crates=/crates -ffile-prefix-map=$(realpath "$crates")=/crates"
+done
 export "CARGO_TARGET_${under^^}_RUSTFLAGS=$remap"
-export "CFLAGS_$under=$flags -ffile-prefix-map=$PWD=/callbox -ffile-prefix-map=$home=/cargo"
+export "CFLAGS_$under=$flags $remap_c"
 
 # `cargo auditable` would put the path of its wrapper into the hash of every
 # symbol; as the wrapper of all crates it does not, and works the same.
