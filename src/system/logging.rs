@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -14,17 +16,25 @@ pub fn start(level: &str) {
     let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
     let filter = asked.and_then(|asked| asked.parse().ok()).or_else(|| quiet(level).parse().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    if subscriber(filter, std::io::stderr).try_init().is_err() {
+        tracing::debug!("logging runs already");
+    }
+}
+
+/// Lines of what the filter lets through, and of the libraries' not too many of those.
+fn subscriber<W>(filter: Targets, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     // It would tell of a log that cannot be written by `eprintln!`, which panics where it fails as well:
     // a full disk, or a journal that has died, would end the box.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let (brake, begin) = (Brake::default(), Instant::now());
     let brake = dynamic_filter_fn(move |about, _| {
         about.target().starts_with("callbox") || brake.lets_through(begin.elapsed().as_secs() / 60)
     });
-    let registry = tracing_subscriber::registry().with(lines).with(filter);
-    if registry.with(brake).try_init().is_err() {
-        tracing::debug!("logging runs already");
-    }
+    // The outermost is asked first: what is not to be written must not use the brake up.
+    tracing_subscriber::registry().with(lines).with(brake).with(filter)
 }
 
 /// The libraries below talk a lot, and some of it holds SDP: only their warnings, and of webrtc, which warns of
@@ -58,7 +68,41 @@ impl Brake {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_leaves_room_for_what_is() {
+        let page = Page::default();
+        let writer = page.clone();
+        let log = subscriber(quiet("info").parse().unwrap(), move || writer.clone());
+        tracing::subscriber::with_default(log, || {
+            for _ in 0..1_000 {
+                tracing::warn!(target: "webrtc", "an early packet");
+            }
+            for _ in 0..100 {
+                tracing::error!(target: "webrtc", "no network");
+                tracing::info!(target: "callbox::event", "a call");
+            }
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let lines = |what: &str| text.matches(what).count();
+        assert_eq!([lines("early"), lines("no network"), lines("a call")], [0, LIBRARIES as usize, 100]);
+    }
 
     #[test]
     fn a_library_that_complains_of_every_packet_is_heard_a_few_times_a_minute() {
