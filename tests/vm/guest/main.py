@@ -2,8 +2,9 @@
 
 A check is a file check_N_NAME.py with `run(guest)`, which calls `guest.row` for
 each claim. An exception is a failed row; the other checks go on. One with
-`INIT = "systemd"` runs where systemd is the first process, and one with
-`ONLY_WHEN_NAMED` where VM_CHECKS names it.
+`INIT = "systemd"` runs where systemd is the first process, one with "counted" on
+a processor that counts its instructions, and one with `ONLY_WHEN_NAMED`
+where VM_CHECKS names it.
 """
 
 import importlib
