@@ -5,6 +5,7 @@
 
 mod appliance_support;
 
+use appliance_support::outage::until_connect;
 use appliance_support::*;
 use callbox::appliance::acknowledge::Acknowledge;
 use callbox::appliance::action::{Action, Ring};
@@ -398,10 +399,15 @@ fn a_press_without_a_network_is_answered_in_words_and_they_give_way_to_a_call() 
     bench.take();
     let says = (Some(Clip::Offline), Listener::Box);
     bench.press("call");
+    bench.closed(CloseReason::Unreachable);
+    assert_eq!(announced(&bench), [], "one attempt more is made for the press");
+    bench.pass(secs(1));
+    bench.closed(CloseReason::Unreachable);
     assert_eq!((announced(&bench), bench.tone), (vec![says], None));
     bench.press("hangup");
     bench.press("take");
     assert_eq!(announced(&bench), [says, says], "only what needs the network is answered so");
+    until_connect(&mut bench);
     bench.session(SessionEvent::Sent);
     bench.session(SessionEvent::Opened);
     bench.take();

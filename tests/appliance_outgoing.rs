@@ -227,6 +227,9 @@ fn a_press_without_a_session_is_refused_aloud() {
     bench.closed(CloseReason::Unreachable);
     bench.take();
     bench.down("call");
+    assert_eq!(bench.tone, Some(Tone::Press), "felt, while the next attempt is made");
+    bench.pass(ms(0));
+    bench.closed(CloseReason::Unreachable);
     assert_eq!(bench.tone, Some(Tone::Error));
     assert_eq!(bench.sent(), []);
     assert_eq!(bench.lamp("calling"), Pattern::DoubleFlash);

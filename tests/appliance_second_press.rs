@@ -87,6 +87,7 @@ fn in_a_call_the_blip_is_enough_and_the_calls_lamp_stays() {
 fn a_press_that_was_refused_does_not_keep_the_next_from_acting() {
     let mut bench = Bench::new(patient(caller()));
     bench.press("call");
+    bench.pass(secs(4));
     assert_eq!((bench.tone, bench.counter("press-refused")), (Some(Tone::Error), 1));
     bench.session(SessionEvent::Opened);
     bench.prepare_all();

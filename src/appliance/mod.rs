@@ -38,6 +38,7 @@ mod incoming;
 pub mod indicator;
 pub mod input;
 mod keep_alive;
+mod kept_press;
 mod late_bye;
 mod left_over;
 pub mod log;
@@ -74,6 +75,7 @@ use event::{Event, LineEvent, SystemEvent};
 use id::{LedName, RequestId};
 use indicator::{Pattern, View};
 use input::Inputs;
+use kept_press::KeptPress;
 use log::Kind;
 use output::{Outputs, Scene};
 use phone::{By, Phone};
@@ -101,6 +103,7 @@ pub struct Appliance {
     /// As the audio shell last told.
     microphone: bool,
     life: Life,
+    kept: Option<KeptPress>,
     commands: VecDeque<Command>,
 }
 
@@ -127,6 +130,7 @@ impl Appliance {
             shown: BTreeMap::new(),
             microphone: false,
             life: Life::Running,
+            kept: None,
             commands: VecDeque::new(),
         };
         do_not_disturb::now(&mut appliance.cx);
@@ -224,6 +228,7 @@ impl Appliance {
                 if let Some(message) = message {
                     self.phone.message(cx, message);
                 }
+                self.look_at_kept_press();
             }
             Event::Media { peer, event } => self.phone.media(cx, peer, event),
             Event::Control { request, action } => {
@@ -264,6 +269,7 @@ impl Appliance {
                 if let Some(change) = session::registration_due(cx) {
                     self.phone.session_changed(cx, change);
                 }
+                self.look_at_kept_press();
             }
             Timer::Healthy => session::healthy(cx),
             Timer::KeepAliveFaster => keep_alive::faster(cx),
@@ -287,6 +293,7 @@ impl Appliance {
             | Timer::TalkTooLong
             | Timer::Acknowledge(_)
             | Timer::Releasing(_) => self.phone.timeout(cx, &timer),
+            Timer::KeptPress => self.kept_for_nothing(),
             Timer::ToneEnd => feedback::tone_ended(cx),
             // The timer itself is what lamps show; `flush` sees that it is gone.
             Timer::Notice => {}
@@ -339,6 +346,7 @@ impl Appliance {
     fn shut_down(&mut self) {
         let cx = &mut self.cx;
         self.life = Life::Stopping;
+        self.kept = None;
         self.phone.end_all(cx, Cause::ShuttingDown, |_| true);
         self.phone.peers.shut_down(cx);
         session::shut_down(cx);

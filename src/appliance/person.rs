@@ -161,7 +161,10 @@ impl Appliance {
     }
 
     /// Does what a person at the box asks for, and lets the person hear so.
-    fn act(&mut self, button: Option<&ButtonName>, action: &Action) -> Result<(), Refusal> {
+    pub(super) fn act(&mut self, button: Option<&ButtonName>, action: &Action) -> Result<(), Refusal> {
+        if *action == Action::HangUp {
+            self.forget_kept_press();
+        }
         let cx = &mut self.cx;
         let result = match action {
             Action::Talk { on } => {
@@ -197,12 +200,14 @@ impl Appliance {
                 feedback::press(cx);
                 cx.ignored("press-ignored", "a press that changes nothing now");
             }
-            Err(refusal) => {
-                if refusal == Refusal::Offline {
-                    feedback::offline(cx);
-                } else {
-                    feedback::end_tone(cx, Tone::Error);
+            Err(Refusal::Offline) => {
+                let call = matches!(action, Action::Call { .. });
+                if !(call && self.keep(button, action)) {
+                    self.refused_for_want_of_a_session();
                 }
+            }
+            Err(refusal) => {
+                feedback::end_tone(cx, Tone::Error);
                 feedback::notice(cx);
                 cx.counters.count("press-refused");
                 cx.log(Kind::Refused, refusal.to_string());

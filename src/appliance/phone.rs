@@ -289,6 +289,7 @@ impl Phone {
             | Timer::Registration
             | Timer::Healthy
             | Timer::ToneEnd
+            | Timer::KeptPress
             | Timer::Notice
             | Timer::DoNotDisturb
             | Timer::Exit

@@ -31,6 +31,8 @@ const TOKEN_PROVEN: Duration = Duration::from_secs(2);
 /// then as ever, so a clock in 1970 costs one refusal; but where it is this
 /// program's date of birth that is wrong, the box is not lost for good.
 const TIMELESS_PAUSE: Duration = Duration::from_secs(600);
+/// However often somebody presses, an attempt is begun for it no more often.
+const HURRY_PAUSE: Duration = Duration::from_secs(3);
 const NO_TIME: &str = "the clock is not set, and without the time no certificate can be judged; \
                        let the machine reach a time server (NTP)";
 
@@ -47,6 +49,8 @@ pub(super) struct Session {
     /// When the core last gave a first sign of life on a stream.
     answered: Option<Instant>,
     detail: String,
+    /// When somebody at the box last cut a wait short, since the last registration.
+    hurried: Option<Instant>,
     /// The network or the clock changed under the attempt that is under way.
     outdated: bool,
 }
@@ -98,6 +102,11 @@ impl Session {
     /// Why the session is not registered.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Whether an attempt was begun, or one is being given up.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Connecting | State::Sent | State::Closing)
     }
 
     /// Whether the session is shut down and its shell has said so.
@@ -252,11 +261,33 @@ pub(super) fn addresses_changed(cx: &mut Context) {
     }
 }
 
+/// Somebody at the box wants a call: the next attempt is made now. Whether one
+/// is under way, so that a registration may come of it.
+pub(super) fn hurry(cx: &mut Context) -> bool {
+    match cx.session.state {
+        State::Connecting | State::Sent | State::Closing => true,
+        State::Waiting if lacks_time(cx) || asked_to_wait(cx) => false,
+        State::Waiting => {
+            let lately = |at: Instant| cx.now.saturating_duration_since(at) < HURRY_PAUSE;
+            if cx.session.hurried.is_some_and(lately) {
+                return false;
+            }
+            cx.session.hurried = Some(cx.now);
+            cx.hasten(Timer::Reconnect, Duration::ZERO);
+            true
+        }
+        State::Registered | State::Ending | State::Ended => false,
+    }
+}
+
+/// Whether the core or the token server wants to be left alone.
+fn asked_to_wait(cx: &Context) -> bool {
+    cx.faults.is_raised(Fault::CredentialsRefused) || cx.faults.is_raised(Fault::RateLimited)
+}
+
 /// Cuts a wait short, unless it was asked for.
 fn try_soon(cx: &mut Context) {
-    let asked_to_wait =
-        cx.faults.is_raised(Fault::CredentialsRefused) || cx.faults.is_raised(Fault::RateLimited);
-    if !asked_to_wait {
+    if !asked_to_wait(cx) {
         let base = cx.settings.backoff.base;
         let wait = cx.random_up_to(base);
         cx.hasten(Timer::Reconnect, wait);
@@ -312,6 +343,7 @@ fn registered(cx: &mut Context) -> Change {
     cx.session.state = State::Registered;
     cx.session.token = Token::Fine;
     cx.session.outdated = false;
+    cx.session.hurried = None;
     cx.session.detail.clear();
     cx.timers.stop(&Timer::Connecting);
     cx.timers.stop(&Timer::Registration);

@@ -54,6 +54,8 @@ pub enum Timer {
     Adoption(CallRef),
     /// A shell did not say that a call's media is closed.
     Releasing(CallRef),
+    /// A press has been kept for as long as anybody waits.
+    KeptPress,
     /// The tone at a call's end has been heard.
     ToneEnd,
     /// Lamps have shown long enough that something was refused or failed.
@@ -122,6 +124,7 @@ impl Timer {
             | Timer::PeerRefresh
             | Timer::PeerRetry
             | Timer::OfferPause
+            | Timer::KeptPress
             | Timer::ToneEnd
             | Timer::Notice
             | Timer::LateBye

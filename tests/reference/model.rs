@@ -169,6 +169,11 @@ impl Model {
         self.says.push(Say { id: id.to_owned(), what });
     }
 
+    /// Whether the core asked for no Offer for now.
+    pub fn is_paused(&self) -> bool {
+        self.now < self.paused_until
+    }
+
     // What people do; true if it can be done.
 
     pub fn press(&mut self, to: &[&str]) -> bool {

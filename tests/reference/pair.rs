@@ -25,6 +25,8 @@ use super::model::{Model, Pipes, Say, Shown, What, Word};
 
 const FIRST: &str = "+4722222222";
 const SECOND: &str = "+4733333333";
+/// How long a press waits for the session, in ms.
+const KEPT: u64 = 4000;
 const THIRD: &str = "+4744444444";
 
 #[derive(Clone, Debug)]
@@ -71,6 +73,8 @@ pub struct Pair {
     granted: bool,
     /// The box waits for its stream to open.
     connecting: bool,
+    /// A press that waits for the session, and until when.
+    kept: Option<(u64, fn(&mut Model) -> bool)>,
     /// Of each call by its id, and of the Offers that media made.
     peers: BTreeMap<String, PeerId>,
     offers: BTreeMap<String, PeerId>,
@@ -124,6 +128,7 @@ impl Pair {
             said: Vec::new(),
             granted: false,
             connecting: false,
+            kept: None,
             peers: BTreeMap::new(),
             offers: BTreeMap::new(),
             offered: String::new(),
@@ -159,6 +164,18 @@ impl Pair {
     }
 
     fn press(&mut self, button: &str, model: fn(&mut Model) -> bool) -> Result<(), String> {
+        // One that finds no session is kept for a while, unless the core wants to be left alone.
+        let unheard_of = button == "all" && self.pipes == Pipes::One;
+        if !self.model.registered
+            && !unheard_of
+            && self.model.calls.is_empty()
+            && (self.connecting || !self.model.is_paused())
+        {
+            let now = self.model.now;
+            let kept = self.kept.filter(|(until, _)| now < *until);
+            let until = kept.map_or(now + KEPT, |(until, _)| until);
+            self.kept = Some((until, model));
+        }
         self.event(Event::Line(LineEvent::Pressed(button.into())));
         model(&mut self.model);
         self.compare()?;
@@ -243,6 +260,11 @@ impl Pair {
         self.connecting = false;
         self.event(Event::Session(SessionEvent::Opened));
         self.model.session_is_back();
+        if let Some((until, press)) = self.kept.take()
+            && self.model.now < until
+        {
+            press(&mut self.model);
+        }
         self.compare()
     }
 

@@ -14,8 +14,9 @@ use super::rule::Rule;
 
 /// More deadlines in one minute than any hour needs.
 const MOST: u32 = 300;
-/// An attempt to connect ends by then.
-const CONNECTING: Duration = Duration::from_secs(20);
+/// An attempt to connect ends in half that time. Where its token is refused at
+/// its very end, the next one is made at once.
+const CONNECTING: Duration = Duration::from_secs(40);
 /// A stream that does not end (20 s), the pause after refused credentials
 /// (60 s) and the longest jitter (60 s).
 const OFFLINE: Duration = Duration::from_secs(140);
@@ -56,7 +57,7 @@ impl World<'_> {
         let down = |name: &str| self.lines.iter().any(|(button, down)| *button == name && *down);
         match timer {
             Timer::Reconnect => session == SessionStatus::Offline,
-            Timer::Connecting => session != SessionStatus::Registered,
+            Timer::Connecting | Timer::KeptPress => session != SessionStatus::Registered,
             Timer::Registration => session == SessionStatus::Connecting,
             Timer::Healthy => session == SessionStatus::Registered,
             Timer::PeerWait(_) => any(&[Outgoing]),
