@@ -130,7 +130,7 @@ class HawkBit:
         for at in range(0, len(content), 1 << 16):
             request.wfile.write(content[at:at + (1 << 16)])
             with self.lock:
-                self.fetched = at + (1 << 16)
+                self.fetched = min(at + (1 << 16), len(content))
 
     def _told(self, request):
         body = json.loads(request.rfile.read(int(request.headers.get("content-length", 0))))

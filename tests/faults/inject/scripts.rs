@@ -21,7 +21,8 @@ const SETUP: &str = "[setup]\nclient-secret = \"s3cret\"\n[core]\nendpoint = \"h
 /// Stands in for what only the image has: each says yes.
 const YES: [&str; 6] = ["mount", "umount", "mountpoint", "chown", "systemctl", "fw_setenv"];
 
-/// A copy of the scripts whose files are all below one folder, on busybox as in the image.
+/// A copy of the scripts whose files are all below one folder, with busybox's tools as in the
+/// image; its own shell would not let others stand in for them.
 struct Image(TempDir);
 
 impl Image {
@@ -113,7 +114,7 @@ impl Image {
             &format!("PATH={dir}/bin"),
             &format!("RAUC_BUNDLE_MOUNT_POINT={dir}"),
             &format!("STATE_DIRECTORY={dir}/ladder"),
-            &format!("{dir}/bin/sh"),
+            "/bin/sh",
             &format!("{dir}/scripts/{}", script[0]),
         ]
         .map(str::to_owned)
