@@ -50,11 +50,20 @@ depmod -b "$cache/kernel" "$version"
 echo "$version" >"$cache/version"
 unset APT_CONFIG
 
+# The fleet's updater is younger than the release, and was built to go with its libraries; slot.sh tries that.
+mkdir -p "$cache/younger/apt/lists/partial" "$cache/younger/apt/archives/partial"
+echo "deb [signed-by=$keyring] $mirror forky main" >"$cache/younger/apt/sources.list"
+private_apt "$cache/younger" arm64
+(cd "$cache/younger" && apt-get -qq download rauc-hawkbit-updater)
+unset APT_CONFIG
+younger=$(ls "$cache"/younger/*.deb)
+
 include=$(names image/packages "image/boards/$board/packages" | tr ' ' ',')
 mmdebstrap --quiet --variant=extract --architectures=arm64 --include="$include" \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --format=tar \
+    --extract-hook="dpkg-deb -x '$younger' \"\$1\"" \
     --extract-hook="cd \"\$1/var/cache/apt/archives\" && ls *.deb >'$cache/packages'" \
     "$suite" "$cache/base.tar" "deb [signed-by=$keyring] $mirror $suite main non-free-firmware"
-(cd "$cache/debs" && ls ./*.deb) >>"$cache/packages"
-rm -rf "$cache/apt" "$cache/debs"
+(cd "$cache" && ls debs/*.deb younger/*.deb) | sed 's|.*/||' >>"$cache/packages"
+rm -rf "$cache/apt" "$cache/debs" "$cache/younger"
 echo "$wanted" >"$cache/stamp"

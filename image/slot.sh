@@ -80,6 +80,7 @@ systemctl --root="$root" preset-all 2>"$work/presets" || { cat "$work/presets" >
 systemctl --root="$root" set-default multi-user.target 2>/dev/null
 while read -r unit; do systemctl --root="$root" mask "$unit" 2>/dev/null; done < <(sed 's/#.*//; /^ *$/d' image/masked)
 qemu-aarch64-static "$root/usr/sbin/ldconfig" -r "$root"
+qemu-aarch64-static -L "$root" "$root/usr/bin/rauc-hawkbit-updater" --version >/dev/null
 # No time is before this (systemd-timesyncd(8)).
 touch -d "@$SOURCE_DATE_EPOCH" "$root/usr/lib/clock-epoch"
 

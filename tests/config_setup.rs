@@ -110,7 +110,7 @@ fn the_command_writes_secrets_for_their_owner_alone_and_nothing_of_a_wrong_setup
     assert!(String::from_utf8_lossy(&refused.stderr).contains(":15:34: "), "{refused:?}");
     assert!(!into.exists());
 
-    std::fs::write(&file, format!("{SETUP}{GOOD}")).unwrap();
+    std::fs::write(&file, format!("{SETUP}{FLEET}{GOOD}")).unwrap();
     let taken = provision();
     assert_eq!(taken.status.code(), Some(0), "{taken:?}");
     for (name, mode) in [
@@ -119,6 +119,8 @@ fn the_command_writes_secrets_for_their_owner_alone_and_nothing_of_a_wrong_setup
         ("host-name", 0o644),
         ("wpa_supplicant.conf", 0o600),
         ("ssh/authorized_keys", 0o600),
+        ("fleet.conf", 0o600),
+        ("fleet-ca.pem", 0o644),
     ] {
         let about = std::fs::metadata(into.join(name)).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, mode, "{name}");
@@ -126,4 +128,42 @@ fn the_command_writes_secrets_for_their_owner_alone_and_nothing_of_a_wrong_setup
     assert_eq!(std::fs::read_to_string(into.join("client-secret")).unwrap(), "s3cret\n");
     // A second one does not lie over the first.
     assert_eq!(provision().status.code(), Some(1));
+}
+
+const FLEET: &str = "[setup.fleet]\nserver = \"https://updates.example.com:8443/\"\ntarget = \"door-17\"\n\
+                     token = \"0123456789abcdef\"\nca = \"\"\"\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n\"\"\"\n";
+
+#[test]
+fn a_fleet_is_written_as_its_updater_reads_it_and_nothing_goes_to_a_stranger() {
+    let setup = |fleet: &str| parse(&format!("{SETUP}{fleet}{GOOD}"));
+    let fleet = setup(FLEET).unwrap().fleet.unwrap();
+    let written = fleet.client();
+    assert_eq!(
+        written.expose_secret(),
+        "[client]\nhawkbit_server=updates.example.com:8443\nssl=true\nssl_verify=true\ntenant_id=DEFAULT\n\
+         target_name=door-17\nauth_token=0123456789abcdef\n"
+    );
+    assert_eq!(fleet.ca().unwrap().lines().count(), 3);
+    assert!(!setup(FLEET).unwrap().configuration.expose_secret().contains("0123456789abcdef"));
+
+    let gateway = setup(&FLEET.replace("token =", "gateway-token =")).unwrap().fleet.unwrap();
+    assert!(gateway.client().expose_secret().contains("\ngateway_token=0123456789abcdef\n"));
+
+    let wrong = |from: &str, to: &str, word: &str| {
+        let found = setup(&FLEET.replace(from, to)).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains(word) && !found[0].contains("0123456789abcdef"), "{found:#?}");
+    };
+    wrong("https://", "http://", "allow-plaintext");
+    wrong("https://", "", "https://HOST");
+    wrong("8443/", "8443/path", "without a path");
+    wrong("\"door-17\"", "\"door 17\"", "no name");
+    wrong("token = \"0123456789abcdef\"", "", "has no token");
+    wrong("abcdef\"", "abcdef\\n[device]\"", "no token has");
+    wrong("token =", "gateway-token = \"x\"\ntoken =", "two tokens");
+    wrong("BEGIN CERTIFICATE", "BEGIN PRIVATE KEY", "no certificate");
+    let (without_ca, _) = FLEET.split_once("ca =").unwrap();
+    assert!(setup(without_ca).unwrap_err()[0].contains("list of public authorities"));
+    let plain = without_ca.replace("https://", "http://") + "allow-plaintext = true\n";
+    assert!(setup(&plain).unwrap().fleet.unwrap().client().expose_secret().contains("\nssl=false\n"));
 }

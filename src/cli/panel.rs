@@ -48,10 +48,15 @@ fn announce(panel: &Panel) {
     tracing::info!(url = %panel.url(), certificate = panel.fingerprint(), "panel");
     // Not into the log, which goes on to who knows where: to the console of
     // whoever starts the box for the first time.
-    if let Some(password) = panel.first_password()
-        && !out::line(format!("The panel's password, shown this once: {password}"))
-    {
-        tracing::warn!("the panel's password was not shown: remove panel/password.hash for a new one");
+    let show = |password: &str| {
+        let shown = out::line(format!("The panel's password, shown this once: {password}"));
+        if !shown {
+            tracing::warn!("the panel's password could not be shown; the next start makes another");
+        }
+        shown
+    };
+    if let Err(error) = panel.show_password(show) {
+        tracing::warn!(%error, "the panel's password holds until the end; the next start makes another");
     }
 }
 

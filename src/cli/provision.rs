@@ -48,6 +48,12 @@ fn write(setup: &Setup, into: &Path) -> io::Result<()> {
         fs::create_dir_all(into.join("ssh"))?;
         put(&into.join("ssh/authorized_keys"), 0o600, &setup.ssh_keys.join("\n"))?;
     }
+    if let Some(fleet) = &setup.fleet {
+        put(&into.join("fleet.conf"), 0o600, fleet.client().expose_secret())?;
+        if let Some(ca) = fleet.ca() {
+            put(&into.join("fleet-ca.pem"), 0o644, ca)?;
+        }
+    }
     fs::File::open(into)?.sync_all()
 }
 

@@ -30,6 +30,7 @@ mod section;
 mod selftest;
 mod server;
 pub mod setup;
+pub mod setup_fleet;
 pub mod telemetry;
 pub mod tones;
 mod value;

@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::board_file::BoardLoader;
 use super::diagnostic::{Diagnostic, Problem, Report};
 use super::section::{Located, Section};
+use super::setup_fleet::{self, Fleet};
 use super::{Config, document, read_root};
 
 /// What a set-up holds. Secrets in it do not print.
@@ -27,6 +28,8 @@ pub struct Setup {
     pub wifi: Option<Wifi>,
     /// OpenSSH public keys that may log in.
     pub ssh_keys: Vec<String>,
+    /// The server that updates come from by themselves.
+    pub fleet: Option<Fleet>,
     /// callbox.toml; nothing of `[setup]` is in it.
     pub configuration: SecretString,
 }
@@ -106,6 +109,7 @@ fn read(section: Option<Section<'_>>) -> Option<Setup> {
         client_secret: None,
         wifi: None,
         ssh_keys: Vec::new(),
+        fleet: None,
         configuration: SecretString::default(),
     };
     let Some(mut section) = section else { return Some(setup) };
@@ -143,11 +147,15 @@ fn read(section: Option<Section<'_>>) -> Option<Setup> {
             Err(problem) => section.note(key.at, problem),
         }
     }
+    if let Some(mut fleet) = section.section("fleet") {
+        setup.fleet = setup_fleet::read(&mut fleet);
+        fleet.finish();
+    }
     section.finish();
     Some(setup)
 }
 
-fn required<T>(
+pub(super) fn required<T>(
     section: &mut Section<'_>,
     key: &'static str,
     example: &str,
@@ -181,7 +189,11 @@ fn country(text: &str) -> Result<String, Problem> {
     }
 }
 
-fn one_line(key: &str, text: &str, length: std::ops::RangeInclusive<usize>) -> Result<SecretString, Problem> {
+pub(super) fn one_line(
+    key: &str,
+    text: &str,
+    length: std::ops::RangeInclusive<usize>,
+) -> Result<SecretString, Problem> {
     if text.chars().any(char::is_control) {
         Err(Problem::new(format!("{key} has a line break or a control character"), "write it in one line"))
     } else if length.contains(&text.len()) {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 use super::calls::{Call, KEPT};
+use super::file::replace;
 
 /// Twice the calls that are kept, each with all its steps, is less.
 const LARGEST: u64 = 4 << 20;
@@ -39,7 +40,7 @@ pub fn load(path: &Path) -> VecDeque<Call> {
     }
     if lines.len() > 2 * KEPT || calls.len() < last.len() {
         let all: String = calls.iter().filter_map(line).collect();
-        if let Err(error) = write(path, &all) {
+        if let Err(error) = replace(path, &path.with_extension("next"), 0o600, all.as_bytes()) {
             tracing::warn!(path = %path.display(), %error, "the history of calls cannot be written anew");
         }
     }
@@ -86,15 +87,6 @@ fn tail(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Whole or not at all.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let next = path.with_extension("next");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&next, path)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! one is kept beside it as `.bak`, and comes back at a word.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -305,21 +305,9 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     // A link stays a link.
     let path = fs::canonicalize(path)?;
     let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
-    let write = |to: &Path, bytes: &[u8]| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(to)?;
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
     let (fresh, kept) = (beside(&path, ".new"), beside(&path, ".bak"));
-    write(&fresh, &fs::read(&path)?)?;
-    fs::rename(&fresh, &kept)?;
-    write(&fresh, text.as_bytes())?;
-    fs::rename(&fresh, &path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    super::file::replace(&kept, &fresh, mode, &fs::read(&path)?)?;
+    super::file::replace(&path, &fresh, mode, text.as_bytes())
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -12,6 +12,7 @@ mod assets;
 mod call_file;
 mod calls;
 mod configuration;
+mod file;
 mod front;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -36,7 +37,7 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::handle::Handle;
 use access::certificate::{self, CertificateError};
-use access::password::{self, PasswordError};
+use access::password::{self, Hash, PasswordError};
 use server::{Server, Tls};
 use site::Site;
 
@@ -78,8 +79,15 @@ pub enum PanelError {
 pub struct Panel {
     server: Server,
     address: SocketAddr,
-    first_password: Option<String>,
+    first_password: Option<FirstPassword>,
     fingerprint: Option<String>,
+}
+
+/// A password that was made at this start and nobody knows yet.
+struct FirstPassword {
+    text: String,
+    hash: Hash,
+    folder: PathBuf,
 }
 
 impl Panel {
@@ -102,7 +110,8 @@ impl Panel {
             (None, None)
         } else {
             let (hash, fresh) = password::load_or_make(&settings.state_dir)?;
-            (Some(hash), fresh)
+            let (kept, folder) = (hash.clone(), settings.state_dir.clone());
+            (Some(hash), fresh.map(|text| FirstPassword { text, hash: kept, folder }))
         };
         let fingerprint = tls.as_ref().map(|tls| tls.fingerprint.clone());
         let tls = tls.map(|tls| Tls::new(tls.config));
@@ -121,9 +130,16 @@ impl Panel {
         format!("{scheme}://{}/", self.address)
     }
 
-    /// The password, only at the start that made it. To be shown to the person who sets the box up.
-    pub fn first_password(&self) -> Option<&str> {
-        self.first_password.as_deref()
+    /// Has the password shown to the person who sets the box up, only at the start that made
+    /// it, and keeps it once `show` says that it was: no power cut leaves one that nobody knows.
+    ///
+    /// # Errors
+    /// [`PasswordError`]: it holds until the end, and the next start makes another.
+    pub fn show_password(&self, show: impl FnOnce(&str) -> bool) -> Result<(), PasswordError> {
+        match &self.first_password {
+            Some(first) if show(&first.text) => password::keep(&first.folder, &first.hash),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// SHA-256 of its certificate, as browsers show it.

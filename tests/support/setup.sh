@@ -86,6 +86,8 @@ packages_faults() {
     packages_python
     want ethtool "switches checksum offload off between namespaces" ethtool
     want util-linux "setpriv, taskset, chrt, mount" setpriv
+    want strace "stops the box after each write" strace
+    want busybox-static "runs the image's scripts as the image does" busybox
 }
 
 packages_vm() {

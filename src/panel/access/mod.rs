@@ -5,10 +5,12 @@ pub mod password;
 pub mod sessions;
 pub mod throttle;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+
+use super::file::replace;
 
 /// Makes a folder that only its owner may open.
 fn make_folder(folder: &Path) -> io::Result<()> {
@@ -17,9 +19,5 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Writes a file that only its owner may read; whole or not at all.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
+    replace(path, &path.with_extension("new"), 0o600, text.as_bytes())
 }

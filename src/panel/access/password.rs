@@ -1,4 +1,6 @@
-//! The device's password: made at the first start, shown once, kept as a hash.
+//! The device's password: made at the first start, shown once, kept as a hash. It is
+//! kept after it was shown: a box that loses its power between the two makes another,
+//! and never has one that nobody knows.
 
 use std::fs;
 use std::io;
@@ -51,13 +53,12 @@ impl Hash {
     }
 }
 
-/// The hash, and the password itself if it was made just now.
+/// The hash, and the password itself if it was made just now; it is to be shown, then kept.
 ///
 /// # Errors
 /// [`PasswordError`].
 pub fn load_or_make(folder: &Path) -> Result<(Hash, Option<String>), PasswordError> {
     let file = folder.join(FILE);
-    let failed = |error| PasswordError::File(file.clone(), error);
     match fs::read_to_string(&file) {
         Ok(text) => {
             let text = text.trim().to_owned();
@@ -71,11 +72,20 @@ pub fn load_or_make(folder: &Path) -> Result<(Hash, Option<String>), PasswordErr
                 .hash_password(password.as_bytes(), &salt)
                 .map_err(PasswordError::Hash)?
                 .to_string();
-            make_folder(folder).and_then(|()| write_private(&file, &format!("{hash}\n"))).map_err(failed)?;
             Ok((Hash(hash), Some(password)))
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(PasswordError::File(file, error)),
     }
+}
+
+/// Keeps the hash of a password that was shown.
+///
+/// # Errors
+/// [`PasswordError::File`]; then the next start makes another password.
+pub fn keep(folder: &Path, hash: &Hash) -> Result<(), PasswordError> {
+    let file = folder.join(FILE);
+    let written = make_folder(folder).and_then(|()| write_private(&file, &format!("{}\n", hash.0)));
+    written.map_err(|error| PasswordError::File(file, error))
 }
 
 fn random() -> String {
@@ -96,6 +106,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (hash, shown) = load_or_make(&folder.path().join("panel")).unwrap();
         let password = shown.unwrap();
+        assert!(load_or_make(&folder.path().join("panel")).unwrap().1.is_some(), "nothing is kept by itself");
+        keep(&folder.path().join("panel"), &hash).unwrap();
         assert_eq!(password.len(), GROUPS * GROUP + GROUPS - 1, "{password}");
         assert!(hash.matches(&password) && hash.matches(&format!(" {}\n", password.to_uppercase())));
         assert!(!hash.matches("") && !hash.matches(&password[1..]));

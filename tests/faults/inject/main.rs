@@ -9,10 +9,13 @@
 
 mod clock;
 mod disk;
+mod halt;
 mod kill;
 mod limits;
 mod scene;
+mod scripts;
 mod speech;
+mod state;
 mod storm;
 #[path = "../../support/mod.rs"]
 mod support;
