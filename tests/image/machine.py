@@ -69,7 +69,8 @@ class Machine:
             "-bios", str(self.u_boot), "-display", "none", "-nodefaults", "-monitor", "none",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             *self._drive(log, worn),
-            "-device", "virtio-blk-pci,drive=card", "-device", "virtio-rng-pci",
+            # Merged, a request has more pieces than the log's driver can add its own to.
+            "-device", "virtio-blk-pci,drive=card,request-merging=off", "-device", "virtio-rng-pci",
             "-device", "i6300esb", "-action", "watchdog=reset",
             "-nic", "user,model=virtio-net-pci",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=test,path={path},server=on,wait=off",

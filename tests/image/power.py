@@ -50,6 +50,8 @@ class Log:
                 file.seek(at)
                 sector, count, flags, _ = struct.unpack("<QQQQ", file.read(32))
                 at += size
+                if not count and not flags & (FLUSH | DISCARD):
+                    raise AssertionError("a write is missing from the log")
                 if flags & FLUSH:
                     safe = len(self.writes)
                 if flags & DISCARD or not count:
