@@ -23,7 +23,7 @@ tar -xf "$cache/base.tar" -C "$root" --numeric-owner --exclude './dev/*'
 (
     cd "$root"
     rm -rf usr/share/{doc,man,locale,info,lintian,i18n,common-licenses,sounds,bug,bash-completion,zsh,perl5,gettext,polkit-1,pixmaps,menu,applications,doc-base,initramfs-tools,mime,pam,pam-configs,debianutils,base-files,consolefonts,keymaps,python3,factory} \
-        usr/lib/udev/hwdb.d usr/lib/*/gconv usr/lib/*/perl* usr/lib/tmpfiles.d/{etc,home,provision,credstore}.conf usr/lib/udev/rules.d/90-alsa-restore.rules \
+        usr/lib/udev/hwdb.d usr/lib/*/gconv usr/lib/*/perl* usr/lib/tmpfiles.d/{etc,home,provision,credstore,x11,legacy,journal-nocow,libselinux1,systemd-nologin,systemd-pstore,20-systemd-*,debian,static-nodes-permissions}.conf usr/lib/udev/rules.d/90-alsa-restore.rules \
         usr/lib/{apt,dpkg,systemd/catalog,systemd/tests,initcpio,kernel,terminfo} usr/include usr/games \
         usr/lib/systemd/system-generators/systemd-{cryptsetup,veritysetup,integritysetup,hibernate-resume,gpt-auto,bless-boot,rc-local,sysv,run,tpm2,import,getty}* \
         usr/lib/systemd/{systemd-homed,systemd-cryptsetup,systemd-bsod,systemd-pcr*,systemd-tpm2*,boot} \

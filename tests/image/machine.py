@@ -11,6 +11,7 @@ from pathlib import Path
 
 # The boot partition begins here; see image/image.sh.
 BOOT_PARTITION = 4 * 1024 * 1024
+CARD_BYTES = 2 << 30
 
 
 class Silent(AssertionError):
@@ -21,6 +22,7 @@ class Machine:
     """One card and the box it is in."""
 
     def __init__(self, folder, image, u_boot):
+        """A card with this content."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.card = self.folder / "card.img"
@@ -32,7 +34,7 @@ class Machine:
         self.boots = 0
         subprocess.run(["cp", "--sparse=always", image, self.card], check=True)
         # A card is larger than the image.
-        os.truncate(self.card, 2 << 30)
+        os.truncate(self.card, CARD_BYTES)
 
     def put(self, name, text):
         """A file on the boot partition, as any computer would write it."""
@@ -53,8 +55,10 @@ class Machine:
         return subprocess.run([tool, "-i", f"{self.card}@@{BOOT_PARTITION}", *arguments],
                               check=True, capture_output=True, text=True)
 
-    def start(self):
-        """Puts the plug in."""
+    def start(self, log=None, worn=False, counted=False):
+        """Puts the plug in. Into the file `log` goes every write to the card, in order; a `worn` card takes
+        no writes. With `counted` the processor takes one nanosecond for each instruction, however busy this
+        machine is."""
         self.boots += 1
         path = self.folder / "port"
         path.unlink(missing_ok=True)
@@ -64,24 +68,38 @@ class Machine:
             "qemu-system-aarch64", "-M", "virt", "-accel", "tcg", "-cpu", "cortex-a72", "-smp", "1", "-m", "1024",
             "-bios", str(self.u_boot), "-display", "none", "-nodefaults", "-monitor", "none",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
-            "-drive", f"if=none,id=card,format=raw,file={self.card}",
-            "-device", "virtio-blk-pci,drive=card", "-device", "virtio-rng-pci",
+            *self._drive(log, worn),
+            # Merged, a request has more pieces than the log's driver can add its own to.
+            "-device", "virtio-blk-pci,drive=card,request-merging=off", "-device", "virtio-rng-pci",
             "-device", "i6300esb", "-action", "watchdog=reset",
             "-nic", "user,model=virtio-net-pci",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=test,path={path},server=on,wait=off",
             "-device", "virtserialport,chardev=test,name=callbox.test",
         ]
-        self.begin = time.monotonic()
+        if counted:
+            command += ["-icount", "shift=0,sleep=on"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        for _ in range(100):
+        while True:
+            self.port = socket.socket(socket.AF_UNIX)
             try:
-                self.port = socket.socket(socket.AF_UNIX)
                 self.port.connect(str(path))
                 break
             except OSError:
+                self.port.close()
+                if self.process.poll() is not None:
+                    raise Silent("QEMU did not start") from None
                 time.sleep(0.1)
+        self.begin = time.monotonic()
         self.buffer = b""
         self.number = 0
+
+    def _drive(self, log, worn):
+        if log is None:
+            return ["-drive", f"if=none,id=card,format=raw,file={self.card},readonly={'on' if worn else 'off'}"]
+        Path(log).write_bytes(b"")
+        return ["-blockdev", f"driver=file,node-name=raw,filename={self.card}",
+                "-blockdev", f"driver=file,node-name=log,filename={log}",
+                "-blockdev", "driver=blklogwrites,node-name=card,file=raw,log=log"]
 
     def pull(self):
         """Pulls the plug."""

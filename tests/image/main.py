@@ -62,6 +62,10 @@ class Rig:
         """A card fresh from the factory."""
         return Machine(self.work / name, self.given.image, self.given.u_boot)
 
+    def new_copy(self, card, name):
+        """A box with a copy of a card."""
+        return Machine(self.work / name, card, self.given.u_boot)
+
     def running(self):
         """The card that the checks share, set up, started and registered."""
         if self.box is None:
