@@ -96,7 +96,7 @@ image: ## the card's image and its update bundle; BOARD=rpi or virt, VERSION, CA
 	@[[ -n "$(CALLBOX_BINARY)" ]] || { $(SETUP) build cross && image/cross.sh aarch64; }
 	image/image.sh $(or $(BOARD),rpi) $(VERSION)
 
-image-test: ## the image in QEMU: start, set-up, updates, rollback; IMAGE_CHECKS
+image-test: ## the image in QEMU: start, set-up, updates, rollback, data, power cuts, speed; IMAGE_CHECKS
 	@$(SETUP) build image vm
 	@[[ -n "$(CALLBOX_BINARY)" ]] || { $(SETUP) cross && image/cross.sh aarch64; }
 	tests/image/run.sh $(IMAGE_CHECKS)

@@ -62,6 +62,9 @@ pub enum Who {
     Nobody,
 }
 
+/// What a press does in the model.
+type PressModel = fn(&mut Model) -> bool;
+
 pub struct Pair {
     pub model: Model,
     pipes: Pipes,
@@ -74,7 +77,7 @@ pub struct Pair {
     /// The box waits for its stream to open.
     connecting: bool,
     /// A press that waits for the session, and until when.
-    kept: Option<(u64, fn(&mut Model) -> bool)>,
+    kept: Option<(u64, PressModel)>,
     /// Of each call by its id, and of the Offers that media made.
     peers: BTreeMap<String, PeerId>,
     offers: BTreeMap<String, PeerId>,
@@ -163,7 +166,7 @@ impl Pair {
         }
     }
 
-    fn press(&mut self, button: &str, model: fn(&mut Model) -> bool) -> Result<(), String> {
+    fn press(&mut self, button: &str, model: PressModel) -> Result<(), String> {
         // One that finds no session is kept for a while, unless the core wants to be left alone.
         let unheard_of = button == "all" && self.pipes == Pipes::One;
         if !self.model.registered
