@@ -72,7 +72,7 @@ fn a_secret_that_the_token_server_refuses_is_a_fault_until_it_is_changed() {
 fn a_core_that_refuses_connections_is_a_fault_until_it_is_there() {
     let _alone = one_at_a_time();
     let (cable, core) = (Cable::start(), Core::start(&CoreOptions::default()));
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = SocketAddr::from(([127, 0, 0, 1], support::port_for_later(&["127.0.0.1"])));
     let endpoint = format!("https://localhost:{}", nobody.port());
     let mut appliance = Appliance::start(&Config { endpoint, ..Config::for_core(&core) }, &cable);
     let mut proxy = None;
@@ -87,7 +87,7 @@ fn a_core_that_vanishes_is_a_fault_until_it_is_back() {
     let (cable, core) = (Cable::start(), Core::start(&CoreOptions::default()));
     let proxy = Proxy::start(Some(address(core.endpoint())));
     let mut appliance = Appliance::registered(&through(&proxy, &core), &cable);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = SocketAddr::from(([127, 0, 0, 1], support::port_for_later(&["127.0.0.1"])));
     proxy.point_at(nobody);
     fault_and_recovery(&mut appliance, "core-unreachable", || proxy.point_at(address(core.endpoint())));
 }

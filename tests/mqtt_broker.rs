@@ -8,7 +8,6 @@ mod support;
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -33,7 +32,7 @@ struct Broker {
 impl Broker {
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = support::port_for_later(&["127.0.0.1"]);
         let authority = Authority::new().unwrap();
         let leaf = authority.leaf(Flaw::None).unwrap();
         let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();

@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -91,9 +91,9 @@ fn a_core_that_moves_to_another_address_is_found_there() {
     let folder = TempDir::new().unwrap();
     let hosts = folder.path().join("hosts");
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
-    let port = TcpListener::bind("127.0.0.11:0").unwrap().local_addr().unwrap().port();
     // The last move is to the other family.
     let moves = ["127.0.0.11", "127.0.0.12", "::1"];
+    let port = support::port_for_later(&moves);
     let proxies = moves.map(|ip| Proxy::start_at(SocketAddr::new(ip.parse().unwrap(), port), Some(address)));
     write_hosts(&hosts, &moves[..1], 0);
     let mut appliance = appliance(&hosts, port);

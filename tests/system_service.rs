@@ -7,7 +7,6 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -117,19 +116,16 @@ fn the_unit_is_hardened_and_its_neighbours_are_well_formed() {
 fn ladder(folder: &Path, main_status: u32) -> Vec<String> {
     let asked = folder.join("asked");
     let _ = fs::remove_file(&asked);
-    let fake = |name: &str, text: String| {
-        let file = folder.join(name);
-        fs::write(&file, text).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    let note = format!("echo \"$@\" >>{}", asked.display());
-    fake("systemctl", format!("#!/bin/sh\ncase $1 in show) echo {main_status} ;; *) {note} ;; esac\n"));
-    fake("sleep", "#!/bin/sh\n".to_owned());
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    // Files of the repository: one written here could still be open in a child that
+    // another test's thread starts at that moment, and could not be run ("text file busy").
+    let instead = support::root().join("tests/support/instead");
+    let path = format!("{}:{}", instead.display(), std::env::var("PATH").unwrap());
     let done = Command::new("image/ladder")
         .arg("callbox.service")
         .env("PATH", path)
         .env("STATE_DIRECTORY", folder)
+        .env("MAIN_STATUS", main_status.to_string())
+        .env("ASKED", &asked)
         .output()
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
