@@ -38,16 +38,21 @@ struct Network {
     burst: f64,
     /// Deviation of the delay in ms, normal, each packet for itself as netem has it; the order stays.
     jitter: f64,
+    /// Mean of a delay in ms that has a gamma distribution of shape 1.5, at most four times the mean:
+    /// what a queue makes, and what `benches/measure/netns_impair.py` does to calls. The order stays.
+    queue: f64,
 }
 
-const NETWORKS: [Network; 7] = [
-    Network { name: "clean", lost: 0.0, burst: 1.0, jitter: 0.0 },
-    Network { name: "loss-5", lost: 0.05, burst: 1.0, jitter: 0.0 },
-    Network { name: "loss-10", lost: 0.10, burst: 1.0, jitter: 0.0 },
-    Network { name: "loss-20", lost: 0.20, burst: 1.0, jitter: 0.0 },
-    Network { name: "bursts-4", lost: 0.10, burst: 4.0, jitter: 0.0 },
-    Network { name: "jitter-30", lost: 0.0, burst: 1.0, jitter: 30.0 },
-    Network { name: "jitter-100", lost: 0.0, burst: 1.0, jitter: 100.0 },
+const NETWORKS: [Network; 9] = [
+    Network { name: "clean", lost: 0.0, burst: 1.0, jitter: 0.0, queue: 0.0 },
+    Network { name: "loss-5", lost: 0.05, burst: 1.0, jitter: 0.0, queue: 0.0 },
+    Network { name: "loss-10", lost: 0.10, burst: 1.0, jitter: 0.0, queue: 0.0 },
+    Network { name: "loss-20", lost: 0.20, burst: 1.0, jitter: 0.0, queue: 0.0 },
+    Network { name: "bursts-4", lost: 0.10, burst: 4.0, jitter: 0.0, queue: 0.0 },
+    Network { name: "jitter-30", lost: 0.0, burst: 1.0, jitter: 30.0, queue: 0.0 },
+    Network { name: "jitter-100", lost: 0.0, burst: 1.0, jitter: 100.0, queue: 0.0 },
+    Network { name: "queue-30", lost: 0.0, burst: 1.0, jitter: 0.0, queue: 30.0 },
+    Network { name: "queue-100", lost: 0.0, burst: 1.0, jitter: 0.0, queue: 100.0 },
 ];
 
 /// One way, ms, before jitter.
@@ -75,7 +80,11 @@ impl Way {
     fn arrival(&mut self, at: f64) -> f64 {
         // Twelve uniform numbers less six are nearly normal.
         let normal = (0..12).map(|_| self.random.next()).sum::<f64>() - 6.0;
-        let arrival = at + DELAY + (self.network.jitter * normal).max(-DELAY);
+        let Network { jitter, queue, .. } = self.network;
+        // Of shape 1.5: an exponential one and half the square of a normal one.
+        let gamma = -(1.0 - self.random.next()).ln() + normal * normal / 2.0;
+        let held = (queue / 1.5 * gamma).min(queue * 4.0);
+        let arrival = at + DELAY + (jitter * normal).max(-DELAY) + held;
         self.last = self.last.max(arrival);
         self.last
     }

@@ -53,6 +53,10 @@ const MOST: Duration = Duration::from_millis(400);
 /// The base is the least transit of this many packets, or up to twice as many.
 const BASE_PACKETS: u32 = 50;
 
+/// A base that falls again within so many packets of its last rise had not risen: a network that
+/// holds everything up has moments in which nothing comes early. Later it is another path.
+const RISE_IN_DOUBT: u32 = 140;
+
 /// A transit so far from the base is a new time base of the sender.
 const IMPLAUSIBLE: i64 = 1_000_000;
 
@@ -80,6 +84,9 @@ pub(super) struct Arrivals {
     /// Least transits of the current and the previous [`BASE_PACKETS`].
     least: [i64; 2],
     counted: u32,
+    /// By how many bins the base has risen of late, and how many packets ago it last did.
+    risen: usize,
+    since_rise: u32,
     target: i64,
     /// Of the transit: the sender's clock against ours.
     slope: Slope,
@@ -115,6 +122,8 @@ impl Arrivals {
             before: 0,
             least: [i64::MAX; 2],
             counted: 0,
+            risen: 0,
+            since_rise: 0,
             target: LEAST.as_micros() as i64,
             slope: Slope::new(),
             skew: Skew::default(),
@@ -206,7 +215,11 @@ impl Arrivals {
 
     fn note_base(&mut self, transit: i64) {
         let bin = transit.div_euclid(BIN) * BIN;
-        self.base = self.base.min(bin);
+        if bin < self.base {
+            self.base_fell(((self.base - bin) / BIN) as usize);
+            self.base = bin;
+        }
+        self.since_rise = self.since_rise.saturating_add(1);
         self.least[0] = self.least[0].min(bin);
         self.counted += 1;
         if self.counted < BASE_PACKETS {
@@ -215,16 +228,36 @@ impl Arrivals {
         let least = self.least[0].min(self.least[1]);
         // One bin does not count: it may be the rounding.
         if self.least[1] != i64::MAX && least > self.base + BIN {
-            let bins = ((least - self.base) / BIN) as usize;
+            self.base_rose(((least - self.base) / BIN) as usize);
             self.base = least;
-            let gone: f32 = self.weights[..bins.min(BINS)].iter().sum();
-            self.weights.copy_within(bins.min(BINS).., 0);
-            self.weights[BINS - bins.min(BINS)..].fill(0.0);
-            self.weights[0] += gone;
-            self.latest = self.latest.saturating_sub(bins);
         }
         self.least = [i64::MAX, self.least[0]];
         self.counted = 0;
+    }
+
+    /// The histogram moves along: what was late against the base is so much less late.
+    fn base_rose(&mut self, bins: usize) {
+        let gone: f32 = self.weights[..bins.min(BINS)].iter().sum();
+        self.weights.copy_within(bins.min(BINS).., 0);
+        self.weights[BINS - bins.min(BINS)..].fill(0.0);
+        self.weights[0] += gone;
+        self.latest = self.latest.saturating_sub(bins);
+        self.risen += bins;
+        self.since_rise = 0;
+    }
+
+    /// The histogram moves back if the rise was none; a path that has become shorter is no jitter.
+    fn base_fell(&mut self, bins: usize) {
+        if self.since_rise > RISE_IN_DOUBT {
+            self.risen = 0;
+        }
+        let back = self.risen.min(bins).min(BINS - 1);
+        let beyond: f32 = self.weights[BINS - back..].iter().sum();
+        self.weights.copy_within(..BINS - back, back);
+        self.weights[..back].fill(0.0);
+        self.weights[BINS - 1] += beyond;
+        self.latest = (self.latest + back).min(BINS - 1);
+        self.risen -= back;
     }
 
     fn weigh(&mut self, delay: i64) {
@@ -327,6 +360,22 @@ mod tests {
         // 200 ppm for an hour: 720 ms.
         assert!(line.notes(180_000, |i| 10.0 + f64::from(i) * 0.004) <= 10);
         assert!(line.notes(180_000, |i| 730.0 - f64::from(i) * 0.004) <= 10);
+    }
+
+    #[test]
+    fn a_moment_without_early_packets_is_no_longer_path() {
+        let mut line = Line::new();
+        // Hold-ups of 200 ms, two a second, on a path of 10 ms.
+        let held = |i: u32| if i.is_multiple_of(25) { 210.0 } else { 10.0 };
+        let before = line.notes(1_000, held);
+        assert!((200..=205).contains(&before), "{before} ms");
+        for round in 0..20 {
+            // For 3 s nothing comes in less than 90 ms; then all is as before.
+            line.notes(150, |i| held(i).max(90.0));
+            let after = line.note(10.0);
+            assert!((200..=205).contains(&after), "{after} ms after the time number {round}");
+            line.notes(100, held);
+        }
     }
 
     #[test]
