@@ -6,6 +6,7 @@ import time
 
 from hawkbit import HawkBit
 
+UPDATER = "rauc-hawkbit-updater"
 TARGET, TOKEN = "test-box", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 
 
@@ -19,7 +20,9 @@ def run(rig):
         try:
             updates(rig, box, hawkbit)
         finally:
-            (rig.keep / "fleet.log").write_text(box.console.read_text(errors="replace"))
+            # What the updater and RAUC said stands in the box's log alone.
+            said = box.sh(f"journalctl -b all -o short -u {UPDATER} -u callbox-fleet -u rauc -n 300", check=False)[1]
+            (rig.keep / "fleet.log").write_text(box.console.read_text(errors="replace") + said)
             box.drop()
 
 
@@ -40,7 +43,9 @@ def updates(rig, box, hawkbit):
     newer = rig.bundles.make("1.2.0")
     box.sh("callbox call flat")
     box.wait("a call", 60, lambda: box.status().get("call") == "in-call")
-    time.sleep(6)
+    begin = time.monotonic()
+    box.wait("the updater to stand still", 60, lambda: "frozen" in box.sh(f"systemctl show -p FreezerState {UPDATER}"))
+    rig.row("a call stops the updater, emulated", f"after {time.monotonic() - begin:.0f} s")
     hawkbit.offer(newer, "1.2.0")
     polls = hawkbit.polls
     time.sleep(30)
