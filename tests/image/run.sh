@@ -3,7 +3,8 @@
 # with a simulated voice core on this side, and runs the checks of this folder.
 # Emulated throughout: no KVM, no mounts, some minutes.
 #
-#   tests/image/run.sh [CHECK...]       start setup refused update rollback data power_first fleet speed
+#   tests/image/run.sh [CHECK...]       start setup refused update rollback data power_first
+#                                       power_update fleet speed
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
