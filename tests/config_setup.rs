@@ -155,8 +155,9 @@ fn a_fleet_is_written_as_its_updater_reads_it_and_nothing_goes_to_a_stranger() {
         assert!(found[0].contains(word) && !found[0].contains("0123456789abcdef"), "{found:#?}");
     };
     wrong("https://", "http://", "allow-plaintext");
-    wrong("https://", "", "https://HOST");
-    wrong("8443/", "8443/path", "without a path");
+    wrong("https://", "", "https://updates.example.com");
+    wrong("8443/", "8443/path", "after the port");
+    wrong("8443/", "84430", "1 to 65535");
     wrong("\"door-17\"", "\"door 17\"", "no name");
     wrong("token = \"0123456789abcdef\"", "", "has no token");
     wrong("abcdef\"", "abcdef\\n[device]\"", "no token has");

@@ -10,6 +10,8 @@ use super::mqtt::Broker;
 pub(super) enum Shape {
     /// `https://HOST:PORT` and nothing more.
     Endpoint,
+    /// `https://HOST[:PORT]`, whose paths follow by themselves.
+    Server,
     /// `https://HOST[:PORT]/PATH`.
     Url,
     /// The same of a webhook, whose path may be a password.
@@ -20,6 +22,7 @@ impl Shape {
     fn example(self) -> &'static str {
         match self {
             Shape::Endpoint => "\"https://api.wgtwo.com:443\"",
+            Shape::Server => "\"https://updates.example.com\"",
             Shape::Url => "\"https://id.wgtwo.com/oauth2/token\"",
             Shape::Hook => "\"https://hooks.example/callbox\"",
         }
@@ -38,7 +41,7 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
     }
     // What follows the question mark may be a key: not quoted.
     let shown = match shape {
-        Shape::Endpoint | Shape::Url => quoted(text.split('?').next().unwrap_or_default()),
+        Shape::Endpoint | Shape::Server | Shape::Url => quoted(text.split('?').next().unwrap_or_default()),
         Shape::Hook => quoted(without_path(text)),
     };
     let (plaintext, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
@@ -73,14 +76,12 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
         None => {}
     }
     match shape {
-        Shape::Endpoint if !path.is_empty() => {
-            let what = format!("{shown} goes on after the port");
-            return Err(Problem::new(what, "end the address after the port"));
-        }
+        Shape::Endpoint if !path.is_empty() => return Err(goes_on(&shown)),
+        Shape::Server if !matches!(path, "" | "/") => return Err(goes_on(&shown)),
         Shape::Url | Shape::Hook if path.contains('#') || path.bytes().any(|b| b <= b' ' || b == 0x7f) => {
             return Err(Problem::new(format!("{shown} is not a URL"), cure()));
         }
-        Shape::Endpoint | Shape::Url | Shape::Hook => {}
+        Shape::Endpoint | Shape::Server | Shape::Url | Shape::Hook => {}
     }
     if plaintext && !allow_plaintext && !is_loopback(host) {
         return Err(Problem::new(
@@ -89,6 +90,10 @@ pub(super) fn check(text: &str, shape: Shape, allow_plaintext: bool) -> Result<S
         ));
     }
     Ok(text.to_owned())
+}
+
+fn goes_on(shown: &str) -> Problem {
+    Problem::new(format!("{shown} goes on after the port"), "end the address after the port")
 }
 
 /// Scheme, host and port of an address: what of a webhook may be shown.
@@ -192,6 +197,9 @@ mod tests {
         assert!(check("http://core.lan:80", Shape::Endpoint, true).is_ok());
         assert!(check("https://id.wgtwo.com/oauth2/token", Shape::Url, false).is_ok());
         assert!(check("http://127.0.0.1:9/token?x=y", Shape::Url, false).is_ok());
+        assert!(check("https://updates.example.com/", Shape::Server, false).is_ok());
+        assert!(check("https://updates.example.com/path", Shape::Server, false).is_err());
+        assert!(check("https://updates.example.com:70000", Shape::Server, false).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::diagnostic::Problem;
 use super::section::Section;
+use super::server::{self, Shape};
 use super::setup::{one_line, required};
 
 /// A hawkBit server and this box's name and key there.
@@ -85,28 +86,14 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Fleet> {
     Some(Fleet { host, tls, tenant, target: target.value, token, ca })
 }
 
-/// Scheme and place of a server; hawkBit's paths follow by themselves.
+/// Whether TLS is spoken with a server, and its place; hawkBit's paths follow by themselves.
 fn server(text: &str, plain_allowed: bool) -> Result<(bool, String), Problem> {
-    let (tls, host) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-        (Some(host), _) => (true, host),
-        (None, Some(host)) if plain_allowed => (false, host),
-        (None, Some(_)) => {
-            return Err(Problem::new(
-                "everybody on the way can read the token",
-                "use https, or set allow-plaintext = true for a test",
-            ));
-        }
-        (None, None) => {
-            return Err(Problem::new("this is no address of a server", "write https://HOST[:PORT]"));
-        }
+    let address = server::check(text, Shape::Server, plain_allowed)?;
+    let (tls, host) = match address.strip_prefix("https://") {
+        Some(host) => (true, host),
+        None => (false, address.trim_start_matches("http://")),
     };
-    let host = host.trim_end_matches('/');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
-    if !host.is_empty() && host.len() <= 255 && host.bytes().all(plain) {
-        Ok((tls, host.to_owned()))
-    } else {
-        Err(Problem::new("this is no address of a server", "write https://HOST[:PORT], without a path"))
-    }
+    Ok((tls, host.trim_end_matches('/').to_owned()))
 }
 
 /// A name that may stand in a path as it is.

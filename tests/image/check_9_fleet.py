@@ -60,6 +60,6 @@ def updates(rig, box, hawkbit):
     update = box.slot("good", 300)
     rig.row("it starts from it, registers, and its slot is good", f"slot {update['slot']}, {update['version']}",
             (update["slot"], update["version"]) == ("B", "1.2.0"))
-    box.wait("its attributes", 120, lambda: (hawkbit.attributes["version"], hawkbit.attributes["state"]) == ("1.2.0", "good"))
-    rig.row("the server is told when it is asked for", f"slot {hawkbit.attributes['slot']}, {hawkbit.attributes['state']}", True)
+    told = box.wait("its attributes", 120, lambda: hawkbit.attributes["version"] == "1.2.0" and hawkbit.attributes)
+    rig.row("the server is told when it asks", f"slot {told['slot']}, {told['state']}", (told["slot"], told["state"]) == ("B", "good"))
     rig.row("with no token but the right one", f"{hawkbit.refused} refused", hawkbit.refused == 0)
