@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := tests/support/setup.sh
 CARGO := cargo
 
-.PHONY: help setup build demo test sim mutants fuzz loom soak test-faults bench bench-audio vm-test cross reproduce deb release dependencies image image-test lint fmt
+.PHONY: help setup build demo test sim mutants fuzz loom soak test-faults bench bench-audio teach vm-test cross reproduce deb release dependencies image image-test lint fmt
 
 help: ## this list
 	@echo "callbox: make TARGET"
@@ -72,6 +72,10 @@ bench: ## the figures that README quotes
 bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from seeds
 	@$(SETUP) build test bench
 	benches/audio/run.sh $(ARGS)
+
+teach: ## the echo mask's weights anew, from public speech, music and seeds; 45 minutes
+	@$(SETUP) build teach
+	benches/audio/teach.sh $(ARGS)
 
 vm-test: ## the binary in a throw-away guest with the kernel's own GPIO and sound; ARCH, VM_CHECKS
 	@$(SETUP) build vm

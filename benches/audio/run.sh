@@ -20,9 +20,9 @@ if ! cmp -s "$list" .cache/venv-audio/requirements.txt; then
     cp "$list" .cache/venv-audio/requirements.txt
 fi
 "$python" $here/scenes.py "$work/scenes" "$count" "$first"
-"$python" $here/peers.py "$work/scenes" "$work/out" none libwebrtc speexdsp
+"$python" $here/peers.py "$work/scenes" "$work/out" none perfect libwebrtc speexdsp
 for canceller in aec3 own; do
     cargo bench --quiet --locked --bench duplex -- "$PWD/$work/scenes" "$PWD/$work/out" $canceller
 done
-"$python" $here/score.py "$work/scenes" "$work/out" none speexdsp libwebrtc aec3 own
+"$python" $here/score.py "$work/scenes" "$work/out" none speexdsp libwebrtc aec3 own perfect
 echo && benches/loss/run.sh

@@ -12,6 +12,7 @@
 #   tests/support/setup.sh build cross deb  and what `make deb` needs
 #   tests/support/setup.sh build mutants    and what `make mutants` needs
 #   tests/support/setup.sh build test faults and what `make test-faults` and `make soak` need
+#   tests/support/setup.sh build teach      and what `make teach` needs
 #   tests/support/setup.sh build fuzz       and what `make fuzz` needs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -80,6 +81,15 @@ packages_bench() {
     want iproute2 "network namespaces for the peers" ip
     want libspeexdsp1 "an echo canceller to compare with"
     want ethtool "switches checksum offload off between them" ethtool
+}
+
+packages_teach() {
+    packages_python
+    want ffmpeg "decodes the recorded speech (G.722)" ffmpeg
+    want asterisk-core-sounds-es-g722 "recorded speech, Spanish"
+    want asterisk-core-sounds-fr-g722 "recorded speech, French"
+    want asterisk-core-sounds-ru-g722 "recorded speech, Russian"
+    want asterisk-moh-opsound-g722 "music"
 }
 
 packages_faults() {
@@ -225,8 +235,9 @@ for group in "$@"; do
         image) packages_image ;;
         deb) packages_deb ;;
         mutants) ;;
+        teach) packages_teach ;;
         fuzz) packages_fuzz ;;
-        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, image, deb, mutants, fuzz" ;;
+        *) fail "unknown group $group: use build, test, lint, bench, vm, faults, cross, image, deb, mutants, fuzz, teach" ;;
     esac
 done
 install_packages
@@ -247,5 +258,6 @@ for group in "$@"; do
             ;;
         faults) python faults venv-faults ;;
         mutants) mutants ;;
+        teach) python teach venv-teach ;;
     esac
 done

@@ -20,7 +20,10 @@ mod fourier;
 mod gain;
 mod inputs;
 mod kalman;
+mod lesson;
 mod linear;
+mod mask;
+mod network;
 mod noise;
 mod own;
 mod reference;
@@ -35,6 +38,7 @@ mod tests;
 
 pub use aec3::Aec3;
 pub use gain::{GainControl, HighPass, Limiter};
+pub use lesson::Lessons;
 pub use own::Own;
 pub use talk::{Activity, Gates, Talk, TalkMode};
 use voice::Voice;

@@ -20,6 +20,10 @@ const AUDIBLE: f32 = 10.0;
 /// and is hopeless where less than 5 dB of it are cancelled.
 const HOPELESS: f32 = 0.32;
 
+/// There is an echo where the filter alone once cancelled 6 dB for 100 ms.
+const PROVEN: f32 = 0.25;
+const TRIAL: u32 = 10;
+
 const TINY: f32 = 1e-12;
 
 /// The canceller.
@@ -35,18 +39,33 @@ pub struct Own {
     echo: Samples,
     aligned: Samples,
     spell: Spell,
+    trial: Spell,
     hopeless: u32,
+    proven: bool,
     figures: Figures,
     envelope: Envelope,
     flushed: bool,
 }
 
-/// Powers of a half second of far-end speech.
+/// Powers while the far end speaks, before the filter and behind it.
 #[derive(Default)]
 struct Spell {
     frames: u32,
     before: f32,
     after: f32,
+}
+
+impl Spell {
+    /// The means of so many frames, once they are full.
+    fn add(&mut self, before: f32, after: f32, frames: u32) -> Option<(f32, f32)> {
+        self.frames += 1;
+        self.before += before;
+        self.after += after;
+        (self.frames >= frames).then(|| {
+            let full = std::mem::take(self);
+            (full.before / frames as f32, full.after / frames as f32)
+        })
+    }
 }
 
 /// Mean powers while the far end alone is heard, smoothed over a second.
@@ -98,11 +117,18 @@ impl Own {
             echo: [0.0; FRAME],
             aligned: [0.0; FRAME],
             spell: Spell::default(),
+            trial: Spell::default(),
             hopeless: 0,
+            proven: false,
             figures: Figures::default(),
             envelope: Envelope::new(),
             flushed: true,
         }
+    }
+
+    /// For [`super::Lessons`].
+    pub(super) fn suppressor(&mut self) -> &mut Suppressor {
+        &mut self.suppressor
     }
 
     /// The reference at 48 kHz, as late as the echo in [`Self::late_mic`].
@@ -117,20 +143,19 @@ impl Own {
     /// Counts half seconds in which cancelling was in vain, in the filter's
     /// band: those in which what is left still follows the loudspeaker, as nobody here would.
     fn measure(&mut self, mic: &[f32; BLOCK], echo: &[f32; BLOCK]) {
+        let before = mic.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
         let left = mic.iter().zip(echo).map(|(mic, echo)| (mic - echo) * (mic - echo)).sum::<f32>();
-        self.envelope.run(self.linear.rendered(), left / BLOCK as f32);
+        let after = left / BLOCK as f32;
+        self.envelope.run(self.linear.rendered(), after);
         // What teaches nothing cannot be cancelled, and says nothing of the room.
         if !self.linear.speaking() || self.linear.is_tone() {
             return;
         }
-        self.spell.frames += 1;
-        self.spell.before += mic.iter().map(|s| s * s).sum::<f32>() / BLOCK as f32;
-        self.spell.after += left / BLOCK as f32;
-        if self.spell.frames < SPELL {
-            return;
+        let audible = AUDIBLE * self.suppressor.noise_power();
+        if let Some((before, after)) = self.trial.add(before, after, TRIAL) {
+            self.proven |= before > audible && after < PROVEN * before;
         }
-        let Spell { before, after, .. } = std::mem::take(&mut self.spell);
-        if before > AUDIBLE * self.suppressor.noise_power() * SPELL as f32 {
+        if let Some((before, after)) = self.spell.add(before, after, SPELL).filter(|full| full.0 > audible) {
             let vain = after > HOPELESS * before && self.envelope.follows();
             self.hopeless = if vain { self.hopeless.saturating_add(1) } else { 0 };
         }
@@ -186,7 +211,7 @@ impl EchoCanceller for Own {
         self.suppressor.run(
             [&self.error, &self.echo, &self.aligned],
             self.linear.uncertain(),
-            Far { speaks: self.linear.speaking(), teaches: !self.linear.is_tone() },
+            Far { speaks: self.linear.speaking(), teaches: !self.linear.is_tone(), proven: self.proven },
             microphone,
         );
         self.weigh(microphone);

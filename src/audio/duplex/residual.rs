@@ -16,6 +16,8 @@
 //! frequency domain echo cancellation with double-talk", IEEE Trans. ASLP 15
 //! (2007), which a near end disturbs.
 
+use super::mask;
+
 /// Bands of 200 Hz, and from 1.4 kHz on of 15 %.
 const NARROWEST: usize = 4;
 const SHARE: usize = 15;
@@ -101,6 +103,7 @@ pub(super) struct Powers<'a> {
 pub(super) struct Residual {
     bands: Vec<Band>,
     level: f32,
+    loud: f32,
     driven: f32,
     spread: f32,
     near: f32,
@@ -129,12 +132,32 @@ impl Residual {
             });
             begin = end;
         }
-        Self { bands, level: -30.0, driven: 0.0, spread: 6.0, near: 0.0, hold: 0 }
+        Self { bands, level: -30.0, loud: 0.0, driven: 0.0, spread: 6.0, near: 0.0, hold: 0 }
     }
 
     /// How sure it is that somebody speaks at the near end, 0 to 1.
     pub fn near(&self) -> f32 {
         self.near
+    }
+
+    /// By how many dB what is left jumps against what was found.
+    pub fn spread(&self) -> f32 {
+        self.spread
+    }
+
+    /// How many dB the echo found is above its mean.
+    pub fn loud(&self) -> f32 {
+        self.loud
+    }
+
+    /// The share of the filter's own doubt that counts now.
+    pub fn doubt(&self) -> f32 {
+        1.0 - TRUSTED * self.near
+    }
+
+    /// Bins of the linear filter's bands.
+    pub fn bands(&self) -> [(usize, usize); mask::BANDS] {
+        std::array::from_fn(|band| (self.bands[band].begin, self.bands[band].end))
     }
 
     /// Learns from a frame, and decides.
@@ -143,8 +166,9 @@ impl Residual {
         if total > db(powers.noise[VOICE].iter().sum()) {
             self.level += 0.01 * (total - self.level).clamp(-10.0, 30.0);
         }
+        self.loud = total - self.level;
         // A cone driven twice as hard bends the sound more than twice as much.
-        self.driven = linear(total + BEND * (total - self.level).clamp(-20.0, 10.0));
+        self.driven = linear(total + BEND * self.loud.clamp(-20.0, 10.0));
         let steady = 1.0 / (1.0 + ((self.spread - SPREAD_MIDDLE) * 2.0).exp());
         let (mut excess, mut spread, mut bands, mut audible) = (0.0, 0.0, 0.0, 0.0);
         for band in &mut self.bands {
@@ -179,7 +203,7 @@ impl Residual {
     /// Power by bin of the echo left, as a mean: the quantile and what lies between.
     pub fn estimate(&self, echo: &[f32], uncertain: &[f32], out: &mut [f32]) {
         const MEAN_ABOVE_QUANTILE: f32 = 3.0;
-        let doubt = 1.0 - TRUSTED * self.near;
+        let doubt = self.doubt();
         for band in &self.bands {
             let direct = linear(band.direct + MEAN_ABOVE_QUANTILE);
             let width = (band.end - band.begin) as f32;
@@ -231,7 +255,8 @@ impl Band {
     }
 }
 
-fn db(power: f32) -> f32 {
+/// Power in dB.
+pub(super) fn db(power: f32) -> f32 {
     10.0 * (power + TINY).log10()
 }
 

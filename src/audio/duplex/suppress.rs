@@ -1,7 +1,8 @@
-//! Takes away what the linear filter leaves: gently while somebody speaks,
-//! wholly while nobody does, with noise in its place.
+//! Takes away what the linear filter leaves, and puts noise in its place.
 //!
-//! A Wiener gain by the decision-directed signal-to-noise ratio of Y. Ephraim,
+//! A mask says how much of each band is echo ([`super::mask`]), the estimate of
+//! [`super::residual`] how that is divided among the band's bins. What stays is
+//! a Wiener gain by the decision-directed signal-to-noise ratio of Y. Ephraim,
 //! D. Malah, "Speech enhancement using a minimum mean-square error short-time
 //! spectral amplitude estimator", IEEE Trans. ASSP 32 (1984), in overlapping
 //! frames of 20 ms. What the gain leaves below the background's noise is filled
@@ -11,6 +12,7 @@ use realfft::num_complex::Complex32;
 
 use super::fourier::Fourier;
 use super::kalman;
+use super::mask::{self, Mask, Scene};
 use super::noise::Noise;
 use super::residual::{Powers, Residual};
 use super::{FRAME, Samples};
@@ -20,6 +22,8 @@ const BINS: usize = FRAME + 1;
 
 /// Above this bin (7.6 kHz) the reference itself stands for the echo.
 const LINEAR_END: usize = 152;
+
+const TINY: f32 = 1e-12;
 
 /// A windowed spectrum at 48 kHz is so much more power than one of the filter's.
 const SCALE: f32 = 9.0;
@@ -32,14 +36,17 @@ const LATE_SHARE: f32 = 0.1;
 /// Smoothing of the decision-directed ratio.
 const DECISION: f32 = 0.9;
 
-/// Noise is lowered to this amplitude (12 dB), echo in double talk to that.
+/// Noise is lowered to this amplitude (12 dB), a bin that is all echo to that.
 const NOISE_FLOOR: f32 = 0.25;
-const ECHO_FLOOR: f32 = 0.1;
+const ECHO_FLOOR: f32 = 0.05;
 
-/// How many times the echo left is taken in far-end single talk, beside once in double talk.
+/// Where no echo was ever cancelled, no more is left of one than so many times what was found of it: the far end may
+/// send our own voice back, which the mask then takes for an echo.
+const MOST_LEFT: f32 = 2.0;
+
+/// Above the mask's bands: how many times the echo left is taken in far-end single talk, beside once in double talk,
 const FIRM: f32 = 8.0;
-
-/// In far-end single talk a bin is closed up to this many times the (firm) echo left.
+/// and up to how many times that a bin is closed there.
 const FAR_ABOVE: f32 = 10.0;
 
 /// Frames after the far end's last word in which echo may still arrive.
@@ -52,6 +59,8 @@ pub(super) struct Far {
     pub speaks: bool,
     /// Something of the echo can be learnt from it.
     pub teaches: bool,
+    /// It was heard by the microphone, and cancelled.
+    pub proven: bool,
 }
 
 /// The suppressor.
@@ -70,6 +79,8 @@ pub(super) struct Suppressor {
     tail: Samples,
     noise: Noise,
     residual: Residual,
+    mask: Mask,
+    shares: Vec<f32>,
     silent: u32,
     random: u32,
     /// 1 where noise is to be suppressed.
@@ -79,11 +90,11 @@ pub(super) struct Suppressor {
 
 impl Suppressor {
     pub fn new(noise_suppression: bool) -> Self {
-        let step = std::f32::consts::PI / (2 * FRAME) as f32;
         let zeros = || vec![0.0; BINS];
+        let residual = Residual::new(BINS);
         Self {
             fourier: Fourier::new(2 * FRAME),
-            window: (0..2 * FRAME).map(|n| ((n as f32 + 0.5) * step).sin()).collect(),
+            window: window(),
             last: [[0.0; FRAME]; 3],
             time: vec![0.0; 2 * FRAME],
             spectra: std::array::from_fn(|_| vec![Complex32::ZERO; BINS]),
@@ -95,7 +106,9 @@ impl Suppressor {
             clean: zeros(),
             tail: [0.0; FRAME],
             noise: Noise::new(BINS),
-            residual: Residual::new(BINS),
+            mask: Mask::new(residual.bands(), BINS),
+            residual,
+            shares: vec![1.0; BINS],
             silent: 0,
             random: 1,
             noise_weight: if noise_suppression { 1.0 } else { 0.0 },
@@ -113,15 +126,30 @@ impl Suppressor {
         self.residual.near()
     }
 
+    /// What the network behind the mask was shown last, and power by band of what it was to judge.
+    pub fn lesson(&self) -> (&[f32; mask::INPUTS], [f32; mask::BANDS]) {
+        (self.mask.inputs(), self.mask.powers(&self.error))
+    }
+
+    /// Power by band of another sound in the same window.
+    pub fn bands(&mut self, samples: &[f32]) -> [f32; mask::BANDS] {
+        self.time.copy_from_slice(samples);
+        self.time.iter_mut().zip(&self.window).for_each(|(sample, weight)| *sample *= weight);
+        self.fourier.forward(&self.time, &mut self.spectra[2]);
+        let powers: Vec<f32> = self.spectra[2].iter().map(|bin| bin.norm_sqr()).collect();
+        self.mask.powers(&powers)
+    }
+
     /// Power of the noise behind everything, as the mean square of a sample.
     pub fn noise_power(&self) -> f32 {
         self.noise.power().iter().sum::<f32>() / (FRAME * FRAME) as f32
     }
 
-    /// Forgets all sound on its way, and nothing that was learnt.
+    /// Forgets all sound on its way, and nothing that was learnt of the room.
     pub fn flush(&mut self) {
         self.last = [[0.0; FRAME]; 3];
         self.tail = [0.0; FRAME];
+        self.mask.forget();
     }
 
     /// The share of that which is left in what comes out.
@@ -149,15 +177,26 @@ impl Suppressor {
         self.powers(uncertain);
         let alone = !self.far();
         self.noise.run(&self.spectra[0], alone);
-        self.residual.judge(&Powers {
+        let powers = Powers {
             error: &self.error,
             echo: &self.echo,
             noise: self.noise.power(),
             uncertain: &self.uncertain,
             teach: far.teaches,
-        });
+        };
+        self.residual.judge(&powers);
         self.residual.estimate(&self.echo, &self.uncertain, &mut self.left);
-        self.suppress();
+        let scene = Scene {
+            spectra: &self.spectra,
+            left: &self.left,
+            near: self.residual.near(),
+            spread: self.residual.spread(),
+            loud: self.residual.loud(),
+            far: !alone,
+        };
+        self.mask.run(&powers, &scene);
+        self.mask.gains(&mut self.shares[..LINEAR_END]);
+        self.suppress(far.proven);
         self.fourier.inverse(&self.spectra[0], &mut self.time);
         let (now, next) = self.time.split_at(FRAME);
         let (rise, fall) = self.window.split_at(FRAME);
@@ -180,26 +219,59 @@ impl Suppressor {
         }
     }
 
-    fn suppress(&mut self) {
-        const TINY: f32 = 1e-12;
+    /// What the mask leaves of a band is divided among its bins as the echo estimated there is: harmonics
+    /// of the near end lie between those of the echo.
+    fn divide(&mut self, proven: bool) {
+        let doubt = self.residual.doubt();
+        for (begin, end) in self.residual.bands() {
+            let sum = |of: &[f32]| of[begin..end].iter().sum::<f32>();
+            let seen = sum(&self.error) + TINY;
+            let most = MOST_LEFT * sum(&self.echo) + doubt * sum(&self.uncertain);
+            let least = if proven { 0.0 } else { (1.0 - most / seen).max(0.0).sqrt() };
+            let whole = seen / (sum(&self.left) + TINY);
+            for bin in begin..end {
+                let share = self.shares[bin].max(least);
+                self.shares[bin] = share;
+                self.left[bin] *= (1.0 - share * share) * whole;
+            }
+        }
+    }
+
+    /// Above the mask's bands, where the reference itself stands for the echo.
+    fn guess(&mut self) {
         let near = self.residual.near();
-        let firm = 1.0 + (1.0 - near) * FIRM;
         let nobody = (1.0 - near) * (1.0 - near);
+        for bin in LINEAR_END..BINS {
+            let echo = (1.0 + (1.0 - near) * FIRM) * self.left[bin];
+            let (seen, behind) = (self.error[bin] + TINY, self.noise.power()[bin]);
+            // What stands so far above all echo that may be left is somebody, though one bin is no proof.
+            let closed = (echo / (echo + behind + TINY)).min(FAR_ABOVE * echo / seen);
+            self.shares[bin] = 1.0 - nobody * closed;
+            self.left[bin] = echo;
+        }
+    }
+
+    fn suppress(&mut self, proven: bool) {
+        if self.far() {
+            self.divide(proven);
+            self.guess();
+        } else {
+            self.shares.fill(1.0);
+            self.left.fill(0.0);
+        }
         for bin in 0..BINS {
             let (seen, behind) = (self.error[bin] + TINY, self.noise.power()[bin]);
-            let echo = firm * self.left[bin];
+            let (share, echo) = (self.shares[bin], self.left[bin]);
+            let own = share * share * seen;
             let noise = behind * self.noise_weight;
             let unwanted = echo + noise + TINY;
             let ratio =
-                DECISION * self.clean[bin] / unwanted + (1.0 - DECISION) * (seen / unwanted - 1.0).max(0.0);
+                DECISION * self.clean[bin] / unwanted + (1.0 - DECISION) * (own / unwanted - 1.0).max(0.0);
             let wiener = ratio / (1.0 + ratio);
-            self.clean[bin] = wiener * wiener * seen;
-            let floor = (echo * ECHO_FLOOR * near + noise * self.noise_floor) / unwanted;
-            // What stands so far above all echo that may be left is somebody, though one bin is no proof.
-            let closed = (echo / unwanted).min(FAR_ABOVE * echo / seen);
-            let gain = wiener.max(floor) * (1.0 - nobody * closed);
+            self.clean[bin] = wiener * wiener * own;
+            let floor = (echo * ECHO_FLOOR + noise * self.noise_floor) / unwanted;
             // Below 100 Hz there is nothing but rumble.
-            let gain = if bin < 2 { 0.0 } else { gain };
+            let gain = if bin < 2 { 0.0 } else { share * wiener.max(floor) };
             let missing = self.noise_floor * self.noise_floor * behind - gain * gain * seen;
             let fill = Complex32::from_polar(missing.max(0.0).sqrt(), self.angle());
             self.spectra[0][bin] = self.spectra[0][bin] * gain + fill;
@@ -213,4 +285,10 @@ impl Suppressor {
         self.random ^= self.random << 5;
         self.random as f32 * (std::f32::consts::TAU / u32::MAX as f32)
     }
+}
+
+/// Rises and falls as a sine, so that two in a row and two in time are one.
+fn window() -> Vec<f32> {
+    let step = std::f32::consts::PI / (2 * FRAME) as f32;
+    (0..2 * FRAME).map(|n| ((n as f32 + 0.5) * step).sin()).collect()
 }

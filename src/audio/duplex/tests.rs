@@ -50,6 +50,12 @@ fn db(ratio: f32) -> f32 {
     10.0 * ratio.log10()
 }
 
+/// The correlation of two sounds, 1 for the same.
+fn alike(a: &[f32], b: &[f32]) -> f32 {
+    let same: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+    same / (power(a) * power(b)).sqrt() / a.len() as f32
+}
+
 /// What comes out, and the state after each frame.
 fn run(canceller: &mut dyn EchoCanceller, far: &[f32], mic: &[f32]) -> (Vec<f32>, Vec<EchoState>) {
     let (mut out, mut states) = (Vec::new(), Vec::new());
@@ -106,13 +112,19 @@ fn both_are_heard_in_double_talk() {
     let (out, states) = run(&mut own, &far, &mic);
     assert!(states[400].near < 0.5 && states[400].far, "echo was taken for somebody");
     assert!(states[900].near > 0.5, "somebody was taken for echo");
-    let (want, got) = (&near[288_000..470_000], &out[288_000 + late..470_000 + late]);
-    let (mut same, mut other) = (0.0, 0.0);
-    for (a, b) in want.iter().zip(got) {
-        same += a * b;
-        other += b * b;
-    }
-    let alike = same / (power(want) * want.len() as f32 * other).sqrt();
+    let alike = alike(&near[288_000..470_000], &out[288_000 + late..470_000 + late]);
+    assert!(alike > 0.9, "of the near end only {alike:.2} came through");
+}
+
+/// As an echo test does; and no loudspeaker is near the microphone.
+#[test]
+fn a_far_end_that_sends_our_voice_back_takes_nothing_from_it() {
+    let near = voice(21, 1000);
+    let far: Vec<f32> = (0..near.len()).map(|n| if n >= 11_000 { near[n - 11_000] } else { 0.0 }).collect();
+    let mut own = Own::new(true);
+    let late = own.latency();
+    let (out, _) = run(&mut own, &far, &near);
+    let alike = alike(&near[96_000..470_000], &out[96_000 + late..470_000 + late]);
     assert!(alike > 0.9, "of the near end only {alike:.2} came through");
 }
 

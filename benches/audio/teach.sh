@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes src/audio/duplex/mask.bin anew: lessons from public sound and seeds, what
+# the canceller sees of them, and the network taught on that. Three quarters of an
+# hour on two cores, 8 GB of disk; another machine rounds otherwise, so the weights are alike, not the same.
+#
+#   benches/audio/teach.sh [EPOCHS]
+#
+# `make teach` installs what it wants.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+epochs=${1:-24}
+here=benches/audio
+work=target/teach
+python=.cache/venv-teach/bin/python
+
+OMP_NUM_THREADS=1 "$python" $here/lessons.py "$work/lessons" 688 0 &
+OMP_NUM_THREADS=1 "$python" $here/lessons.py "$work/lessons" 580 753
+wait $!
+cargo bench --quiet --locked --bench duplex -- "$PWD/$work/lessons" "$PWD/$work/seen" lessons
+"$python" $here/teach.py "$work/seen" src/audio/duplex/mask.bin "$epochs"
