@@ -5,12 +5,15 @@
 
 Each is FOLDER/lNNNN.wav, 48 kHz, 16 bit, three channels: what is rendered, the microphone, and the microphone without
 the echo. Unlike those of `scenes.py`, everything is drawn at random: other voices (Spanish, French and Russian
-prompts at any speed, so that they sound like more people), music and clatter now and then, rain, wind, hum, voices
-behind, any loudspeaker, any script. Lesson N depends on N only.
+prompts, and flite's of two men and a woman, at any speed, so that they sound like more people), music and clatter now
+and then, rain, wind, hum, voices behind, any loudspeaker, any script. In one of five there is hardly any echo or none,
+and often a far end that sends back what it hears. Lesson N depends on N only.
 """
+import gzip
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import soundfile
@@ -20,23 +23,41 @@ from scenes import RATE, SOUNDS, drifted, room_response, traffic
 
 SECONDS = 24
 SAMPLES = SECONDS * RATE
-VOICES = ["es_MX_f_Allison", "fr_CA_f_June", "ru_RU_f_IvrvoiceRU"]
+PROMPTS = ["es_MX_f_Allison", "fr_CA_f_June", "ru_RU_f_IvrvoiceRU"]
+SPOKEN = ["rms", "awb", "slt"]
+VOICES = PROMPTS + SPOKEN
+TEXTS = "/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
 MUSIC = "/usr/share/asterisk/moh"
-# From this lesson on there is hardly any echo or none, and often a far end that sends back what it hears.
-FAINT = 1013
-heard = {}
+heard, texts = {}, []
 
 
 def recording(path):
-    """A file of G.722, one at its loud parts' root mean square, or None where it is too short."""
+    """A file of G.722."""
     if path not in heard:
         raw = subprocess.run(["ffmpeg", "-v", "error", "-t", "60", "-f", "g722", "-i", path, "-f", "s16le", "-ar",
                               str(RATE), "-"], check=True, capture_output=True).stdout
-        sound = np.frombuffer(raw, np.int16) / 32768.0
-        loud = np.flatnonzero(np.abs(sound) > 0.01)
-        sound = sound[loud[0]:loud[-1]] if len(loud) else sound[:0]
-        heard[path] = sound / np.sqrt(np.mean(sound ** 2)) if len(sound) > RATE else None
+        heard[path] = level(np.frombuffer(raw, np.int16) / 32768.0)
     return heard[path]
+
+
+def level(sound):
+    """Without silence at its ends and of power one, or None where it is too short."""
+    loud = np.flatnonzero(np.abs(sound) > 0.01)
+    sound = sound[loud[0]:loud[-1]] if len(loud) else sound[:0]
+    return sound / np.sqrt(np.mean(sound ** 2)) if len(sound) > RATE else None
+
+
+def spoken(voice, which):
+    """A text of the prompts, said by flite."""
+    if not texts:
+        with gzip.open(TEXTS, "rt", errors="replace") as lines:
+            texts.extend(said for said in (line.partition(": ")[2].strip() for line in lines) if len(said) > 40)
+    which %= len(texts)
+    if (voice, which) not in heard:
+        with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+            subprocess.run(["flite", "-voice", voice, "-t", texts[which], "-o", wav.name], check=True)
+            heard[voice, which] = level(soundfile.read(wav.name)[0])
+    return heard[voice, which]
 
 
 def files(folder):
@@ -45,10 +66,12 @@ def files(folder):
 
 def speech(rng, voice):
     """As long as a lesson, without a pause of more than a second."""
-    paths, parts, have = files(f"{SOUNDS}/{VOICES[voice]}"), [], 0
+    paths = files(f"{SOUNDS}/{voice}") if voice in PROMPTS else []
+    parts, have = [], 0
     up, down = [(1, 1), (6, 5), (5, 6), (9, 8), (4, 5), (5, 4), (3, 4)][rng.integers(7)]
     while have < SAMPLES:
-        part = recording(paths[rng.integers(len(paths))])
+        which = rng.integers(1000)
+        part = recording(paths[which % len(paths)]) if paths else spoken(voice, which)
         if part is None:
             continue
         part = resample_poly(part, up, down) * 10 ** (rng.uniform(-4, 4) / 20)
@@ -117,7 +140,7 @@ def noise(rng):
     elif kind == 3:
         sound = white() if rng.uniform() < 0.3 else band(white(), 50, rng.uniform(200, 4000))
     elif kind == 4:
-        sound = sum(np.roll(speech(rng, voice % 3), rng.integers(SAMPLES)) for voice in range(5))
+        sound = sum(np.roll(speech(rng, voice), rng.integers(SAMPLES)) for voice in rng.permutation(VOICES)[:5])
     elif kind == 5:
         drops = white() * (rng.uniform(size=SAMPLES) < 10 ** rng.uniform(-3, -1)) * rng.exponential(1, SAMPLES)
         sound = band(drops, rng.uniform(300, 1500), rng.uniform(3000, 7500)) + 0.05 * white()
@@ -149,12 +172,13 @@ def loudspeaker(rng, x):
 
 def lesson(number):
     rng = np.random.default_rng(7_000_000 + number)
-    far_voice, near_voice = rng.permutation(3)[:2]
+    faint = rng.uniform() < 0.2
+    far_voice, near_voice = rng.permutation(VOICES)[:2]
     far_busy, near_busy = rng.choice([0.3, 0.6, 0.8, 1.0]), rng.choice([0.0, 0.2, 0.4, 0.6, 0.8])
     far = source(rng, far_voice, 0.08) * script(rng, far_busy) * 10 ** (rng.uniform(-32, -16) / 20)
     far = np.clip(far, -1, 1)
     near = source(rng, near_voice, 0.1) * script(rng, near_busy)
-    if number >= FAINT and rng.uniform() < 0.4:
+    if faint and rng.uniform() < 0.4:
         late = int(rng.uniform(0.1, 0.6) * RATE)
         far = np.clip(np.concatenate([np.zeros(late), near])[:SAMPLES] * 10 ** (rng.uniform(-32, -16) / 20), -1, 1)
 
@@ -178,10 +202,10 @@ def lesson(number):
     near = fftconvolve(near, room_response(size, talker, mic, rt60))[:SAMPLES]
 
     active = lambda x: np.sqrt(np.mean(x[np.abs(x) > 0.05 * np.max(np.abs(x))] ** 2)) if np.any(x) else 1.0
-    ratio = rng.uniform(-15, 14) if number < FAINT else rng.choice([rng.uniform(10, 50), 200])
+    ratio = rng.choice([rng.uniform(10, 50), 200]) if faint else rng.uniform(-15, 14)
     near *= 0.05 / active(near)
     echo *= 0.05 * 10 ** (-ratio / 20) / active(echo)
-    without = near + noise(rng) * 0.05 * 10 ** (rng.uniform(-50, -10) / 20)
+    without = near + noise(rng) * 0.05 * 10 ** (rng.choice([-90, rng.uniform(-50, -10)], p=[0.1, 0.9]) / 20)
     # The microphone's own colour, and how loud it is.
     colour = rng.uniform(-0.7, 0.7)
     mic, without = (x + colour * np.concatenate([[0], x[:-1]]) for x in (without + echo, without))

@@ -6,7 +6,7 @@
 LESSONS is a folder of what `duplex ... lessons` wrote. One in twenty lessons is kept back and only judged by. The loss
 is the one of J.-M. Valin's RNNoise and PercepNet: the difference of compressed gains, here of those to the power
 of a third, so that a whisper of echo counts; bands under the noise count little.
-Wants jax and optax; seeds are fixed. An epoch of 400 lessons takes about a minute on two cores.
+Wants jax and optax; seeds are fixed. An epoch of 1,300 lessons takes 36 s on two cores.
 """
 import os
 import sys

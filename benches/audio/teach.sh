@@ -13,8 +13,8 @@ here=benches/audio
 work=target/teach
 python=.cache/venv-teach/bin/python
 
-OMP_NUM_THREADS=1 "$python" $here/lessons.py "$work/lessons" 688 0 &
-OMP_NUM_THREADS=1 "$python" $here/lessons.py "$work/lessons" 580 753
+OMP_NUM_THREADS=1 "$python" $here/lessons.py "$work/lessons" 650 0 &
+OMP_NUM_THREADS=1 "$python" $here/lessons.py "$work/lessons" 650 900
 wait $!
 cargo bench --quiet --locked --bench duplex -- "$PWD/$work/lessons" "$PWD/$work/seen" lessons
 "$python" $here/teach.py "$work/seen" src/audio/duplex/mask.bin "$epochs"

@@ -89,6 +89,8 @@ packages_teach() {
     want asterisk-core-sounds-es-g722 "recorded speech, Spanish"
     want asterisk-core-sounds-fr-g722 "recorded speech, French"
     want asterisk-core-sounds-ru-g722 "recorded speech, Russian"
+    want flite "speaks with more voices" flite
+    want asterisk-core-sounds-en "what they say"
     want asterisk-moh-opsound-g722 "music"
 }
 
