@@ -136,7 +136,10 @@ async fn a_far_end_with_another_certificate_is_a_dtls_failure() {
     let forged: String = answer
         .lines()
         .map(|line| match line.strip_prefix("a=fingerprint:sha-256 ") {
-            Some(digest) => format!("a=fingerprint:sha-256 00{}\r\n", &digest[2..]),
+            Some(digest) => {
+                let other = if digest.starts_with("00") { "FF" } else { "00" };
+                format!("a=fingerprint:sha-256 {other}{}\r\n", &digest[2..])
+            }
             None => format!("{line}\r\n"),
         })
         .collect();
