@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes src/audio/duplex/mask.bin anew: lessons from public sound and seeds, what
-# the canceller sees of them, and the network taught on that. Three quarters of an
-# hour on two cores, 8 GB of disk; another machine rounds otherwise, so the weights are alike, not the same.
+# the canceller sees of them, and the network taught on that. Forty minutes
+# on two cores, 11 GB of disk; another machine rounds otherwise, so the weights are alike, not the same.
 #
 #   benches/audio/teach.sh [EPOCHS]
 #
