@@ -87,7 +87,7 @@ def loss(layers, seen, wanted, states):
 
 def main():
     folder, file = sys.argv[1:3]
-    epochs = int(sys.argv[3]) if len(sys.argv) > 3 else 40
+    epochs = int(sys.argv[3]) if len(sys.argv) > 3 else 24
     data = lessons(folder)
     kept, data = data[::20], np.delete(data, np.s_[::20], axis=0)
     count, length = data.shape[0], data.shape[1] // STEPS * STEPS

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes src/audio/duplex/mask.bin anew: lessons from public sound and seeds, what
-# the canceller sees of them, and the network taught on that. Forty minutes
+# the canceller sees of them, and the network taught on that. 45 minutes
 # on two cores, 11 GB of disk; another machine rounds otherwise, so the weights are alike, not the same.
 #
 #   benches/audio/teach.sh [EPOCHS]

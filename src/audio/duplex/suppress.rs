@@ -134,8 +134,7 @@ impl Suppressor {
     /// Power by band of another sound in the same window.
     pub fn bands(&mut self, samples: &[f32]) -> [f32; mask::BANDS] {
         self.time.copy_from_slice(samples);
-        self.time.iter_mut().zip(&self.window).for_each(|(sample, weight)| *sample *= weight);
-        self.fourier.forward(&self.time, &mut self.spectra[2]);
+        self.transform(2);
         let powers: Vec<f32> = self.spectra[2].iter().map(|bin| bin.norm_sqr()).collect();
         self.mask.powers(&powers)
     }
@@ -170,8 +169,7 @@ impl Suppressor {
             self.time[..FRAME].copy_from_slice(&self.last[which]);
             self.time[FRAME..].copy_from_slice(samples);
             self.last[which] = *samples;
-            self.time.iter_mut().zip(&self.window).for_each(|(sample, weight)| *sample *= weight);
-            self.fourier.forward(&self.time, &mut self.spectra[which]);
+            self.transform(which);
         }
         self.silent = if far.speaks { 0 } else { self.silent.saturating_add(1) };
         self.powers(uncertain);
@@ -204,6 +202,12 @@ impl Suppressor {
             out[n] = self.tail[n] + now[n] * rise[n];
             self.tail[n] = next[n] * fall[n];
         }
+    }
+
+    /// The spectrum of two frames in their window.
+    fn transform(&mut self, which: usize) {
+        self.time.iter_mut().zip(&self.window).for_each(|(sample, weight)| *sample *= weight);
+        self.fourier.forward(&self.time, &mut self.spectra[which]);
     }
 
     fn powers(&mut self, uncertain: &[f32; kalman::BINS]) {

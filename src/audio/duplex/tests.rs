@@ -116,7 +116,7 @@ fn both_are_heard_in_double_talk() {
     assert!(alike > 0.9, "of the near end only {alike:.2} came through");
 }
 
-/// As an echo test does; and no loudspeaker is near the microphone.
+/// As an echo test does, and no loudspeaker is near the microphone. Real voices show more of it: `tests/e2e_speech.rs`.
 #[test]
 fn a_far_end_that_sends_our_voice_back_takes_nothing_from_it() {
     let near = voice(21, 1000);
