@@ -14,7 +14,7 @@ use callbox::sim::server::{Server, ServerSettings};
 use callbox::sim::token::TokenPolicy;
 use session_support::{Session, plain};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 async fn core(listen: SocketAddr) -> Server {
     let token = TokenPolicy { required: false, ..TokenPolicy::default() };
@@ -27,9 +27,11 @@ fn any() -> SocketAddr {
 
 #[tokio::test]
 async fn a_refused_port_is_unreachable_until_somebody_listens() {
-    let free = TcpListener::bind(any()).await.unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // Bound and not listened at: refused, and given to nobody else meanwhile.
+    let held = TcpSocket::new_v4().unwrap();
+    held.set_reuseaddr(true).unwrap();
+    held.bind(any()).unwrap();
+    let address = held.local_addr().unwrap();
     let mut session = Session::start(plain(format!("http://localhost:{}", address.port())));
     session.connect().await;
     let closed = session.closed().await;

@@ -19,7 +19,7 @@ pub mod proxy;
 pub mod score;
 pub mod speech;
 
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,14 +49,16 @@ pub fn wait_for<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Resul
 /// A port that is free at each of these addresses now and will be later: from
 /// below those that Linux gives to whoever asks for any
 /// (`net.ipv4.ip_local_port_range` begins at 32,768), so that no test running
-/// beside this one is given it in between.
+/// beside this one is given it in between. It is asked for by connecting: had it
+/// been listened at, a process that another test starts just then would keep
+/// that socket from the fork to the exec.
 pub fn port_for_later(addresses: &[&str]) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let (first, many) = (20_000, 12_000);
     for _ in 0..many {
         let at = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
         let port = u16::try_from(first + at % many).unwrap();
-        let free = |ip: &&str| TcpListener::bind((ip.parse::<IpAddr>().unwrap(), port)).is_ok();
+        let free = |ip: &&str| TcpStream::connect((ip.parse::<IpAddr>().unwrap(), port)).is_err();
         if addresses.iter().all(free) {
             return port;
         }
