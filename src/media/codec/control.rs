@@ -2,7 +2,7 @@
 //! how much it lost, and how long a round trip takes. Pure: told the time.
 //!
 //! Loss with a steady round trip is a bad radio link: it is answered with
-//! forward error correction, which needs bits (RFC 6716 section 2.1.7), unless
+//! forward error correction and with bits for it ([`redundancy`]), unless
 //! sending less helps ([`blame`]). Loss with
 //! a round trip that grew, or one that grew far, is a queue that runs over: what
 //! got through is what the link carries, and the box sends a little less than
@@ -11,11 +11,13 @@
 //! network gets packets of 10 ms, for less delay.
 
 mod blame;
+mod redundancy;
 
 use std::time::{Duration, Instant};
 
 use super::limits::{Length, Limits};
 use blame::{Blame, Verdict};
+use redundancy::Redundancy;
 
 /// What the encoder should do. G.711 takes only the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,7 @@ pub(in crate::media) struct Control {
     grown: bool,
     patience: Duration,
     blame: Blame,
+    redundancy: Redundancy,
 }
 
 impl Control {
@@ -134,6 +137,7 @@ impl Control {
             grown: false,
             patience: PATIENCE,
             blame: Blame::new(),
+            redundancy: Redundancy::new(),
         }
     }
 
@@ -170,17 +174,25 @@ impl Control {
         self.loss =
             if percent > self.loss { (self.loss + percent) / 2.0 } else { self.loss * 0.75 + percent * 0.25 };
         let before = self.settings;
-        let share = self.share(percent, round_trip);
+        let share = self.share(percent, round_trip, now);
         self.settings.expected_loss = self.expected_loss();
         match share {
             Some(share) => self.less(share, round_trip, now),
-            None => self.more(now),
+            None => {
+                self.more(now);
+                let Limits { usual, bitrate, most, .. } = self.limits;
+                let whole = self.settings.length <= usual && self.settings.bitrate >= bitrate;
+                let on_top = self.redundancy.report(percent, whole, now);
+                if whole {
+                    self.settings.bitrate = if on_top { most } else { bitrate };
+                }
+            }
         }
         (self.settings != before).then_some(self.settings)
     }
 
     /// Where there is a queue: the share of what was sent that the link can carry.
-    fn share(&mut self, percent: f32, round_trip: Option<Duration>) -> Option<f32> {
+    fn share(&mut self, percent: f32, round_trip: Option<Duration>, now: Instant) -> Option<f32> {
         let got_through = OF_WHAT_GOT_THROUGH * (1.0 - percent / 100.0);
         // A report that echoes nothing of ours says nothing new of the round trip.
         let Some(round_trip) = round_trip.or(self.before) else {
@@ -201,7 +213,11 @@ impl Control {
         }
         match self.blame.loss(percent) {
             Verdict::Innocent => {}
-            Verdict::Suspect => return Some(got_through),
+            Verdict::Suspect => {
+                // What is on top and more: else nothing is found out.
+                self.redundancy.refuse(now);
+                return Some(got_through);
+            }
             Verdict::Watched => self.quiet_since = None,
             Verdict::Acquitted => {
                 self.settings.bitrate = self.limits.bitrate;
@@ -219,19 +235,27 @@ impl Control {
         step.filter(|_| self.limits.fec).map_or(0, |(.., percent)| *percent)
     }
 
-    /// Sends this share of what was sent so far.
+    /// Sends this share of what was sent so far, or just leaves off what is on top.
     fn less(&mut self, share: f32, round_trip: Option<Duration>, now: Instant) {
         self.good_since = None;
         self.quiet_since = None;
+        // What is in the queue now was sent at the old rate; the next report tells of it.
+        let blind = round_trip.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(5));
+        let seen = now + blind + Duration::from_millis(500);
+        if self.redundancy.refuse(now) {
+            // The usual bits may not be too much: should more be cut, it is for this queue to empty.
+            self.settings.bitrate = self.limits.bitrate;
+            self.grown = false;
+            self.blind_until = Some(seen);
+            return;
+        }
         if self.blind_until.is_some_and(|until| now < until) {
             return;
         }
+        self.blind_until = Some(seen);
         if std::mem::take(&mut self.grown) {
             self.patience = (self.patience * 2).min(MOST_PATIENCE);
         }
-        // What is in the queue now was sent at the old rate; the next report tells of it.
-        let blind = round_trip.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(5));
-        self.blind_until = Some(now + blind + Duration::from_millis(500));
         let budget = (self.settings.on_the_wire() as f32 * share) as u32;
         self.fit(budget);
     }

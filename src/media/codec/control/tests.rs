@@ -45,10 +45,33 @@ fn the_configuration_decides_how_short_packets_get() {
 
 #[test]
 fn loss_on_a_short_path_is_answered_with_fec_and_not_with_fewer_bits() {
-    for (lost, expected) in [(0.01, 2), (0.05, 5), (0.1, 10), (0.25, 20)] {
+    for (lost, bitrate, expected) in
+        [(0.01, 32_000, 2), (0.05, 64_000, 5), (0.1, 64_000, 10), (0.25, 64_000, 20)]
+    {
         let (mut control, start) = (control(), Instant::now());
-        assert_eq!(after(&mut control, start, &[(lost, 30); 40]), settings(32_000, expected, Length::Ms20));
+        assert_eq!(after(&mut control, start, &[(lost, 30); 40]), settings(bitrate, expected, Length::Ms20));
     }
+}
+
+#[test]
+fn the_bits_for_fec_come_with_loss_and_go_with_it() {
+    let (mut control, start) = (control(), Instant::now());
+    let seconds = |count| start + Duration::from_secs(count);
+    assert_eq!(control.settings().bitrate, 32_000, "nothing is known yet");
+    assert_eq!(after(&mut control, start, &[(0.0, 30); 60]).bitrate, 32_000);
+    assert_eq!(after(&mut control, seconds(60), &[(0.1, 30); 2]).bitrate, 64_000);
+    assert_eq!(after(&mut control, seconds(62), &[(0.0, 30); 10]).bitrate, 32_000);
+}
+
+#[test]
+fn a_fade_that_grows_worse_by_itself_costs_the_bits_for_fec_some_seconds_at_most() {
+    let (mut control, start) = (control(), Instant::now());
+    after(&mut control, start, &[(0.05, 30); 4]);
+    let seen: Vec<u32> = (0..30)
+        .map(|second| after(&mut control, start + Duration::from_secs(4 + second), &[(0.25, 30)]).bitrate)
+        .collect();
+    assert!(seen.iter().filter(|bitrate| **bitrate < 64_000).count() <= 6, "{seen:?}");
+    assert_eq!(seen.last(), Some(&64_000));
 }
 
 #[test]
@@ -57,7 +80,8 @@ fn a_far_end_that_wants_no_fec_gets_none() {
     let limits = Limits::new(32_000, FrameLength::Auto).within(&wishes);
     let mut control = Control::new(limits);
     assert_eq!(control.settings().expected_loss, 0);
-    assert_eq!(after(&mut control, Instant::now(), &[(0.1, 30); 40]).expected_loss, 0);
+    let settings = after(&mut control, Instant::now(), &[(0.1, 30); 40]);
+    assert_eq!((settings.expected_loss, settings.bitrate), (0, 32_000));
 }
 
 #[test]
@@ -107,10 +131,13 @@ fn a_report_of_nonsense_keeps_everything_in_bounds() {
 
 /// A link of so many bits a second that queues so much before it drops, one
 /// way; reports come back each `every` and are as old as the queue was long.
+#[derive(Debug)]
 struct Link {
     capacity: f64,
     queue: Duration,
     every: Duration,
+    /// Share of the packets that is lost besides, whatever is sent.
+    radio: f64,
 }
 
 /// What a second of the link was like.
@@ -131,8 +158,9 @@ impl Link {
         for step in 0..seconds * 100 {
             let bits = f64::from(control.settings().on_the_wire()) * STEP;
             waiting = (waiting - self.capacity * STEP).max(0.0) + bits;
-            let over = (waiting - most).max(0.0);
+            let mut over = (waiting - most).max(0.0);
             waiting -= over;
+            over += (bits - over) * self.radio;
             (sent, dropped) = (sent + bits, dropped + over);
             (sent_here, dropped_here) = (sent_here + bits, dropped_here + over);
             let now = from + Duration::from_millis(step as u64 * 10);
@@ -158,6 +186,7 @@ fn a_link_of_25_kbit_per_second_carries_the_call() {
             capacity: 25_000.0,
             queue: Duration::from_millis(queue),
             every: Duration::from_secs(every),
+            radio: 0.0,
         };
         let mut control = control();
         let seen = link.run(&mut control, Instant::now(), 120);
@@ -175,13 +204,36 @@ fn a_link_of_25_kbit_per_second_carries_the_call() {
 #[test]
 fn a_link_that_throws_away_what_is_above_its_rate_gets_less() {
     for (capacity, most_lost) in [(25_000.0, 0.1), (35_000.0, 0.1), (15_000.0, 0.25)] {
-        let link = Link { capacity, queue: Duration::from_millis(20), every: Duration::from_secs(1) };
+        let link =
+            Link { capacity, queue: Duration::from_millis(20), every: Duration::from_secs(1), radio: 0.0 };
         let mut control = control();
         let seen = link.run(&mut control, Instant::now(), 180);
         let late = &seen[60..];
         let lost = late.iter().map(|second| second.lost).sum::<f64>() / late.len() as f64;
         println!("{capacity} b/s: lost {lost:.3}, {:?}", late[late.len() - 1]);
         assert!(lost < most_lost, "{capacity} b/s: {lost:.3} are lost");
+    }
+}
+
+#[test]
+fn a_radio_link_too_narrow_for_twice_the_bits_is_soon_left_alone() {
+    for (capacity, queue, every) in
+        [(60_000.0, 20, 1), (60_000.0, 500, 1), (60_000.0, 5_000, 1), (60_000.0, 500, 5)]
+    {
+        for radio in [0.05, 0.1] {
+            let (queue, every) = (Duration::from_millis(queue), Duration::from_secs(every));
+            let link = Link { capacity, queue, every, radio };
+            let mut control = control();
+            let seen = link.run(&mut control, Instant::now(), 600);
+            let late = &seen[60..];
+            let lost = late.iter().map(|second| second.lost).sum::<f64>() / late.len() as f64;
+            let waiting = late.iter().map(|second| second.waiting).sum::<f64>() / late.len() as f64;
+            let less = late.iter().filter(|second| second.settings.bitrate < 32_000).count();
+            println!("{link:?}: lost {lost:.3}, waiting {waiting:.3} s, less than usual in {less} s");
+            assert!(lost < radio + 0.03, "{link:?}: {lost:.3} are lost");
+            assert!(waiting < 0.2, "{link:?}: {waiting:.2} s are waiting");
+            assert!(less < late.len() / 10, "{link:?}: {less} s with less than usual");
+        }
     }
 }
 
@@ -203,7 +255,9 @@ fn a_third_lost_at_random_is_answered_with_fec_once_less_has_helped_nothing() {
                 let round_trip = echoed.then(|| Duration::from_millis(30 + dice.random_range(0..20)));
                 let changed = control.report(share, round_trip, start + Duration::from_secs(second));
                 told = changed.unwrap_or(told);
-                kept += usize::from(told == settings(32_000, 20, Length::Ms20));
+                kept += usize::from(
+                    (told.expected_loss, told.length) == (20, Length::Ms20) && told.bitrate >= 32_000,
+                );
             }
         }
         assert!(kept > 20 * 600 * 95 / 100, "{lost}: whole in {kept} of 12000 s");
@@ -212,8 +266,12 @@ fn a_third_lost_at_random_is_answered_with_fec_once_less_has_helped_nothing() {
 
 #[test]
 fn what_was_taken_back_on_a_jammed_link_comes_again() {
-    let jammed =
-        Link { capacity: 25_000.0, queue: Duration::from_millis(500), every: Duration::from_secs(1) };
+    let jammed = Link {
+        capacity: 25_000.0,
+        queue: Duration::from_millis(500),
+        every: Duration::from_secs(1),
+        radio: 0.0,
+    };
     let free = Link { capacity: 1e6, ..jammed };
     let (mut control, start) = (control(), Instant::now());
     jammed.run(&mut control, start, 30);
