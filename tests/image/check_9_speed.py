@@ -14,6 +14,8 @@ from power import partition
 SLOT_A = 2
 # Seconds that the box may take longer.
 LIMIT = 2.0
+# Where Debian takes so much longer than the box it waited for something, and nothing is compared.
+WAITED = 20.0
 
 
 def user_space(box, unit_end):
@@ -63,5 +65,6 @@ def run(rig):
     rig.keep.joinpath("empty.txt").write_text(empty.sh("systemd-analyze time; systemd-analyze blame --no-pager", seconds=300))
     empty.drop()
     rig.box = None
-    rig.row("user space to all started, Debian with nothing to do", f"{theirs:.2f} s of one instruction a nanosecond")
+    rig.row("user space to all started, Debian with nothing to do", f"{theirs:.2f} s of one instruction a nanosecond",
+            theirs <= ours + WAITED, f"the box's + {WAITED:.0f} s")
     rig.row("user space to registered", f"{ours:.2f} s, {ours - theirs:+.2f} s", ours - theirs <= LIMIT, f"+{LIMIT:.1f} s")
