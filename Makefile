@@ -73,7 +73,7 @@ bench-audio: ## echo cancelling beside libwebrtc and speexdsp on rooms made from
 	@$(SETUP) build test bench
 	benches/audio/run.sh $(ARGS)
 
-teach: ## the echo mask's weights anew, from public speech, music and seeds; 45 minutes
+teach: ## the echo mask's weights anew, from public speech, music and seeds; 70 minutes
 	@$(SETUP) build teach
 	benches/audio/teach.sh $(ARGS)
 
