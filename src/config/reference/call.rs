@@ -225,7 +225,12 @@ pub(super) const CHAPTERS: &[Chapter] = &[
                 "Addresses of this machine to offer; none offers all that are usable.",
             ),
             ("loopback", "false", "true", "Offers loopback addresses, too."),
-            ("opus-bitrate", "32000", "24000", "Bits a second, without headers; up to twice as many and at most 64000 while packets get lost on the way."),
+            (
+                "opus-bitrate",
+                "32000",
+                "24000",
+                "Bits a second, without headers; up to twice as many and at most 64000 while packets get lost on the way.",
+            ),
             (
                 "frame",
                 "\"auto\"",
