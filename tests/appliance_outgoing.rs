@@ -7,9 +7,7 @@ use appliance_support::{ANSWER, Bench, FAMILY, NEIGHBOUR, OFFER, call_to, ms, nu
 use callbox::appliance::command::{
     AudioCommand, Command, LineCommand, MediaCommand, Refusal, Role, SessionCommand,
 };
-use callbox::appliance::event::{
-    Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent, SessionEvent, SystemEvent,
-};
+use callbox::appliance::event::{Body, CloseReason, ErrorCode, MediaErrorKind, MediaEvent};
 use callbox::appliance::indicator::Pattern;
 use callbox::appliance::settings::Mode;
 use callbox::appliance::statistics::CallStatistics;
@@ -281,37 +279,6 @@ fn whoever_presses_again_right_after_a_call_does_not_wait() {
 }
 
 #[test]
-fn a_press_waits_for_a_peer_connection_that_is_on_its_way() {
-    let mut bench = Bench::ready(settings());
-    bench.system(SystemEvent::AddressesChanged);
-    bench.take();
-    bench.down("call");
-    assert_eq!((bench.call(), bench.tone), (CallStatus::Outgoing, Some(Tone::Progress)));
-    assert_eq!(bench.sent(), []);
-    bench.pass(secs(1));
-    let waiting = *bench.peers.iter().rev().nth(1).unwrap().0;
-    bench.media(waiting, MediaEvent::Prepared { sdp: "late".to_owned() });
-    assert_eq!(bench.sent_offer().unwrap().2, "late");
-
-    let mut bench = Bench::ready(settings());
-    bench.system(SystemEvent::AddressesChanged);
-    bench.down("call");
-    bench.pass(secs(2));
-    assert_eq!((bench.call(), bench.tone), (CallStatus::Releasing, Some(Tone::Error)));
-    assert_eq!(bench.sent(), [], "the core never heard of this call");
-    bench.still_works();
-
-    let mut bench = Bench::ready(settings());
-    bench.system(SystemEvent::AddressesChanged);
-    bench.down("call");
-    let waiting = *bench.peers.iter().rev().nth(1).unwrap().0;
-    bench.media_failed(waiting, MediaErrorKind::NoAddress);
-    assert_eq!(bench.tone, Some(Tone::Error));
-    assert_eq!(bench.sent(), []);
-    bench.still_works();
-}
-
-#[test]
 fn the_core_may_offer_before_it_answers() {
     for mode in [Mode::Pipe, Mode::MultiPipe] {
         let mut bench = Bench::ready(callbox::appliance::settings::Settings { mode, ..settings() });
@@ -376,53 +343,6 @@ fn rate_limit_hit_stops_new_offers_for_a_while() {
 }
 
 #[test]
-fn prepared_peers_are_renewed_and_the_one_in_use_is_left_alone() {
-    let mut bench = Bench::ready(settings());
-    let first = *bench.peers.first_key_value().unwrap().0;
-    bench.pass(secs(600));
-    assert!(!bench.peers[&first], "ten minutes old");
-    bench.prepare_all();
-    let (in_use, _) = bench.talk();
-    for _ in 0..3 {
-        bench.system(SystemEvent::AddressesChanged);
-        bench.prepare_all();
-    }
-    assert!(bench.peers[&in_use]);
-    assert_eq!(bench.peers.values().filter(|open| **open).count(), 2);
-    assert_eq!(bench.call(), CallStatus::InCall);
-}
-
-#[test]
-fn a_peer_that_cannot_be_prepared_is_a_fault_and_is_tried_again_ever_slower() {
-    let mut bench = Bench::new(settings());
-    bench.session(SessionEvent::Opened);
-    let start = bench.now;
-    let mut waits = Vec::new();
-    let mut last = start;
-    for _ in 0..8 {
-        let peer = *bench.peers.last_key_value().unwrap().0;
-        assert!(bench.peers[&peer]);
-        bench.media_failed(peer, MediaErrorKind::NoAddress);
-        assert_eq!(bench.lamp("fault"), Pattern::DoubleFlash);
-        let count = bench.peers.len();
-        while bench.peers.len() == count {
-            bench.pass(ms(500));
-        }
-        waits.push((bench.now - last).as_secs());
-        last = bench.now;
-    }
-    assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
-    bench.take();
-    let peer = *bench.peers.last_key_value().unwrap().0;
-    bench.media_failed(peer, MediaErrorKind::NoAddress);
-    bench.down("call");
-    assert_eq!((bench.tone, bench.sent()), (Some(Tone::Error), vec![]));
-    assert_eq!(bench.ask(call_to(&["family"])), Err(Refusal::MediaNotReady));
-    bench.still_works();
-    assert_eq!(bench.lamp("fault"), Pattern::Off);
-}
-
-#[test]
 fn hanging_up_when_all_is_over_is_no_error_but_a_transfer_of_no_call_is() {
     let mut bench = Bench::ready(settings());
     bench.down("hangup");
@@ -430,16 +350,6 @@ fn hanging_up_when_all_is_over_is_no_error_but_a_transfer_of_no_call_is() {
     bench.pass(secs(1));
     bench.down("phone");
     assert_eq!((bench.tone, bench.counter("press-refused")), (Some(Tone::Error), 1));
-}
-
-#[test]
-fn a_peer_connection_that_closes_by_itself_ends_its_call_and_no_other() {
-    let mut bench = Bench::ready(settings());
-    let (peer, id) = bench.talk();
-    bench.media(peer, MediaEvent::Closed);
-    assert_eq!((bench.call(), bench.tone), (CallStatus::Idle, Some(Tone::Congestion)));
-    assert_eq!(bench.sent_byes(), [id]);
-    bench.still_works();
 }
 
 #[test]
@@ -470,79 +380,4 @@ fn a_hunt_stops_when_the_core_asks_for_fewer_calls() {
     bench.take();
     bench.message(id.as_str(), Body::Bye);
     assert_eq!((bench.sent_offer(), bench.tone), (None, Some(Tone::Busy)));
-}
-
-#[test]
-fn on_pipe_what_the_core_says_late_of_the_last_two_calls_does_not_touch_the_next() {
-    let late = || {
-        [
-            Body::Bye,
-            Body::Ringing,
-            Body::Answer { sdp: ANSWER.to_owned() },
-            Body::Error(ErrorCode::TryAgain),
-            Body::Error(ErrorCode::NotInCall),
-            Body::Error(ErrorCode::InvalidCallId),
-        ]
-    };
-    let mut bench = Bench::ready(settings());
-    bench.press("hunt");
-    let first = bench.sent_offer().unwrap().0;
-    bench.prepare_all();
-    bench.take();
-    // Nobody answers: Bye and the next Offer leave in one turn.
-    bench.pass(secs(45));
-    assert_eq!(bench.sent_byes(), [first.as_str()]);
-    let second = bench.sent_offer().unwrap().0;
-    bench.prepare_all();
-    bench.take();
-    let let_go = bench.now;
-    for body in late() {
-        bench.message(first.as_str(), body.clone());
-        let now = (bench.call(), bench.box_.status().call_id);
-        assert_eq!(now, (CallStatus::Outgoing, Some(second.clone())), "{body:?}");
-        assert!(bench.now.saturating_duration_since(let_go) < secs(3));
-    }
-    // An Offer that is sent again would show that TRY_AGAIN was obeyed.
-    bench.pass(secs(2));
-    assert_eq!(bench.sent(), []);
-    for counter in ["bye-unexpected", "ringing-unexpected", "answer-unexpected"] {
-        assert_eq!(bench.counter(counter), 1, "{counter}");
-    }
-    // The core asks this box for fewer calls, whichever call made it say so;
-    // but it takes the one that is up.
-    bench.message(first.as_str(), Body::Error(ErrorCode::RateLimitHit));
-    assert_eq!(bench.call(), CallStatus::Outgoing);
-    bench.press("hangup");
-    assert_eq!(bench.ask(call_to(&["family"])), Err(Refusal::RateLimited));
-    bench.close_all();
-    bench.pass(secs(31));
-
-    bench.take();
-    bench.ask(call_to(&["family"])).unwrap();
-    let third = bench.sent_offer().unwrap().0;
-    assert_ne!(third, second);
-    // An Offer is for the one call that `Pipe` has, whatever its id.
-    bench.take();
-    bench.offer(second.as_str(), None);
-    assert!(bench.peer_told(|command| matches!(command, MediaCommand::Renegotiate { .. })).is_some());
-    assert_eq!(bench.sent_byes(), [""; 0]);
-    // What names no call, one that never was, or one long over is of this
-    // call: a core may use one id for all.
-    bench.message(second.as_str(), Body::Ringing);
-    assert_eq!(bench.call(), CallStatus::Ringing);
-    bench.message("unknown", Body::Answer { sdp: ANSWER.to_owned() });
-    assert_eq!(bench.call(), CallStatus::Connecting);
-    bench.message("", Body::Bye);
-    assert_eq!(bench.call(), CallStatus::Releasing);
-    bench.close_all();
-
-    // The same id again is the call that lives now.
-    for _ in 0..2 {
-        bench.ring("in-1");
-        bench.message("in-1", Body::Bye);
-        assert_ne!(bench.call(), CallStatus::Incoming);
-        bench.close_all();
-    }
-    bench.pass(secs(3));
-    bench.still_works();
 }
