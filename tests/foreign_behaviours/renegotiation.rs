@@ -53,18 +53,21 @@ pub fn several_offers_in_a_call_are_all_answered(mode: Mode) {
 }
 
 pub fn an_offer_that_crosses_ours_is_answered(mode: Mode) {
+    const EARLY_HERTZ: u32 = 1500;
     let mut scene = Scene::new(mode);
     let (ours, id) = scene.press_call();
-    let early = Peer::new(FAR_HERTZ);
+    let early = Peer::new(EARLY_HERTZ);
     scene.say(&id, offer(&early.offer()));
     let answer = scene.core.wait_message("answer");
     early.accept(sdp(&answer, "answer"));
     early.connected();
     // A second one, before our own is answered.
     scene.renegotiate(&id, &early);
+    scene.door.hears(EARLY_HERTZ);
     assert_eq!(scene.door.status().unwrap()["call"], "outgoing");
-    let late = Peer::new(1500);
+    // The answer to ours comes from elsewhere, and there the call goes.
+    let late = Peer::new(FAR_HERTZ);
     scene.say(&id, json!({ "answer": { "sdp": late.answer(sdp(&ours, "offer")) } }));
-    scene.talks(&early);
+    scene.talks(&late);
     scene.hang_up(&id);
 }
