@@ -8,6 +8,7 @@
 )]
 
 pub mod outage;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use callbox::appliance::event::{
     Body, Clock, CloseReason, Closed, Event, LineEvent, MediaError, MediaErrorKind, MediaEvent, Message,
     SessionEvent, SystemEvent,
 };
-use callbox::appliance::id::{ButtonName, CallId, PeerId, PhoneNumber, RequestId};
+use callbox::appliance::id::{ButtonName, PeerId, PhoneNumber, RequestId};
 use callbox::appliance::indicator::{LedFunction, Pattern};
 use callbox::appliance::input::HookSettings;
 use callbox::appliance::output::{OutputFunction, OutputSettings};
@@ -357,84 +358,6 @@ impl Bench {
         for peer in self.closing.clone() {
             self.media(peer, MediaEvent::Closed);
         }
-    }
-
-    /// Messages sent since the last `take`.
-    pub fn sent(&self) -> Vec<Message> {
-        self.commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::Session(SessionCommand::Send(message)) => Some(message.clone()),
-                _ => None,
-            })
-            .collect()
-    }
-
-    pub fn sent_offer(&self) -> Option<(CallId, Option<PhoneNumber>, String)> {
-        self.sent().into_iter().find_map(|message| match message.body {
-            Body::Offer { sdp, msisdn } => Some((message.call_id, msisdn, sdp)),
-            _ => None,
-        })
-    }
-
-    pub fn sent_byes(&self) -> Vec<String> {
-        let byes = self.sent().into_iter().filter(|message| message.body == Body::Bye);
-        byes.map(|message| message.call_id.0).collect()
-    }
-
-    pub fn connects(&self) -> Vec<bool> {
-        self.commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::Session(SessionCommand::Connect { renew_token }) => Some(*renew_token),
-                _ => None,
-            })
-            .collect()
-    }
-
-    pub fn tones(&self) -> Vec<Option<Tone>> {
-        self.commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::Audio(AudioCommand::Tone(tone)) => Some(*tone),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The peer that got the last command for which `wanted` is true.
-    pub fn peer_told(&self, wanted: fn(&MediaCommand) -> bool) -> Option<PeerId> {
-        self.commands.iter().rev().find_map(|command| match command {
-            Command::Media { peer, command } if wanted(command) => Some(*peer),
-            _ => None,
-        })
-    }
-
-    pub fn call(&self) -> CallStatus {
-        self.box_.status().call
-    }
-
-    pub fn session_status(&self) -> SessionStatus {
-        self.box_.status().session
-    }
-
-    pub fn counter(&self, name: &str) -> u64 {
-        self.box_.status().counters.get(name).copied().unwrap_or(0)
-    }
-
-    pub fn lamp(&self, name: &str) -> Pattern {
-        self.lamps[name]
-    }
-
-    /// The `step`s of the log, in order.
-    pub fn steps(&self) -> Vec<String> {
-        let steps = self.kinds.iter().filter_map(|kind| kind.get("step"));
-        steps.map(|step| step.as_str().unwrap().to_owned()).collect()
-    }
-
-    /// The peer that made an Offer.
-    pub fn peer_of(&self, sdp: &str) -> PeerId {
-        self.offers[sdp]
     }
 
     /// Presses `call`; the peer and the id of the Offer that goes out.
